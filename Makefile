@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# usage: make preflight [INVENTORY=hosts.ini] [ARGS="--limit pbs1"], make test, ...; `make` alone lists the targets.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := $(CURDIR)/.venv
+ARGS ?=
+
+# Where Python and Ansible find this checkout as the collection, and only it.
+export PYTHONPATH := $(CURDIR)/.collections
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
+# Only what is local: no look at Galaxy for a newer version.
+export ANSIBLE_GALAXY_SERVER_LIST :=
+export PATH := $(VENV)/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
+export INVENTORY ARGS
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: venv
+venv: ## make .venv and .collections, with everything for development
+	@scripts/setup test
+
+.PHONY: preflight
+preflight: ## check the hosts of INVENTORY=...; without one, a demonstration fleet on this machine
+	@scripts/setup $(if $(INVENTORY),controller,demo)
+	@scripts/preflight
+
+.PHONY: test
+test: lint typecheck sanity pytest ## everything that has to hold
+
+.PHONY: pytest
+pytest: venv ## unit and integration tests in one run (ARGS="-k word")
+	pytest tests/unit $(wildcard tests/integration) $(ARGS)
+
+.PHONY: unit
+unit: venv ## unit tests (ARGS="-k word")
+	pytest tests/unit $(ARGS)
+
+.PHONY: integration
+integration: venv ## tests of roles, playbooks and the make targets (ARGS="-k word")
+	pytest tests/integration $(ARGS)
+
+.PHONY: lint
+lint: venv ## style and form of every file
+	scripts/lint
+
+.PHONY: format
+format: venv ## put Python files into the form that lint wants
+	ruff check --fix-only --quiet .
+	ruff format --quiet .
+
+.PHONY: typecheck
+typecheck: venv ## mypy, strict
+	mypy --package ansible_collections.fleetops.pbs.plugins.module_utils
+
+.PHONY: sanity
+sanity: venv ## ansible-test sanity (ARGS="--test validate-modules")
+	scripts/ansible-test sanity $(ARGS)
+
+.PHONY: bench
+bench: venv ## measure against find, chown and ansible.builtin.file
+	benchmarks/run $(ARGS)
+
+.PHONY: build
+build: venv ## the artefact that users install, in build/
+	@mkdir -p build
+	ansible-galaxy collection build --force --output-path build .
+
+.PHONY: lock
+lock: venv ## bring the lock files of requirements/ up to the newest versions
+	cd requirements && for name in controller demo test; do \
+		uv pip compile -q --universal --upgrade --python-version 3.11 --no-emit-index-url \
+			--custom-compile-command 'make lock' --output-file $$name.txt $$name.in > /dev/null || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## remove what make made, and the results of runs
+	rm -rf .venv .collections .cache .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis build tests/output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every test run has: a private mount namespace, and no test that is skipped without need."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from ansible_collections.fleetops.pbs.tests.support import namespaces
+
+# Where root on Linux may still skip: what the kernel has to bring. Nothing else that a test can want is missing on a
+# machine that `make venv` has set up. One entry: the beginning of the skip's reason, and why it is allowed.
+ALLOWED_SKIPS = {
+    "kernel without ": "filesystems and features that are compiled in or not, as vfat, NFS and idmapped mounts",
+}
+
+
+def can_do_everything() -> bool:
+    """Whether this machine and user can run every test."""
+    return sys.platform == "linux" and os.geteuid() == 0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        default=os.environ.get("CI", "").lower() in ("1", "true", "yes"),
+        help="fail if a test is skipped that this machine can run (the default where CI=true)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Whatever a test mounts, and fails to unmount, ends with this process and is seen by no other.
+    if can_do_everything():
+        namespaces.private_mounts()
+    config.pluginmanager.register(SkipGuard(config.getoption("--no-skips") and can_do_everything()), "skip-guard")
+
+
+class SkipGuard:
+    """Collects the skips, and fails the session for those that need not have been."""
+
+    def __init__(self, strict: bool) -> None:
+        self.strict = strict
+        self.needless: list[tuple[str, str]] = []
+
+    def _note(self, nodeid: str, longrepr: object) -> None:
+        reason = longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        if not reason.startswith(tuple(ALLOWED_SKIPS)):
+            self.needless.append((nodeid, reason))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self._note(report.nodeid, report.longrepr)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self._note(report.nodeid, report.longrepr)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.strict and self.needless and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.strict and self.needless:
+            terminalreporter.section("skipped, though this machine can run it: the session fails")
+            for nodeid, reason in self.needless:
+                terminalreporter.line(f"{nodeid}: {reason}")
+
+
+@pytest.fixture(autouse=True)
+def _needs_root(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("root") and not can_do_everything():
+        pytest.skip("needs root on Linux")
