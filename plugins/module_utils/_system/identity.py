@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Becoming the daemon's user, for good, in a child that ends afterwards."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import os
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import call
+
+_PR_SET_PDEATHSIG = 1
+_PR_GET_PDEATHSIG = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """The numeric ids of a process: effective uid, effective gid and the supplementary groups."""
+
+    uid: int
+    gid: int
+    groups: t.Tuple[int, ...] = ()
+
+
+def current() -> Identity:
+    """The identity that this process has now."""
+    return Identity(os.geteuid(), os.getegid(), tuple(sorted(os.getgroups())))
+
+
+def become(identity: Identity) -> None:
+    """Give up the present identity for another one: groups first, then gid, then uid; real, effective and saved.
+
+    There is no way back, so this belongs into a forked child. The kernel forgets the wish to die with the parent
+    whenever credentials change; it is renewed here. Raises C(OSError) where it is not allowed (not root, or the ids
+    have no mapping in this user namespace: EINVAL).
+    """
+    if identity == current() and os.getuid() == identity.uid and os.getgid() == identity.gid:
+        return
+    signal = ctypes.c_int(0)
+    call("prctl", _PR_GET_PDEATHSIG, ctypes.byref(signal), 0, 0, 0)
+    os.setgroups(list(identity.groups))
+    os.setresgid(identity.gid, identity.gid, identity.gid)
+    os.setresuid(identity.uid, identity.uid, identity.uid)
+    if signal.value:
+        die_with_parent(signal.value)
+
+
+def die_with_parent(signal: int) -> None:
+    """Ask the kernel to send this process a signal when its parent ends, however that ends. Raises C(OSError)."""
+    call("prctl", _PR_SET_PDEATHSIG, ctypes.c_ulong(signal), 0, 0, 0)

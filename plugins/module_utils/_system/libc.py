@@ -1,0 +1,38 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The C library of this process, for the few calls that Python's own library lacks or softens."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import typing as t
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Timespec(ctypes.Structure):
+    """C(struct timespec); PBS runs on 64-bit machines only, where both fields are C(long)."""
+
+    _fields_ = [("tv_sec", ctypes.c_long), ("tv_nsec", ctypes.c_long)]
+
+
+def call(name: str, *args: t.Any) -> int:
+    """Call a function of the C library that answers -1 and sets errno where it fails.
+
+    Raises C(OSError) with that errno, and with C(ENOSYS) where the library does not have the function.
+    """
+    try:
+        function = getattr(_LIBC, name)
+    except AttributeError:
+        import errno
+
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), name) from None
+    ctypes.set_errno(0)
+    result = int(function(*args))
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""statx(2): birth time, inode flags, and the forced question to the server that stat(2) cannot ask."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import os
+import stat
+import struct
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import call
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.times import AT_FDCWD, AT_SYMLINK_NOFOLLOW
+
+AT_EMPTY_PATH = 0x1000
+AT_NO_AUTOMOUNT = 0x800
+AT_STATX_FORCE_SYNC = 0x2000
+STATX_BASIC_STATS = 0x7FF
+STATX_BTIME = 0x800
+STATX_ATTR_IMMUTABLE = 0x10
+STATX_ATTR_APPEND = 0x20
+STATX_ATTR_MOUNT_ROOT = 0x2000
+
+# The head of struct statx, which ends with stx_dev_minor: the layout is part of the kernel's ABI.
+_LAYOUT = struct.Struct("=IIQIIIHHQQQQ" + "qIi" * 4 + "IIII")
+_SIZE = 256
+
+_KINDS = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "directory",
+    stat.S_IFLNK: "link",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFBLK: "block",
+    stat.S_IFCHR: "char",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Statx:
+    """What statx answered; times in ns since the epoch."""
+
+    st_mode: int
+    st_uid: int
+    st_gid: int
+    st_size: int
+    st_nlink: int
+    st_dev: int
+    st_ino: int
+    st_atime_ns: int
+    st_mtime_ns: int
+    st_ctime_ns: int
+    st_btime_ns: t.Optional[int]
+    attributes: int
+    attributes_mask: int
+
+    @property
+    def kind(self) -> str:
+        """C(file), C(directory), C(link), …"""
+        return kind_of(self.st_mode)
+
+    @property
+    def flags(self) -> t.List[str]:
+        """The inode flags that forbid a change even to root."""
+        set_flags = self.attributes & self.attributes_mask
+        named = ((STATX_ATTR_IMMUTABLE, "immutable"), (STATX_ATTR_APPEND, "append"))
+        return [name for bit, name in named if set_flags & bit]
+
+
+def kind_of(mode: int) -> str:
+    """The word for a file type, from C(st_mode)."""
+    return _KINDS.get(stat.S_IFMT(mode), "unknown")
+
+
+def statx(path: t.Union[str, bytes], dir_fd: t.Optional[int] = None, force_sync: bool = False) -> Statx:
+    """Look at a name without following it if it is a link.
+
+    With C(force_sync) a network filesystem has to ask its server instead of answering from its cache.
+    Raises C(OSError).
+    """
+    fd = AT_FDCWD if dir_fd is None else dir_fd
+    return _statx(fd, os.fsencode(path), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, force_sync)
+
+
+def statx_fd(fd: int, force_sync: bool = False) -> Statx:
+    """The same for an open file. Raises C(OSError)."""
+    return _statx(fd, b"", AT_EMPTY_PATH, force_sync)
+
+
+def _statx(fd: int, path: bytes, flags: int, force_sync: bool) -> Statx:
+    buffer = ctypes.create_string_buffer(_SIZE)
+    call(
+        "statx",
+        ctypes.c_int(fd),
+        ctypes.c_char_p(path),
+        ctypes.c_int(flags | (AT_STATX_FORCE_SYNC if force_sync else 0)),
+        ctypes.c_uint(STATX_BASIC_STATS | STATX_BTIME),
+        buffer,
+    )
+    values = _LAYOUT.unpack_from(buffer.raw)
+    mask, _blksize, attributes, nlink, uid, gid, mode, _pad, ino, size, _blocks, attributes_mask = values[:12]
+    atime, btime, ctime, mtime = (
+        seconds * 1_000_000_000 + nanoseconds for seconds, nanoseconds in zip(values[12:24:3], values[13:24:3])
+    )
+    dev_major, dev_minor = values[26:28]
+    return Statx(
+        st_mode=mode,
+        st_uid=uid,
+        st_gid=gid,
+        st_size=size,
+        st_nlink=nlink,
+        st_dev=os.makedev(dev_major, dev_minor),
+        st_ino=ino,
+        st_atime_ns=atime,
+        st_mtime_ns=mtime,
+        st_ctime_ns=ctime,
+        # A filesystem may say that it has a birth time and hand out 0 for an inode that was made elsewhere.
+        st_btime_ns=btime or None if mask & STATX_BTIME else None,
+        attributes=attributes,
+        attributes_mask=attributes_mask,
+    )

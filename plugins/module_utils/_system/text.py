@@ -1,0 +1,46 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Text that came from a disk or the kernel, made fit for people and documents."""
+
+from __future__ import annotations
+
+import errno
+import os
+import typing as t
+
+
+def display(value: t.Union[str, bytes]) -> str:
+    r"""Return the text with everything that a terminal or a report could take for more than text written as C(\xNN).
+
+    Bytes that are not UTF-8, control characters (newlines, terminal escapes) and invisible format characters
+    (bidirectional overrides) are escaped; everything printable stays as it is. The result is for showing, not for
+    opening files.
+    """
+    text = os.fsdecode(value) if isinstance(value, bytes) else value
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, as os.fsdecode carries it
+        code -= 0xDC00
+    if code <= 0xFF:
+        return "\\x%02x" % code
+    return "\\u%04x" % code if code <= 0xFFFF else "\\U%08x" % code
+
+
+def error_name(number: int) -> str:
+    """The symbolic name of an errno value, such as C(EPERM)."""
+    return errno.errorcode.get(number, "errno %d" % number)
+
+
+def describe_error(error: t.Union[int, OSError]) -> str:
+    """C(EPERM: Operation not permitted): the name that PBS's own task log shows, and what it means."""
+    number = error if isinstance(error, int) else (error.errno or 0)
+    if number == 0:
+        return display(str(error))
+    return "%s: %s" % (error_name(number), os.strerror(number))
