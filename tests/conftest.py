@@ -6,22 +6,26 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import pytest
 
-from ansible_collections.fleetops.pbs.tests.support import namespaces
+from ansible_collections.fleetops.pbs.tests.support import machine, namespaces
+from ansible_collections.fleetops.pbs.tests.support.fixtures import (  # noqa: F401  # fixtures are found by name
+    bind,
+    chunk_store,
+    faultfs,
+    loopfs,
+    overlay,
+    tmpfs,
+    whole_store,
+    whole_store_image,
+)
 
 # Where root on Linux may still skip: what the kernel has to bring. Nothing else that a test can want is missing on a
 # machine that `make venv` has set up. One entry: the beginning of the skip's reason, and why it is allowed.
 ALLOWED_SKIPS = {
     "kernel without ": "filesystems and features that are compiled in or not, as vfat, NFS and idmapped mounts",
 }
-
-
-def can_do_everything() -> bool:
-    """Whether this machine and user can run every test."""
-    return sys.platform == "linux" and os.geteuid() == 0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,9 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     # Whatever a test mounts, and fails to unmount, ends with this process and is seen by no other.
-    if can_do_everything():
+    if machine.is_capable():
         namespaces.private_mounts()
-    config.pluginmanager.register(SkipGuard(config.getoption("--no-skips") and can_do_everything()), "skip-guard")
+    config.pluginmanager.register(SkipGuard(config.getoption("--no-skips") and machine.is_capable()), "skip-guard")
 
 
 class SkipGuard:
@@ -75,5 +79,5 @@ class SkipGuard:
 
 @pytest.fixture(autouse=True)
 def _needs_root(request: pytest.FixtureRequest) -> None:
-    if request.node.get_closest_marker("root") and not can_do_everything():
+    if request.node.get_closest_marker("root") and not machine.is_capable():
         pytest.skip("needs root on Linux")

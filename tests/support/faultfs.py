@@ -1,0 +1,304 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A pass-through FUSE filesystem whose faults are chosen while it runs.
+
+usage: faultfs.py SOURCE MOUNTPOINT CONTROL [--attr-timeout SECONDS] [--no-locks]
+
+CONTROL is a file, outside of the tree, that holds the faults that are in force, with commas between them:
+
+ok                   none
+ignore               utimensat() succeeds, the access time stays
+forget               utimensat() answers with the new access time, and then it is the old one again
+day, second          the access time is rounded down to a whole day (as vfat does), to a second
+now                  utimensat() sets the access time to now, whatever was asked
+delay:SECONDS        a new access time shows only later
+clock:SECONDS        the server's clock is that much ahead (negative: behind) when it fills in the time
+read-updates         reading a file updates its access time
+chown-ignored        chown() succeeds, the owner stays
+readdir-loop         listing a directory begins again at its end, for ever
+errno:NAME[@OP+...]  the operations (default: utimens; `all` for each) fail with that error
+hang:PATH            nothing at or below PATH (`/` for everything) is answered until the fault is taken back; who
+                     waits for it cannot be killed
+
+A fault takes effect with the next operation after CONTROL was written; replace that file, do not rewrite it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import os
+import threading
+import time
+
+import mfusepy as fuse
+
+SECOND = 10**9
+DAY = 86400 * SECOND
+
+# What libfuse hands on in place of nanoseconds, with zero seconds.
+UTIME_NOW = 0x3FFFFFFF
+UTIME_OMIT = 0x3FFFFFFE
+
+STATVFS = ("f_bavail", "f_bfree", "f_blocks", "f_bsize", "f_favail", "f_ffree", "f_files", "f_frsize", "f_namemax")
+
+
+class FaultFS(fuse.Operations):
+    use_ns = True
+
+    def __init__(self, root: str, control: str) -> None:
+        self.root = os.path.realpath(root)
+        self.control = control
+        self.lock_state = threading.Lock()
+        self.pending: dict[str, tuple[float, int]] = {}  # path: (monotonic time when it shows, access time)
+        self.answer_once: dict[str, int] = {}  # path: access time that the next getattr shows
+        self.listings: dict[int, list[tuple[str, dict]]] = {}
+        self.next_handle = 1
+
+    # --- faults -------------------------------------------------------------------------------------------------------
+
+    def faults(self) -> dict[str, str]:
+        with open(self.control) as handle:
+            return dict(fault.partition(":")[::2] for fault in handle.read().strip().split(",") if fault)
+
+    def enter(self, operation: str, path: str) -> dict[str, str]:
+        """The faults in force for one operation, after those that it ends with or waits for."""
+        faults = self.faults()
+        while "hang" in faults and (path + "/").startswith(faults["hang"].rstrip("/") + "/"):
+            time.sleep(0.02)
+            faults = self.faults()
+        if "errno" in faults:
+            name, _, operations = faults["errno"].partition("@")
+            if operations == "all" or operation in (operations or "utimens").split("+"):
+                raise fuse.FuseOSError(getattr(errno, name))
+        return faults
+
+    def now(self, faults: dict[str, str]) -> int:
+        return time.time_ns() + int(float(faults.get("clock", "0")) * SECOND)
+
+    def source(self, path: str) -> str:
+        return self.root + path
+
+    def belongs_to_caller(self, path: str, faults: dict[str, str]) -> None:
+        uid, gid, _pid = fuse.fuse_get_context()
+        target = self.source(path)
+        parent = os.lstat(os.path.dirname(target))
+        os.lchown(target, uid, -1 if parent.st_mode & 0o2000 else gid)
+        if "clock" in faults:
+            now = self.now(faults)
+            os.utime(target, ns=(now, now), follow_symlinks=False)
+
+    # --- attributes ---------------------------------------------------------------------------------------------------
+
+    def getattr(self, path, fh=None):
+        self.enter("getattr", path)
+        st = os.lstat(self.source(path))
+        atime = st.st_atime_ns
+        with self.lock_state:
+            if path in self.pending and time.monotonic() >= self.pending[path][0]:
+                atime = self.pending.pop(path)[1]
+                os.utime(self.source(path), ns=(atime, st.st_mtime_ns), follow_symlinks=False)
+            atime = self.answer_once.pop(path, atime)
+        fields = ("st_mode", "st_nlink", "st_uid", "st_gid", "st_size", "st_blocks", "st_ino", "st_rdev")
+        attributes = {field: getattr(st, field) for field in fields}
+        attributes.update(st_atime=atime, st_mtime=st.st_mtime_ns, st_ctime=st.st_ctime_ns)
+        return attributes
+
+    def utimens(self, path, times=None):
+        faults = self.enter("utimens", path)
+        st = os.lstat(self.source(path))
+        now = self.now(faults)
+        atime, mtime = times or (UTIME_NOW, UTIME_NOW)
+        atime = {UTIME_NOW: now, UTIME_OMIT: st.st_atime_ns}.get(atime, atime)
+        mtime = {UTIME_NOW: now, UTIME_OMIT: st.st_mtime_ns}.get(mtime, mtime)
+        if "now" in faults:
+            atime = now
+        if "day" in faults:
+            atime -= atime % DAY
+        if "second" in faults:
+            atime -= atime % SECOND
+        with self.lock_state:
+            if "forget" in faults:
+                self.answer_once[path] = atime
+            if "delay" in faults:
+                self.pending[path] = (time.monotonic() + float(faults["delay"]), atime)
+        if {"ignore", "forget", "delay"} & faults.keys():
+            atime = st.st_atime_ns
+        os.utime(self.source(path), ns=(atime, mtime), follow_symlinks=False)
+        return 0
+
+    def chmod(self, path, mode):
+        self.enter("chmod", path)
+        os.chmod(self.source(path), mode)
+        return 0
+
+    def chown(self, path, uid, gid):
+        if "chown-ignored" not in self.enter("chown", path):
+            os.lchown(self.source(path), uid, gid)
+        return 0
+
+    def statfs(self, path):
+        self.enter("statfs", path)
+        status = os.statvfs(self.source(path))
+        return {key: getattr(status, key) for key in STATVFS}
+
+    # --- directories --------------------------------------------------------------------------------------------------
+
+    def opendir(self, path):
+        self.enter("opendir", path)
+        with self.lock_state:
+            handle = self.next_handle
+            self.next_handle += 1
+        return handle
+
+    def listing(self, path: str, offset: int, fh: int) -> list[tuple[str, dict]]:
+        """The names as they were when the reading began: pages of one listing have to fit together."""
+        if offset == 0:
+            with os.scandir(self.source(path)) as entries:
+                names = [(entry.name, entry.inode()) for entry in entries]
+            found = []
+            for name, inode in names:
+                with contextlib.suppress(FileNotFoundError):
+                    mode = os.lstat(os.path.join(self.source(path), name)).st_mode
+                    found.append((name, {"st_mode": mode, "st_ino": inode}))
+            own = {"st_mode": 0o40755, "st_ino": os.lstat(self.source(path)).st_ino}
+            self.listings[fh] = [(".", own), ("..", {"st_mode": 0o40755, "st_ino": 1}), *found]
+        return self.listings.get(fh, [])
+
+    def readdir_with_offset(self, path, offset, fh):
+        loop = "readdir-loop" in self.enter("readdir", path)
+        entries = self.listing(path, offset, fh)
+        while loop or offset < len(entries):
+            name, attributes = entries[offset % len(entries)]
+            offset += 1
+            yield name, attributes, offset
+
+    def releasedir(self, path, fh):
+        self.listings.pop(fh, None)
+        return 0
+
+    def mkdir(self, path, mode):
+        faults = self.enter("mkdir", path)
+        os.mkdir(self.source(path), mode)
+        self.belongs_to_caller(path, faults)
+        return 0
+
+    def rmdir(self, path):
+        self.enter("rmdir", path)
+        os.rmdir(self.source(path))
+        return 0
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def open(self, path, flags):
+        self.enter("open", path)
+        return os.open(self.source(path), flags)
+
+    def create(self, path, mode, fi=None):
+        faults = self.enter("create", path)
+        descriptor = os.open(self.source(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        self.belongs_to_caller(path, faults)
+        return descriptor
+
+    def mknod(self, path, mode, dev):
+        faults = self.enter("mknod", path)
+        os.mknod(self.source(path), mode, dev)
+        self.belongs_to_caller(path, faults)
+        return 0
+
+    def read(self, path, size, offset, fh):
+        faults = self.enter("read", path)
+        data = os.pread(fh, size, offset)
+        if "read-updates" in faults:
+            os.utime(fh, ns=(self.now(faults), os.fstat(fh).st_mtime_ns))
+        return data
+
+    def write(self, path, data, offset, fh):
+        self.enter("write", path)
+        return os.pwrite(fh, data, offset)
+
+    def truncate(self, path, length, fh=None):
+        self.enter("truncate", path)
+        os.truncate(self.source(path), length)
+        return 0
+
+    def fsync(self, path, datasync, fh):
+        self.enter("fsync", path)
+        os.fsync(fh)
+        return 0
+
+    def release(self, path, fh):
+        os.close(fh)
+        return 0
+
+    # --- names --------------------------------------------------------------------------------------------------------
+
+    def unlink(self, path):
+        self.enter("unlink", path)
+        os.unlink(self.source(path))
+        with self.lock_state:
+            self.pending.pop(path, None)
+        return 0
+
+    def rename(self, old, new):
+        self.enter("rename", old)
+        os.rename(self.source(old), self.source(new))
+        with self.lock_state:
+            if old in self.pending:
+                self.pending[new] = self.pending.pop(old)
+        return 0
+
+    def readlink(self, path):
+        self.enter("readlink", path)
+        return os.readlink(self.source(path))
+
+    def symlink(self, target, source):
+        faults = self.enter("symlink", target)
+        os.symlink(source, self.source(target))
+        self.belongs_to_caller(target, faults)
+        return 0
+
+    def link(self, target, source):
+        self.enter("link", target)
+        os.link(self.source(source), self.source(target), follow_symlinks=False)
+        return 0
+
+
+class WithoutLocks(FaultFS):
+    """Where POSIX record locks fail, as on a network filesystem without its lock service."""
+
+    def lock(self, path, fh, cmd, lock):
+        raise fuse.FuseOSError(errno.ENOLCK)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("source")
+    parser.add_argument("mountpoint")
+    parser.add_argument("control")
+    parser.add_argument("--attr-timeout", type=float, default=0)
+    parser.add_argument("--no-locks", action="store_true")
+    parser.add_argument("--options", default="")
+    arguments = parser.parse_args()
+    os.umask(0)  # modes arrive as they shall be
+    filesystem = WithoutLocks if arguments.no_locks else FaultFS
+    fuse.FUSE(
+        filesystem(arguments.source, arguments.control),
+        arguments.mountpoint,
+        foreground=True,
+        nothreads=False,  # one operation that hangs must not hold the others
+        allow_other=True,
+        default_permissions=True,
+        use_ino=True,
+        fsname="faultfs",
+        subtype="faultfs",
+        attr_timeout=arguments.attr_timeout,
+        entry_timeout=0,
+        **dict.fromkeys(filter(None, arguments.options.split(",")), True),
+    )
+
+
+if __name__ == "__main__":
+    main()
