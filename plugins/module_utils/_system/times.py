@@ -26,21 +26,24 @@ def touch_atime(path: t.Union[str, bytes], dir_fd: t.Optional[int] = None) -> No
 
     Source: PBS, chunk store, C(cond_touch_path). Raises C(OSError).
     """
-    _utimensat(AT_FDCWD if dir_fd is None else dir_fd, os.fsencode(path), (0, UTIME_NOW), (0, UTIME_OMIT), AT_SYMLINK_NOFOLLOW)
+    call(
+        "utimensat",
+        ctypes.c_int(AT_FDCWD if dir_fd is None else dir_fd),
+        ctypes.c_char_p(os.fsencode(path)),
+        ctypes.byref(_times(0, UTIME_NOW)),
+        ctypes.c_int(AT_SYMLINK_NOFOLLOW),
+    )
 
 
 def touch_atime_fd(fd: int) -> None:
     """The same on an open file, for one that has no name (any more). Raises C(OSError)."""
-    _utimensat(fd, None, (0, UTIME_NOW), (0, UTIME_OMIT), 0)
+    call("futimens", ctypes.c_int(fd), ctypes.byref(_times(0, UTIME_NOW)))
 
 
 def set_atime_fd(fd: int, atime_ns: int) -> None:
     """Set the access time of an open file to a given time (ns since the epoch), and nothing else. Raises C(OSError)."""
-    _utimensat(fd, None, divmod(atime_ns, 1_000_000_000), (0, UTIME_OMIT), 0)
+    call("futimens", ctypes.c_int(fd), ctypes.byref(_times(*divmod(atime_ns, 1_000_000_000))))
 
 
-def _utimensat(
-    dir_fd: int, path: t.Optional[bytes], atime: t.Tuple[int, int], mtime: t.Tuple[int, int], flags: int
-) -> None:
-    times = (Timespec * 2)(Timespec(*atime), Timespec(*mtime))
-    call("utimensat", ctypes.c_int(dir_fd), ctypes.c_char_p(path), ctypes.byref(times), ctypes.c_int(flags))
+def _times(seconds: int, nanoseconds: int) -> "ctypes.Array[Timespec]":
+    return (Timespec * 2)(Timespec(seconds, nanoseconds), Timespec(0, UTIME_OMIT))

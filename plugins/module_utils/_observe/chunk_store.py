@@ -1,0 +1,143 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What lies at a datastore's path: the way there, and the skeleton of the chunk store.
+
+Everything here may hang with the filesystem, so it runs in a child with a deadline.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import LocationFacts, SkeletonFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import file_facts, mode_string, observe_file
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of, statx_fd
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+
+CHUNKS = ".chunks"
+LOCK = ".lock"
+GC_STATUS = ".gc-status"
+GROUPS = ("ct", "host", "ns", "vm")
+"""The directories that PBS makes below the base, for namespaces and backup groups."""
+
+PREFIX_COUNT = 65536
+"""Prefix directories C(0000) to C(ffff), one for each first two bytes of a digest."""
+
+ZERO_CHUNK_DIGEST = "bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8"
+"""SHA-256 of 4 MiB of zeros: the chunk that PBS's own check inserts and touches."""
+
+ZERO_CHUNK_PREFIX = ZERO_CHUNK_DIGEST[:4]
+
+_PREFIX = re.compile(r"[0-9a-f]{4}\Z")
+_EXAMPLES = 10
+
+
+def observe_location(path: str) -> LocationFacts:
+    """Where the path leads, links followed as PBS follows them; a path that leads nowhere is a fact, not an error."""
+    try:
+        found = os.stat(path)
+        real = os.path.realpath(path)
+    except OSError as exc:
+        gone = exc.errno in (errno.ENOENT, errno.ENOTDIR)
+        return LocationFacts(exists=False, error="" if gone else describe_error(exc))
+    return LocationFacts(
+        exists=True,
+        type=kind_of(found.st_mode),
+        realpath=real,
+        dev=found.st_dev,
+        ino=found.st_ino,
+        uid=found.st_uid,
+        gid=found.st_gid,
+        mode=mode_string(found.st_mode),
+    )
+
+
+def observe_reach(realpath: str) -> t.Tuple[bool, str]:
+    """Whether the user that runs this can enter every directory down to the path, and the first it cannot enter."""
+    way = ""
+    for part in realpath.split("/")[1:]:
+        try:
+            os.stat(way + "/.")
+        except PermissionError:
+            return False, display(way or "/")
+        way += "/" + part
+    try:
+        os.stat(way + "/.")
+    except PermissionError:
+        return False, display(way)
+    return True, ""
+
+
+def observe_skeleton(path: str) -> SkeletonFacts:
+    """Look at the base directory and the fixed parts of the chunk store, without walking the chunks.
+
+    A directory is empty to PBS when it holds only names that begin with a dot, and C(lost+found).
+    Source: PBS, datastore creation. Raises C(OSError) where the base directory cannot be listed.
+    """
+    try:
+        base = open_directory(path, follow=True)
+    except FileNotFoundError:
+        return SkeletonFacts(state="absent")
+    try:
+        return _observe_base(path, base)
+    finally:
+        os.close(base)
+
+
+def _observe_base(path: str, base: int) -> SkeletonFacts:
+    facts = SkeletonFacts(state="empty", base=file_facts(path, statx_fd(base)))
+    with os.scandir(base) as entries:
+        for entry in entries:
+            if entry.name in GROUPS:
+                facts.groups.append(entry.name)
+            elif not entry.name.startswith(".") and entry.name != "lost+found":
+                facts.foreign_count += 1
+                if len(facts.foreign) < _EXAMPLES:
+                    facts.foreign.append(display(entry.name))
+    facts.groups.sort()
+    facts.foreign.sort()
+    facts.lock = observe_file(path, LOCK, base)
+    facts.gc_status = observe_file(path, GC_STATUS, base)
+    facts.chunks = observe_file(path, CHUNKS, base)
+    if facts.chunks is None or facts.chunks.type != "directory":
+        if facts.chunks is not None or facts.groups or facts.foreign_count:
+            facts.state = "foreign"
+        return facts
+    facts.state = "half-made"
+    chunks_path = os.path.join(path, CHUNKS)
+    chunks = open_directory(CHUNKS, base)
+    try:
+        present = set()
+        with os.scandir(chunks) as entries:
+            for entry in entries:
+                if _PREFIX.match(entry.name):
+                    present.add(entry.name)
+        facts.prefixes = len(present)
+        if facts.prefixes < PREFIX_COUNT:
+            absent = (name for name in map("%04x".__mod__, range(PREFIX_COUNT)) if name not in present)
+            facts.missing = [name for name, _number in zip(absent, range(_EXAMPLES))]
+        elif facts.lock is not None:
+            facts.state = "whole"
+        if ZERO_CHUNK_PREFIX in present:
+            _observe_zero_chunk(facts, chunks_path, chunks)
+    finally:
+        os.close(chunks)
+    return facts
+
+
+def _observe_zero_chunk(facts: SkeletonFacts, chunks_path: str, chunks: int) -> None:
+    try:
+        prefix = open_directory(ZERO_CHUNK_PREFIX, chunks)
+    except OSError as exc:
+        facts.error = "%s: %s" % (os.path.join(display(chunks_path), ZERO_CHUNK_PREFIX), describe_error(exc))
+        return
+    try:
+        facts.zero_chunk = observe_file(os.path.join(chunks_path, ZERO_CHUNK_PREFIX), ZERO_CHUNK_DIGEST, prefix)
+    finally:
+        os.close(prefix)

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One statx as facts."""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import FileFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Statx, statx
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
+
+def mode_string(st_mode: int) -> str:
+    """The low twelve bits as octal digits, such as C(0750)."""
+    return "%04o" % stat.S_IMODE(st_mode)
+
+
+def file_facts(path: t.Union[str, bytes], found: Statx) -> FileFacts:
+    """Dress what statx answered for the document; C(path) is what people shall read."""
+    return FileFacts(
+        path=display(path),
+        type=found.kind,
+        uid=found.st_uid,
+        gid=found.st_gid,
+        mode=mode_string(found.st_mode),
+        size=found.st_size,
+        nlink=found.st_nlink,
+        dev=found.st_dev,
+        ino=found.st_ino,
+        atime_ns=found.st_atime_ns,
+        mtime_ns=found.st_mtime_ns,
+        ctime_ns=found.st_ctime_ns,
+        btime_ns=found.st_btime_ns,
+        flags=found.flags,
+    )
+
+
+def observe_file(base: str, name: str, dir_fd: int) -> t.Optional[FileFacts]:
+    """Look at C(name) in an open directory; None where there is no such name. Raises C(OSError) for anything else."""
+    try:
+        found = statx(name, dir_fd)
+    except FileNotFoundError:
+        return None
+    return file_facts(os.path.join(base, name), found)
