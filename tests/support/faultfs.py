@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A pass-through FUSE filesystem whose faults are chosen while it runs.
 
-usage: faultfs.py SOURCE MOUNTPOINT CONTROL [--attr-timeout SECONDS] [--no-locks]
+usage: faultfs.py SOURCE MOUNTPOINT CONTROL [--attr-timeout SECONDS] [--no-locks] [--options FLAG,...]
 
 CONTROL is a file, outside of the tree, that holds the faults that are in force, with commas between them:
 
@@ -28,8 +28,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import errno
 import os
+import signal
 import threading
 import time
 
@@ -41,6 +43,8 @@ DAY = 86400 * SECOND
 # What libfuse hands on in place of nanoseconds, with zero seconds.
 UTIME_NOW = 0x3FFFFFFF
 UTIME_OMIT = 0x3FFFFFFE
+
+PR_SET_PDEATHSIG = 1
 
 STATVFS = ("f_bavail", "f_bfree", "f_blocks", "f_bsize", "f_favail", "f_ffree", "f_files", "f_frsize", "f_namemax")
 
@@ -282,6 +286,8 @@ def main() -> None:
     parser.add_argument("--no-locks", action="store_true")
     parser.add_argument("--options", default="")
     arguments = parser.parse_args()
+    # Who mounted it may be killed at any moment, and nobody else would end this process.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.umask(0)  # modes arrive as they shall be
     filesystem = WithoutLocks if arguments.no_locks else FaultFS
     fuse.FUSE(

@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib.util
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +18,6 @@ from pathlib import Path
 from ansible_collections.fleetops.pbs.tests.support.mounts import Unsupported, run
 
 PROGRAM = Path(__file__).with_name("faultfs.py")
-PR_SET_PDEATHSIG = 1
 START_TIMEOUT = 30  # seconds; it takes a tenth of one
 
 
@@ -44,10 +41,6 @@ class FaultyMount:
         new = self._control.with_suffix(".new")
         new.write_text(",".join(faults))
         new.replace(self._control)
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _is_mounted(path: Path) -> bool:
@@ -85,9 +78,8 @@ def faultfs(
     if not os.path.exists("/dev/fuse"):
         raise Unsupported("kernel without FUSE")
     with contextlib.ExitStack() as stack:
-        scratch = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="fleetops-pbs-", ignore_cleanup_errors=True))
-        )
+        temporary = tempfile.TemporaryDirectory(prefix="fleetops-pbs-", ignore_cleanup_errors=True)
+        scratch = Path(stack.enter_context(temporary))
         scratch.chmod(0o711)
         if source is None:
             source = scratch / "source"
@@ -108,7 +100,6 @@ def faultfs(
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
             )
         mount.pid = daemon.pid
         stack.callback(_end, daemon, point)

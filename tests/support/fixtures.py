@@ -96,9 +96,8 @@ def whole_store_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("needs root on Linux")
     image = tmp_path_factory.mktemp("image") / "store.ext4"
     # Small blocks: a directory takes one, and it is 65536 of them that fill the disk.
-    mounts.make_image(
-        image, "ext4", mkfs=["-b", "1024", "-N", "80000", "-m", "0", "-O", "^has_journal"], size=192 * mounts.MIB
-    )
+    mkfs = ["-b", "1024", "-N", "80000", "-m", "0", "-O", "^has_journal"]
+    mounts.make_image(image, "ext4", mkfs=mkfs, size=192 * mounts.MIB)
     with mounts.mounted("-o", "loop", image) as path:
         stores.make_chunk_store(path)
     return image
