@@ -106,8 +106,13 @@ class ConfigFileFacts:
     digest: str = ""
     """SHA-256 of the bytes in hex; a missing file has the digest of the empty string, as PBS has it."""
     parsed: t.Optional[bool] = None
+    """True also for a missing file: PBS takes it for an empty one. None where it could not be read."""
     error: str = ""
     line: int = 0
+    readable: t.Optional[bool] = None
+    """Whether the daemon's user may read it, by owner, group and mode; None where the account or the file is unknown."""
+    unknown: t.List[str] = dataclasses.field(default_factory=list)
+    """What a PBS that is newer than this collection may know, and this collection does not; it is no error."""
 
 
 @dataclasses.dataclass
