@@ -62,7 +62,7 @@ typecheck: venv ## mypy, strict
 
 .PHONY: sanity
 sanity: venv ## ansible-test sanity (ARGS="--test validate-modules")
-	scripts/ansible-test sanity $(ARGS)
+	python scripts/run_ansible_test.py sanity $(ARGS)
 
 .PHONY: bench
 bench: venv ## measure against find, chown and ansible.builtin.file

@@ -38,7 +38,7 @@ def main() -> None:
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     for line in Path(sys.argv[1]).read_text().splitlines():
-        requirement, _, names = line.partition("#")
+        requirement, names = line.partition("#")[::2]
         if requirement.strip():
             unpack(requirement.strip(), names.split(), Path(sys.argv[2]))
 

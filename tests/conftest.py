@@ -9,17 +9,7 @@ import os
 
 import pytest
 
-from ansible_collections.fleetops.pbs.tests.support import machine, namespaces
-from ansible_collections.fleetops.pbs.tests.support.fixtures import (  # noqa: F401  # fixtures are found by name
-    bind,
-    chunk_store,
-    faultfs,
-    loopfs,
-    overlay,
-    tmpfs,
-    whole_store,
-    whole_store_image,
-)
+from ansible_collections.fleetops.pbs.tests.support import fixtures, machine, namespaces
 
 # Where root on Linux may still skip: what the kernel has to bring. Nothing else that a test can want is missing on a
 # machine that `make venv` has set up. One entry: the beginning of the skip's reason, and why it is allowed.
@@ -41,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Whatever a test mounts, and fails to unmount, ends with this process and is seen by no other.
     if machine.is_capable():
         namespaces.private_mounts()
+    config.pluginmanager.register(fixtures, "support-fixtures")
     config.pluginmanager.register(SkipGuard(config.getoption("--no-skips") and machine.is_capable()), "skip-guard")
 
 

@@ -74,7 +74,7 @@ class FaultFS(fuse.Operations):
             time.sleep(0.02)
             faults = self.faults()
         if "errno" in faults:
-            name, _, operations = faults["errno"].partition("@")
+            name, operations = faults["errno"].partition("@")[::2]
             if operations == "all" or operation in (operations or "utimens").split("+"):
                 raise fuse.FuseOSError(getattr(errno, name))
         return faults

@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
@@ -26,11 +27,17 @@ CONTAINER_MAP = "0:100000:65536"
 
 
 def run_in_user_namespace(
-    argv: Sequence[str | os.PathLike[str]], id_map: str = CONTAINER_MAP, **kwargs: object
+    argv: Sequence[str | os.PathLike[str]], id_map: str = CONTAINER_MAP, **kwargs: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run `argv` there, and return what it wrote; kwargs are those of subprocess.run."""
-    options = {"capture_output": True, "text": True, "check": False, "stdin": subprocess.DEVNULL, **kwargs}
-    return subprocess.run([sys.executable, __file__, id_map, *argv], **options)  # type: ignore[call-overload]
+    return subprocess.run(
+        [sys.executable, __file__, id_map, *argv],
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        **kwargs,
+    )
 
 
 def _enter_and_exec(argv: list[str], unshared: int, mapped: int) -> None:

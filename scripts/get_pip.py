@@ -1,0 +1,36 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts pip into an empty virtual environment, in the place of the get-pip script that ansible-test would download.
+
+ansible-test runs it by that script's name and with pip's own arguments. The pip that this interpreter carries for
+ensurepip fetches the asked version, from wherever pip is configured to fetch.
+"""
+
+from __future__ import annotations
+
+import ensurepip
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+# The first is CPython's place, the second Debian's.
+PLACES = (Path(ensurepip.__file__).parent / "_bundled", Path("/usr/share/python-wheels"))
+# Options of get-pip that pip does not have.
+FOREIGN = ("--no-setuptools", "--no-wheel")
+
+
+def main() -> int:
+    wheels = [wheel for place in PLACES for wheel in sorted(place.glob("pip-*.whl"))]
+    if not wheels:
+        sys.exit(f"{sys.executable} carries no pip (Debian: apt-get install python3-venv)")
+    env = dict(os.environ, PYTHONPATH=str(wheels[-1]))
+    env.pop("GET_PIP", None)  # ansible-test's sign that this file is to be run
+    arguments = [argument for argument in sys.argv[1:] if argument not in FOREIGN]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--force-reinstall", *arguments]
+    return subprocess.run(command, env=env, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
