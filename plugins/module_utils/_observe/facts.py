@@ -261,6 +261,10 @@ class MountFacts:
     """How many other mounts lie hidden under this one at the same mount point."""
     is_root: bool = False
     """It is the mount of C(/)."""
+    deleted: bool = False
+    """The directory that it shows has been removed from its filesystem since, so that nothing can mount it again."""
+    also_at: t.List[str] = dataclasses.field(default_factory=list)
+    """Other mount points that show the same directory of the same filesystem."""
 
 
 @dataclasses.dataclass
@@ -288,8 +292,11 @@ class UnitOrderFacts:
 
     unit: str
     waits: t.Optional[bool]
+    """At boot it starts only after the mount has been made or has failed."""
     by: str = ""
-    """What makes it wait: C(RequiresMountsFor=…), C(Requires=… After=…)."""
+    """What makes it wait: C(RequiresMountsFor=…), C(Requires=… After=…), C(After=local-fs.target)."""
+    needs: t.Optional[bool] = None
+    """It does not start at all where the mount has failed."""
     error: str = ""
 
 
@@ -300,7 +307,10 @@ class DaemonViewFacts:
     unit: str
     pid: int
     same: t.Optional[bool]
+    """There the path leads to the same directory of the same filesystem."""
     detail: str = ""
+    options: t.List[str] = dataclasses.field(default_factory=list)
+    """The per-mount options there: a unit may make read-only for itself what is read-write for us."""
 
 
 @dataclasses.dataclass
@@ -506,13 +516,18 @@ class StoreFacts:
     """An observer's unexpected failure, as one line."""
     location: t.Optional[LocationFacts] = None
     mount: t.Optional[MountFacts] = None
+    declared_source_matches: t.Optional[bool] = None
+    """Whether the mounted device is the one that the declaration names; None without one, or where that cannot be told."""
     persistent: t.Optional[t.List[PersistentMount]] = None
     unit_order: t.List[UnitOrderFacts] = dataclasses.field(default_factory=list)
     daemon_views: t.List[DaemonViewFacts] = dataclasses.field(default_factory=list)
     zfs: t.Optional[ZfsFacts] = None
     space: t.Optional[SpaceFacts] = None
     dir_nlink: t.Optional[bool] = None
-    """Whether an ext filesystem has the C(dir_nlink) feature; None for others or where it cannot be read."""
+    """Whether an ext filesystem allows more than 64,998 subdirectories (C(dir_nlink) with C(dir_index)).
+
+    None for other filesystems, or where it cannot be read.
+    """
     skeleton: t.Optional[SkeletonFacts] = None
     atime: t.Optional[AtimeFacts] = None
     lock: t.Optional[LockFacts] = None
