@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The document: what one run found out about one host, as the contract between hosts, reports and reruns."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, summarise
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import HostFacts, StoreFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._version import VERSION
+
+SCHEMA = "fleetops.pbs/preflight"
+SCHEMA_VERSION = 1
+
+
+def build(
+    host: HostFacts,
+    stores: t.Sequence[StoreFacts],
+    findings: t.Sequence[Finding],
+    started: float,
+    finished: float,
+    check_mode: bool,
+) -> t.Dict[str, t.Any]:
+    """Put the document together; times in seconds since the epoch. It consists of what JSON has, and nothing else."""
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "host": host.name,
+        "started": timestamp(started),
+        "finished": timestamp(finished),
+        "collection_version": VERSION,
+        "pbs_version": host.pbs_version,
+        "check_mode": check_mode,
+        "observed": dataclasses.asdict(host),
+        "datastores": [
+            {"name": store.name, "path": store.path, "observed": dataclasses.asdict(store)} for store in stores
+        ],
+        "findings": [dataclasses.asdict(finding) for finding in findings],
+        "summary": summarise(findings),
+    }
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + "%03dZ" % (moment.microsecond // 1000)

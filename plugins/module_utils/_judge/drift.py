@@ -1,0 +1,94 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Declared against configured: the properties of one datastore that differ in meaning."""
+
+from __future__ import annotations
+
+import os.path
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import DatastoreConfig, JobFacts
+
+Difference = t.Tuple[str, str, str]
+"""Property, declared value, configured value."""
+
+TEXT = {
+    "comment": "comment",
+    "gc_schedule": "gc-schedule",
+    "notification_mode": "notification-mode",
+    "notify_user": "notify-user",
+    "counter_reset_schedule": "counter-reset-schedule",
+}
+BOOLEANS = {"verify_new": "verify-new", "gc_on_unmount": "gc-on-unmount"}
+
+TUNING_DEFAULTS: t.Dict[str, t.Any] = {
+    "chunk-order": "inode",
+    "sync-level": "filesystem",
+    "gc-atime-safety-check": True,
+    "gc-atime-cutoff": 1445,
+    "gc-cache-capacity": 1048576,
+    "default-verification-workers": 4,
+    "default-verification-readers": 1,
+}
+"""What PBS uses where a key is not set; a declared default is the same as an unset key."""
+
+TRUE = ("1", "on", "yes", "true")
+
+
+def differences(declared: t.Mapping[str, t.Any], configured: DatastoreConfig) -> t.List[Difference]:
+    """Compare what is declared with what is configured; what is not declared does not count."""
+    found: t.List[Difference] = []
+    if declared.get("path") and not configured.backing_device:
+        if os.path.normpath(declared["path"]) != os.path.normpath(configured.path):
+            found.append(("path", str(declared["path"]), configured.path))
+    for option, name in TEXT.items():
+        if declared.get(option) is not None:
+            have = str(configured.properties.get(name, configured.gc_schedule if name == "gc-schedule" else "")).strip()
+            if str(declared[option]).strip() != have:
+                found.append((option, str(declared[option]).strip() or "unset", have or "unset"))
+    for option, name in BOOLEANS.items():
+        if declared.get(option) is not None:
+            have_bool = str(configured.properties.get(name, "false")).lower() in TRUE
+            if bool(declared[option]) != have_bool:
+                found.append((option, _show(bool(declared[option])), _show(have_bool)))
+    found += _tuning(declared.get("tuning") or {}, configured)
+    found += _jobs("prune_jobs", declared.get("prune_jobs") or [], configured.prune_jobs)
+    found += _jobs("verify_jobs", declared.get("verify_jobs") or [], configured.verify_jobs)
+    return found
+
+
+def _tuning(declared: t.Mapping[str, t.Any], configured: DatastoreConfig) -> t.List[Difference]:
+    found = []
+    for option, want in declared.items():
+        if want is None:
+            continue
+        name = option.replace("_", "-")
+        have = configured.tuning.get(name, TUNING_DEFAULTS.get(name))
+        if want != have:
+            found.append(("tuning.%s" % option, _show(want), _show(have)))
+    return found
+
+
+def _jobs(kind: str, declared: t.Sequence[t.Mapping[str, t.Any]], configured: t.Sequence[JobFacts]) -> t.List[Difference]:
+    found = []
+    by_id = {job.id: job for job in configured}
+    for want in declared:
+        name = "%s.%s" % (kind, want["id"])
+        job = by_id.get(want["id"])
+        if job is None:
+            found.append((name, "present", "absent"))
+            continue
+        if want.get("schedule") is not None and want["schedule"] != job.schedule:
+            found.append((name + ".schedule", want["schedule"], job.schedule or "unset"))
+        for option, value in want.items():
+            if option.startswith("keep_") and value is not None:
+                have = job.keeps.get(option.replace("_", "-"))
+                if have != value:
+                    found.append(("%s.%s" % (name, option), _show(value), "unset" if have is None else _show(have)))
+    return found
+
+
+def _show(value: t.Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,200 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From observations to findings: which control is asked about what, and what becomes of the answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import BY_ID, CONTROLS, Control, rank
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules import RULES
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    FAIL,
+    FIXED,
+    STATUSES,
+    UNKNOWN,
+    WAIVED,
+    WARN,
+    Case,
+    NotObserved,
+    Verdict,
+    skipped,
+    unknown,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import Waiver
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import HostFacts, StoreFacts
+
+
+@dataclasses.dataclass
+class Finding:
+    """A control's answer about one host or one of its datastores, as it stands in the document."""
+
+    control: str
+    datastore: t.Optional[str]
+    """None for a control of the host itself."""
+    status: str
+    severity: str
+    message: str
+    remedy: str
+    evidence: t.Dict[str, t.Any]
+    waiver: t.Optional[t.Dict[str, str]] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """Everything that judging needs beside the observations."""
+
+    policy: Policy
+    now: float
+    """Seconds since the epoch, by the observed host's clock."""
+    declarations: t.Optional[t.Mapping[str, t.Mapping[str, t.Any]]] = None
+    """The entries of C(pbs_datastores) by name; None where nothing is declared."""
+    waivers: t.Sequence[Waiver] = ()
+    controls: t.Sequence[str] = ()
+    """Only these; all where empty."""
+    check_mode: bool = False
+
+
+def judge(host: HostFacts, stores: t.Sequence[StoreFacts], question: Question) -> t.List[Finding]:
+    """Ask every control about the host and each datastore. The order is that of the catalog, the host first."""
+    findings: t.List[Finding] = []
+    case = Case(
+        host=host,
+        stores=stores,
+        policy=question.policy,
+        now=question.now,
+        declares=question.declarations is not None,
+        check_mode=question.check_mode,
+    )
+    asked = [control for control in CONTROLS if control.id in RULES]
+    if question.controls:
+        asked = [control for control in asked if control.id in question.controls]
+    for control in asked:
+        if control.scope == "host":
+            findings.append(_finding(control, None, _ask(control, case), question.policy))
+    for store in stores:
+        declared = (question.declarations or {}).get(store.name)
+        about_store = dataclasses.replace(case, store=store, declared=declared)
+        for control in asked:
+            if control.scope == "datastore":
+                findings.append(_finding(control, store.name, _ask(control, about_store), question.policy))
+    _waive(findings, host.name, question)
+    return findings
+
+
+def _ask(control: Control, case: Case) -> Verdict:
+    excuse = _not_applicable(control, case)
+    if excuse:
+        return skipped(excuse)
+    try:
+        return RULES[control.id](case)
+    except NotObserved as exc:
+        reason = str(exc)
+        return unknown("%s." % (reason[0].upper() + reason[1:] if not reason.startswith("/") else reason).rstrip("."))
+
+
+def _not_applicable(control: Control, case: Case) -> str:
+    if control.needs_pbs and not case.host.pbs_installed:
+        return "Proxmox Backup Server is not installed on this host."
+    if case.store is None:
+        return ""
+    if case.store.mounted is False and not control.unmounted:
+        return "The removable datastore is not mounted; PBS skips it, too."
+    if control.needs_config and case.store.configured is None:
+        return "PBS does not know this datastore; it is only declared."
+    if not control.on_s3 and case.store.configured is not None and case.store.configured.backend == "s3":
+        return "Does not apply to an S3-backed datastore."
+    if control.id in _NEEDS_A_PLACE and _not_made_yet(case.store):
+        return "There is nothing at %s yet." % case.store.path
+    return ""
+
+
+_NEEDS_A_PLACE = frozenset(
+    control.id
+    for control in CONTROLS
+    if control.id.startswith(("PBS-ATIME-", "PBS-OWNER-")) or control.id in ("PBS-MOUNT-07", "PBS-MOUNT-08", "PBS-MOUNT-13")
+)
+
+
+def _not_made_yet(store: StoreFacts) -> bool:
+    """Declared, not known to PBS, and no directory there: there is nothing to look at, and nothing wrong with that."""
+    return store.configured is None and store.location is not None and not store.location.exists and not store.location.error
+
+
+def _finding(control: Control, datastore: t.Optional[str], verdict: Verdict, policy: Policy) -> Finding:
+    severity = policy.severity.get(control.id) or verdict.severity or control.severity
+    return Finding(
+        control=control.id,
+        datastore=datastore,
+        status=verdict.status,
+        severity=severity,
+        message=verdict.message,
+        remedy=verdict.remedy or (control.remedy if verdict.status in (FAIL, WARN) else ""),
+        evidence=verdict.evidence,
+    )
+
+
+# --- waivers ------------------------------------------------------------------------------------------------------------
+
+
+def _waive(findings: t.List[Finding], host: str, question: Question) -> None:
+    today = datetime.datetime.fromtimestamp(question.now, datetime.timezone.utc).date()
+    for finding in findings:
+        if finding.status not in (FAIL, WARN, UNKNOWN):
+            continue
+        for waiver in question.waivers:
+            if waiver.covers(finding.control, host, finding.datastore) and not waiver.expired(today):
+                finding.status = WAIVED
+                finding.waiver = waiver.as_dict()
+                break
+    findings.extend(_expired(question, host, today))
+
+
+def _expired(question: Question, host: str, today: datetime.date) -> t.Iterator[Finding]:
+    control = BY_ID["PBS-WAIVER-01"]
+    if question.controls and control.id not in question.controls:
+        return
+    for waiver in question.waivers:
+        if waiver.names(host) and waiver.expired(today):
+            yield Finding(
+                control=control.id,
+                datastore=None,
+                status=FAIL,
+                severity=question.policy.severity.get(control.id) or control.severity,
+                message="The waiver of %s for %s/%s ended on %s (%s)."
+                % (waiver.control, waiver.host, waiver.datastore, waiver.until.isoformat(), waiver.justification),
+                remedy=control.remedy,
+                evidence=t.cast(t.Dict[str, t.Any], waiver.as_dict()),
+            )
+
+
+# --- totals -------------------------------------------------------------------------------------------------------------
+
+
+def summarise(findings: t.Sequence[Finding]) -> t.Dict[str, t.Any]:
+    """Counts by status, the worst severity that failed, and the worst one that nobody could judge (None for none)."""
+    counts: t.Dict[str, t.Any] = {status: 0 for status in STATUSES}
+    for finding in findings:
+        counts[finding.status] += 1
+    counts["worst"] = worst(findings, FAIL)
+    counts["worst_unknown"] = worst(findings, UNKNOWN)
+    return counts
+
+
+def worst(findings: t.Sequence[Finding], status: str) -> t.Optional[str]:
+    """The worst severity among the findings of one status; None where there are none."""
+    severities = [finding.severity for finding in findings if finding.status == status]
+    return max(severities, key=rank) if severities else None
+
+
+def mark_fixed(before: t.Sequence[t.Mapping[str, t.Any]], after: t.Sequence[Finding]) -> None:
+    """Turn what failed before and passes now into C(fixed), after a repair."""
+    failed_before = {(item["control"], item["datastore"]) for item in before if item["status"] == FAIL}
+    for finding in after:
+        if finding.status == "pass" and (finding.control, finding.datastore) in failed_before:
+            finding.status = FIXED

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The policy: the numbers that are a matter of choice, with their defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import SEVERITIES, require_known
+
+
+class PolicyError(ValueError):
+    """A policy with an unknown key, a wrong type, or a value that makes no sense."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """What counts as good enough where PBS itself sets no limit."""
+
+    gc_atime_cutoff_min: int = 1445
+    """Minutes; PBS's default of 24 h 5 min is the least that makes sense beside C(relatime)."""
+    gc_atime_cutoff_max: int = 2880
+    """Minutes."""
+    gc_max_age_days: float = 14.0
+    """Days since the end of the last successful GC."""
+    space_fail_percent: float = 5.0
+    space_warn_percent: float = 10.0
+    """Percent of the filesystem's bytes that are free for C(backup)."""
+    inodes_fail_percent: float = 5.0
+    inodes_warn_percent: float = 10.0
+    """Percent of its inodes; not asked where their number is not fixed."""
+    clock_offset_max: float = 60.0
+    """Seconds that the filesystem's clock may differ from the host's."""
+    temporary_files_max: int = 0
+    """Stale temporary files that are no finding."""
+    severity: t.Dict[str, str] = dataclasses.field(default_factory=dict)
+    """Another severity for a control, by its id."""
+
+    @classmethod
+    def from_mapping(cls, given: t.Mapping[str, t.Any]) -> "Policy":
+        """Build a policy from what a user wrote. Raises C(PolicyError) and names key and value."""
+        defaults = cls()
+        values: t.Dict[str, t.Any] = {}
+        for key, value in given.items():
+            if key not in cls.__dataclass_fields__:
+                known = ", ".join(sorted(cls.__dataclass_fields__))
+                raise PolicyError("policy: there is no '%s'; known are %s" % (key, known))
+            values[key] = _convert(key, value, getattr(defaults, key))
+        policy = cls(**values)
+        policy._check()
+        return policy
+
+    def _check(self) -> None:
+        require_known(self.severity, "policy.severity")
+        for control_id, severity in self.severity.items():
+            if severity not in SEVERITIES:
+                raise PolicyError(
+                    "policy.severity.%s: '%s' is not one of %s" % (control_id, severity, ", ".join(SEVERITIES))
+                )
+        if not 1 <= self.gc_atime_cutoff_min <= self.gc_atime_cutoff_max <= 2880:
+            raise PolicyError(
+                "policy: gc_atime_cutoff_min (%d) and gc_atime_cutoff_max (%d) must be minutes from 1 to 2880, the first "
+                "not above the second" % (self.gc_atime_cutoff_min, self.gc_atime_cutoff_max)
+            )
+        for what in ("space", "inodes"):
+            fail, warn = getattr(self, what + "_fail_percent"), getattr(self, what + "_warn_percent")
+            if not 0 <= fail <= warn <= 100:
+                raise PolicyError(
+                    "policy: %s_fail_percent (%g) and %s_warn_percent (%g) must be from 0 to 100, the first not above the "
+                    "second" % (what, fail, what, warn)
+                )
+
+
+def _convert(key: str, value: t.Any, default: t.Any) -> t.Any:
+    """Check the type of one value; Ansible hands numbers from -e over as text, so text that is a number is one."""
+    if isinstance(default, dict):
+        if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+            raise PolicyError("policy.%s: must be a dictionary of control ids and severities, not %r" % (key, value))
+        return dict(value)
+    wanted = "a whole number" if isinstance(default, int) else "a number"
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise PolicyError("policy.%s: must be %s, not %r" % (key, wanted, value))
+    try:
+        number = type(default)(value) if isinstance(value, str) else value
+    except ValueError:
+        raise PolicyError("policy.%s: must be %s, not %r" % (key, wanted, value)) from None
+    if isinstance(default, int) and number != int(number):
+        raise PolicyError("policy.%s: must be %s, not %r" % (key, wanted, value))
+    # Not below zero, and neither infinite nor "nan", which compares with nothing.
+    if not 0 <= number < float("inf"):
+        raise PolicyError("policy.%s: must not be negative or infinite, but is %r" % (key, value))
+    return type(default)(number)

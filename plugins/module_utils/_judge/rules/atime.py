@@ -1,0 +1,368 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about access times (PBS-ATIME-*): the heart of the question whether GC is safe."""
+
+from __future__ import annotations
+
+import errno
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    Case,
+    NotObserved,
+    Rule,
+    Verdict,
+    failed,
+    passed,
+    skipped,
+    unknown,
+    warned,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import FileFacts, MountFacts, TouchFacts
+
+SECOND = 1_000_000_000
+CHECK_SINCE = (3, 3, 7)
+"""The first PBS that checks atime and knows the two tuning options."""
+DEFAULT_CUTOFF = 1445
+
+
+# --- evidence and causes ------------------------------------------------------------------------------------------------
+
+
+def _evidence(case: Case, touch: t.Optional[TouchFacts]) -> t.Dict[str, t.Any]:
+    store = case.the_store
+    evidence: t.Dict[str, t.Any] = {}
+    if touch is not None:
+        evidence.update(
+            identity={"uid": touch.uid, "gid": touch.gid, "groups": touch.groups},
+            path=touch.path,
+            errno=touch.error.split(":")[0] if touch.errno else None,
+            step=touch.step or None,
+            before_ns=touch.before_ns,
+            after_ns=touch.after_ns,
+            elapsed_ms=round(touch.elapsed_ns / 1e6, 3),
+        )
+        if touch.file is not None:
+            evidence["file"] = {
+                "uid": touch.file.uid,
+                "gid": touch.file.gid,
+                "mode": touch.file.mode,
+                "flags": touch.file.flags,
+            }
+    if store.atime is not None:
+        evidence["granularity_ns"] = store.atime.granularity_ns
+    if store.mount is not None:
+        evidence["fstype"] = store.mount.fstype
+        evidence["options"] = store.mount.options
+        evidence["super_options"] = store.mount.super_options
+    return evidence
+
+
+def read_only(mount: t.Optional[MountFacts]) -> str:
+    """Which half of a mount is read-only: C(mount), C(filesystem) or nothing."""
+    if mount is None:
+        return ""
+    if "ro" in mount.super_options:
+        return "filesystem"
+    return "mount" if "ro" in mount.options else ""
+
+
+def _cause(case: Case, touch: TouchFacts) -> t.Tuple[str, str]:
+    """What an errno means here, and what mends it."""
+    store = case.the_store
+    user = case.host.account.user
+    group = case.host.account.group
+    name = touch.error.split(":")[0]
+    if touch.errno == errno.EROFS:
+        where = store.mount.mount_point if store.mount is not None else store.path
+        half = read_only(store.mount)
+        if half == "mount":
+            return "%s (%s): this mount is read-only" % (touch.error, where), "mount -o remount,bind,rw %s" % where
+        return (
+            "%s (%s): the filesystem is read-only" % (touch.error, where),
+            "Look for the reason first (dmesg: a disk error remounts read-only), then: mount -o remount,rw %s" % where,
+        )
+    if touch.errno in (errno.EPERM, errno.EACCES):
+        return _permission(case, touch, user, group)
+    if touch.errno == errno.ENOSPC:
+        return "%s" % touch.error, "Free space or inodes on %s; GC needs a few bytes to begin." % store.path
+    if touch.errno == errno.EDQUOT:
+        return "%s" % touch.error, "Raise the quota of '%s' on %s." % (user, store.path)
+    if touch.errno == errno.ESTALE:
+        return (
+            "%s: the server no longer knows the file handle" % touch.error,
+            "Unmount and mount again (umount -l %s), then restart the PBS daemons." % store.path,
+        )
+    if touch.errno == errno.EIO:
+        return "%s" % touch.error, "The storage reports errors: look at dmesg and at the disks before anything else."
+    if touch.errno in (errno.ENOSYS, errno.EOPNOTSUPP):
+        return "%s: the filesystem has no such call" % touch.error, "Move the datastore to ext4, xfs, ZFS or btrfs."
+    return "%s" % (touch.error or name), "Mend what the error names; GC would meet it too."
+
+
+def _permission(case: Case, touch: TouchFacts, user: str, group: str) -> t.Tuple[str, str]:
+    file = touch.file
+    if file is not None and file.flags:
+        letters = {"immutable": "i", "append": "a"}
+        flags = " and ".join(file.flags)
+        return (
+            "%s: the %s flag is set on %s, which stops root too" % (touch.error, flags, touch.path),
+            "chattr %s %s" % (" ".join("-" + letters[flag] for flag in file.flags if flag in letters), touch.path),
+        )
+    if file is not None and file.uid != touch.uid:
+        return (
+            "%s: %s belongs to %d:%d mode %s, and to touch only atime takes the owner, which is not uid %d"
+            % (touch.error, touch.path, file.uid, file.gid, file.mode, touch.uid),
+            "chown %s:%s %s" % (user, group, touch.path),
+        )
+    location = case.the_store.location
+    if location is not None and location.reachable is False:
+        return (
+            "%s: '%s' cannot enter %s" % (touch.error, user, location.blocked_at),
+            "Let '%s' pass: chmod o+x %s" % (user, location.blocked_at),
+        )
+    return (
+        "%s at %s" % (touch.error, touch.path),
+        "Check owners and modes from %s downwards; a security module or an ACL may forbid it, too." % case.the_store.path,
+    )
+
+
+# --- the rules ----------------------------------------------------------------------------------------------------------
+
+
+def explicit_touch(case: Case) -> Verdict:
+    store = case.the_store
+    facts = case.need("atime")
+    half = read_only(store.mount)
+    if facts.mode == "none":
+        if half:
+            return failed(
+                "%s is mounted read-only (%s): a touch cannot work." % (store.path, half),
+                "mount -o remount,rw %s" % (store.mount.mount_point if store.mount is not None else store.path),
+                **_evidence(case, None)
+            )
+        return unknown("Only a probe tells, and there was none: %s." % facts.not_tried, **_evidence(case, None))
+    probe = facts.probe
+    if probe is None:
+        raise NotObserved(case.why_not_observed())
+    evidence = _evidence(case, probe)
+    if probe.advanced:
+        return passed(
+            "A touch as uid %d moved atime forward (%s, %s)."
+            % (probe.uid, _milliseconds(probe), store.mount.fstype if store.mount is not None else "unknown filesystem"),
+            **evidence
+        )
+    if probe.errno == 0:
+        if probe.advanced is None:
+            return unknown("The probe gave no answer: %s." % (probe.error or "no file could be made"), **evidence)
+        return failed(
+            "utimensat answered success as uid %d, but atime did not move in %s: %s ns before and after. GC would delete "
+            "chunks that backups need."
+            % (probe.uid, _milliseconds(probe), probe.after_ns),
+            "Move the datastore to a filesystem that honours access times (ext4, xfs, ZFS, btrfs, NFS); until then do not "
+            "run GC, and do not switch PBS's check off.",
+            **evidence
+        )
+    cause, remedy = _cause(case, probe)
+    made_file = probe.step != "create" and probe.step != "open"
+    chunk = facts.zero_chunk
+    if not made_file and chunk is not None and chunk.advanced:
+        return passed(
+            "The zero chunk's atime moved under a touch as uid %d; a file of our own could not be made (%s)."
+            % (chunk.uid, probe.error),
+            **_evidence(case, chunk)
+        )
+    if not made_file:
+        cause = "uid %d cannot make a file in %s: %s" % (probe.uid, store.path, cause)
+    else:
+        cause = "the touch as uid %d was refused: %s" % (probe.uid, cause)
+    return failed("%s." % (cause[0].upper() + cause[1:] if made_file else cause), remedy, **evidence)
+
+
+def _milliseconds(touch: TouchFacts) -> str:
+    return "%.1f ms" % (touch.elapsed_ns / 1e6)
+
+
+def refreshed(case: Case) -> Verdict:
+    facts = case.need("atime")
+    probe = facts.probe
+    if facts.mode == "none":
+        return unknown("Only a probe tells, and there was none: %s." % facts.not_tried)
+    if probe is None:
+        raise NotObserved(case.why_not_observed())
+    if not probe.advanced:
+        return skipped("atime did not move in the first place (PBS-ATIME-01).")
+    evidence = {"before_ns": probe.before_ns, "after_ns": probe.after_ns, "refreshed_ns": probe.refreshed_ns}
+    if probe.refreshed_ns is None or probe.before_ns is None:
+        return unknown("The attributes could not be refreshed: %s." % (probe.refresh_error or "no answer"), **evidence)
+    if probe.refreshed_ns <= probe.before_ns:
+        return failed(
+            "atime moved to %s ns, but after a forced refresh it is %s ns again: what the touch showed came from a cache."
+            % (probe.after_ns, probe.refreshed_ns),
+            "Check how the server treats access times (noatime and relatime there do not matter, a dropped SETATTR does).",
+            **evidence
+        )
+    return passed("The new atime is still there after a forced refresh and in a reopened file.", **evidence)
+
+
+def zero_chunk(case: Case) -> Verdict:
+    store = case.the_store
+    facts = case.need("atime")
+    skeleton = case.need("skeleton")
+    touch = facts.zero_chunk
+    chunk = skeleton.zero_chunk
+    if touch is None and chunk is None:
+        if facts.mode == "marker":
+            return unknown("The zero chunk could not be inserted.")
+        return skipped("There is no zero chunk yet; PBS inserts it with its first check.")
+    if touch is None:
+        return _untouched_zero_chunk(case, chunk, facts.mode, facts.not_tried)
+    evidence = _evidence(case, touch)
+    as_root = facts.zero_chunk_as_root
+    if as_root is not None:
+        evidence["as_root"] = {"errno": as_root.error.split(":")[0] if as_root.errno else None, "advanced": as_root.advanced}
+    if touch.advanced and (touch.refreshed_ns is None or touch.before_ns is None or touch.refreshed_ns > touch.before_ns):
+        return passed("A touch of the zero chunk as uid %d moved its atime." % touch.uid, **evidence)
+    if touch.errno:
+        cause, remedy = _cause(case, touch)
+        root_too = ""
+        if as_root is not None and as_root.errno == 0:
+            root_too = " Root's own touch passes, so PBS's check at creation would not have noticed."
+        where = "insert" if touch.step == "create" else "touch"
+        return failed("uid %d cannot %s the zero chunk: %s.%s" % (touch.uid, where, cause, root_too), remedy, **evidence)
+    if touch.advanced is None:
+        return failed(
+            "The zero chunk at %s cannot be used: %s." % (touch.path, touch.error),
+            "Move it away; PBS makes a new one.",
+            **evidence
+        )
+    return failed(
+        "utimensat on the zero chunk answered success as uid %d, but its atime did not move or did not stay." % touch.uid,
+        "Move the datastore to a filesystem that honours access times; %s" % store.path,
+        **evidence
+    )
+
+
+def _untouched_zero_chunk(case: Case, chunk: FileFacts, mode: str, not_tried: str) -> Verdict:
+    """What can be said of a zero chunk that nobody touched: some failures are certain without a try."""
+    wanted = case.host.account
+    evidence = {"path": chunk.path, "uid": chunk.uid, "gid": chunk.gid, "mode": chunk.mode, "flags": chunk.flags}
+    if chunk.flags:
+        return failed(
+            "The zero chunk %s has the %s flag: nobody can touch it." % (chunk.path, " and ".join(chunk.flags)),
+            "chattr -i -a %s" % chunk.path,
+            **evidence
+        )
+    if wanted.uid is not None and chunk.uid != wanted.uid:
+        return failed(
+            "The zero chunk %s belongs to uid %d, not to '%s' (%d): every GC will stop there with EPERM."
+            % (chunk.path, chunk.uid, wanted.user, wanted.uid),
+            "chown %s:%s %s" % (wanted.user, wanted.group, chunk.path),
+            **evidence
+        )
+    if mode != "none":
+        return failed(
+            "'%s' cannot reach the zero chunk %s." % (wanted.user, chunk.path),
+            "Check owners and modes of the directories above it (PBS-OWNER-01).",
+            **evidence
+        )
+    return unknown("Only a touch tells, and there was none: %s." % not_tried, **evidence)
+
+
+def check_enabled(case: Case) -> Verdict:
+    configured = case.need("configured")
+    if configured.tuning_error:
+        return unknown("The tuning options do not parse (%s), and PBS-HOST-04 says so." % configured.tuning_error)
+    value = configured.tuning.get("gc-atime-safety-check", True)
+    if value is False:
+        return failed(
+            "gc-atime-safety-check is off for datastore '%s'; required is on." % configured.name,
+            "Remove it from the tuning options: proxmox-backup-manager datastore update %s --tuning '%s'"
+            % (configured.name, _without(configured.tuning, "gc-atime-safety-check")),
+            tuning=configured.tuning,
+        )
+    version = _version(case.host.pbs_version)
+    if version is not None and version < CHECK_SINCE:
+        return warned(
+            "PBS %s has no atime check of its own (since 3.3.7); this preflight is the only one." % case.host.pbs_version,
+            "Upgrade PBS to 3.4 or newer.",
+        )
+    return passed("PBS's own check is on.")
+
+
+def _without(tuning: t.Mapping[str, t.Any], key: str) -> str:
+    kept = {name: value for name, value in tuning.items() if name != key}
+    return ",".join("%s=%s" % (name, str(value).lower() if isinstance(value, bool) else value) for name, value in kept.items())
+
+
+def _version(text: t.Optional[str]) -> t.Optional[t.Tuple[int, ...]]:
+    if not text:
+        return None
+    numbers = text.split("-")[0].split(".")
+    return tuple(int(number) for number in numbers) if all(number.isdigit() for number in numbers) else None
+
+
+def cutoff(case: Case) -> Verdict:
+    configured = case.need("configured")
+    if configured.tuning_error:
+        return unknown("The tuning options do not parse (%s), and PBS-HOST-04 says so." % configured.tuning_error)
+    minutes = configured.tuning.get("gc-atime-cutoff", DEFAULT_CUTOFF)
+    low, high = case.policy.gc_atime_cutoff_min, case.policy.gc_atime_cutoff_max
+    evidence = {"minutes": minutes, "min": low, "max": high, "explicit": "gc-atime-cutoff" in configured.tuning}
+    if low <= minutes <= high:
+        return passed("The cutoff is %d minutes." % minutes, **evidence)
+    return failed(
+        "gc-atime-cutoff is %d minutes; the policy wants %d to %d." % (minutes, low, high),
+        "Remove gc-atime-cutoff from the tuning options of '%s' (the default is %d)." % (configured.name, DEFAULT_CUTOFF),
+        **evidence
+    )
+
+
+def timestamps(case: Case) -> Verdict:
+    facts = case.need("atime")
+    if facts.mode == "none":
+        return unknown("Only a probe tells, and there was none: %s." % facts.not_tried)
+    step, offset = facts.granularity_ns, facts.clock_offset_ns
+    evidence = {"granularity_ns": step, "clock_offset_ns": offset, "clock_resolution_ns": facts.clock_resolution_ns}
+    if step is not None and step > SECOND:
+        return failed(
+            "Timestamps are cut to %g s; PBS compares over one second." % (step / SECOND),
+            "Move the datastore to a filesystem with timestamps of a second or finer.",
+            **evidence
+        )
+    if offset is not None:
+        # A stamp is cut down to the step, so a difference of up to a step is none.
+        slack = (step or SECOND) + (facts.clock_resolution_ns or 0)
+        limit = case.policy.clock_offset_max
+        if abs(offset) > limit * SECOND + slack:
+            word = "ahead of" if offset > 0 else "behind"
+            return failed(
+                "The filesystem's clock is %s the host's by %.0f s; allowed are %g s. GC compares the host's time with "
+                "the filesystem's stamps." % (word, abs(offset) / SECOND, limit),
+                "Synchronise the clock of the file server.",
+                **evidence
+            )
+    if step is None or offset is None:
+        probe = facts.probe
+        reason = probe.error if probe is not None and probe.error else "a given time was not kept"
+        return unknown("How fine the timestamps are could not be found out: %s." % reason, **evidence)
+    return passed("Timestamps are kept to %s, and the clocks agree." % _step_name(step), **evidence)
+
+
+def _step_name(step: int) -> str:
+    for size, name in ((SECOND, "s"), (1_000_000, "ms"), (1_000, "µs")):
+        if step >= size:
+            return "%g %s" % (step / size, name)
+    return "%d ns" % step
+
+
+RULES: t.Dict[str, Rule] = {
+    "PBS-ATIME-01": explicit_touch,
+    "PBS-ATIME-02": refreshed,
+    "PBS-ATIME-03": zero_chunk,
+    "PBS-ATIME-04": check_enabled,
+    "PBS-ATIME-05": cutoff,
+    "PBS-ATIME-06": timestamps,
+}

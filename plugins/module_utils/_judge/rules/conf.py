@@ -1,0 +1,234 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about what PBS is told to do with a datastore (PBS-CONF-*)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    Case,
+    Rule,
+    Verdict,
+    counted,
+    failed,
+    passed,
+    skipped,
+    unknown,
+    warned,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
+    DatastoreConfig,
+    JobFacts,
+    JobRunFacts,
+    SkeletonFacts,
+)
+
+DAY = 86400.0
+PREFIXES = 65536
+DEEPEST = 7
+"""Levels of namespaces below the root; a job without a depth covers them all."""
+
+
+def _configured(case: Case) -> DatastoreConfig:
+    return t.cast(DatastoreConfig, case.need("configured"))
+
+
+def drift(case: Case) -> Verdict:
+    store = case.the_store
+    if not case.declares:
+        return skipped("Nothing is declared for this host (pbs_datastores).")
+    if case.declared is None:
+        return warned(
+            "Datastore '%s' is configured, but not declared in pbs_datastores." % store.name,
+            "Declare it, or remove it from PBS.",
+            severity="low",
+        )
+    if store.configured is None:
+        if not case.host.pbs_installed:
+            return skipped("Proxmox Backup Server is not installed here, so nothing is configured.")
+        return failed(
+            "Datastore '%s' is declared, but PBS does not know it." % store.name,
+            "ansible-playbook fleetops.pbs.provision",
+            declared_path=store.path,
+        )
+    found = differences(case.declared, store.configured)
+    if found:
+        return failed(
+            "Datastore '%s' differs from its declaration: %s."
+            % (store.name, "; ".join("%s is %s, declared is %s" % (key, have, want) for key, want, have in found)),
+            "ansible-playbook fleetops.pbs.provision, or correct pbs_datastores.",
+            differences=[{"property": key, "declared": want, "configured": have} for key, want, have in found],
+        )
+    return passed("Everything that is declared is configured so.")
+
+
+def gc_scheduled(case: Case) -> Verdict:
+    configured = _configured(case)
+    if not configured.gc_schedule:
+        return failed(
+            "Datastore '%s' has no gc-schedule: nothing is ever collected." % configured.name,
+            "proxmox-backup-manager datastore update %s --gc-schedule daily" % configured.name,
+        )
+    return passed("GC runs at '%s'." % configured.gc_schedule, schedule=configured.gc_schedule)
+
+
+def gc_succeeded(case: Case) -> Verdict:
+    configured = _configured(case)
+    run = configured.gc_last_run
+    log = "proxmox-backup-manager task list --all shows the task; its log says where it stopped."
+    if run is None or run.state == "created":
+        return warned(
+            "GC has not run yet on '%s'." % configured.name,
+            "proxmox-backup-manager garbage-collection start %s" % configured.name,
+        )
+    evidence = _run_evidence(run, case.now)
+    if run.state == "running":
+        return passed("GC is running now.", **evidence)
+    if run.state in ("unreadable", "unknown"):
+        return unknown("How the last GC ended is not known: %s." % (run.message or run.state), log, **evidence)
+    if run.state == "error":
+        return failed("The last GC failed: %s." % run.message.rstrip("."), log, **evidence)
+    age = _age_days(run, case.now)
+    if age is not None and age > case.policy.gc_max_age_days:
+        return failed(
+            "The last GC ended %.1f days ago; the policy allows %g." % (age, case.policy.gc_max_age_days),
+            "Find out why the scheduler passes over it (journalctl -u proxmox-backup-proxy), then start GC by hand.",
+            **evidence
+        )
+    if run.state == "warning":
+        return warned(
+            "The last GC ended with %s: usually chunks that an index needs and that are not there."
+            % counted(run.warnings, "warning"),
+            log,
+            **evidence
+        )
+    return passed("The last GC succeeded%s." % ("" if age is None else " %.1f days ago" % max(age, 0.0)), **evidence)
+
+
+def _run_evidence(run: JobRunFacts, now: float) -> t.Dict[str, t.Any]:
+    age = _age_days(run, now)
+    return {"state": run.state, "end": run.end, "age_days": None if age is None else round(age, 2), "upid": run.upid}
+
+
+def _age_days(run: JobRunFacts, now: float) -> t.Optional[float]:
+    return None if run.end is None else (now - run.end) / DAY
+
+
+def jobs(case: Case) -> Verdict:
+    configured = _configured(case)
+    evidence = {
+        "prune_jobs": [job.id for job in configured.prune_jobs],
+        "verify_jobs": [job.id for job in configured.verify_jobs],
+    }
+    missing = [
+        "no %s job covers it" % kind
+        for kind, found in (("verify", configured.verify_jobs), ("prune", configured.prune_jobs))
+        if not any(_covers(job, kind) for job in found)
+    ]
+    if missing:
+        return failed(
+            "Datastore '%s': %s (root namespace, all depths, enabled%s)."
+            % (configured.name, " and ".join(missing), ", with a schedule"),
+            "proxmox-backup-manager %s create ID --store %s --schedule daily …"
+            % ("verify-job" if missing[0].startswith("no verify") else "prune-job", configured.name),
+            **evidence
+        )
+    return passed("A verify job and a prune job cover the whole datastore.", **evidence)
+
+
+def _covers(job: JobFacts, kind: str) -> bool:
+    if job.disabled or not job.schedule or job.namespace:
+        return False
+    if job.max_depth is not None and job.max_depth < DEEPEST:
+        return False
+    return kind == "verify" or bool(job.keeps)
+
+
+def maintenance(case: Case) -> Verdict:
+    configured = _configured(case)
+    kind = configured.maintenance_type
+    if not kind:
+        return passed("No maintenance mode.")
+    message = " (%s)" % configured.maintenance_message if configured.maintenance_message else ""
+    if kind == "delete":
+        return failed(
+            "Datastore '%s' is in maintenance mode `delete`%s: a removal failed half way, and PBS offers no way back."
+            % (configured.name, message),
+            "Finish the removal (proxmox-backup-manager datastore remove %s), or take the line out of datastore.cfg with "
+            "both daemons stopped." % configured.name,
+            severity="high",
+            type=kind,
+        )
+    return failed(
+        "Datastore '%s' is in maintenance mode `%s`%s: GC does not run." % (configured.name, kind, message),
+        "proxmox-backup-manager datastore update %s --delete maintenance-mode" % configured.name,
+        type=kind,
+    )
+
+
+def whole(case: Case) -> Verdict:
+    store = case.the_store
+    found: SkeletonFacts = case.need("skeleton")
+    evidence: t.Dict[str, t.Any] = {"state": found.state, "prefixes": found.prefixes, "missing": found.missing}
+    known = store.configured is not None
+    if found.state == "whole":
+        return passed("All 65,536 prefix directories and .lock are there.", **evidence)
+    if found.state in ("absent", "empty"):
+        if not known:
+            return skipped("Nothing is there yet, and PBS does not know the datastore.", **evidence)
+        if store.location is not None and store.location.error:
+            return failed("%s: %s." % (store.path, store.location.error), "Mend what the error names.", **evidence)
+        what = "%s does not exist" % store.path if found.state == "absent" else "%s is empty" % store.path
+        return failed(
+            "PBS knows datastore '%s', but %s: most likely a filesystem is not mounted." % (store.name, what),
+            "Mount it. Do not create the datastore anew before you know where its chunks are.",
+            severity="critical",
+            **evidence
+        )
+    if found.state == "foreign":
+        if store.location is not None and store.location.type != "directory":
+            return failed("%s is not a directory but a %s." % (store.path, store.location.type), "Correct the path.", **evidence)
+        examples = ", ".join((found.groups + found.foreign)[:3]) or ".chunks that is no directory"
+        return failed(
+            "%s holds no chunk store, but other things (%s)." % (store.path, examples),
+            "Check the path and the mount; nothing here is removed for you.",
+            groups=found.groups,
+            foreign=found.foreign,
+            **evidence
+        )
+    return _half_made(case, found, evidence)
+
+
+def _half_made(case: Case, found: SkeletonFacts, evidence: t.Dict[str, t.Any]) -> Verdict:
+    if found.prefixes == PREFIXES:
+        return warned(
+            ".lock is missing; PBS makes it again when it opens the datastore, and refuses a reuse without it.",
+            "The `provision` playbook completes it.",
+            severity="low",
+            **evidence
+        )
+    absent = PREFIXES - found.prefixes
+    return failed(
+        "The chunk store is half-made: %s (%s%s)."
+        % (
+            counted(absent, "prefix directory is missing", "prefix directories are missing"),
+            ", ".join(found.missing[:4]),
+            ", …" if absent > 4 else "",
+        ),
+        "The `provision` playbook completes it, then it can be reused; by hand: mkdir -m 0750 and chown backup:backup each.",
+        **evidence
+    )
+
+
+RULES: t.Dict[str, Rule] = {
+    "PBS-CONF-01": drift,
+    "PBS-CONF-02": gc_scheduled,
+    "PBS-CONF-03": gc_succeeded,
+    "PBS-CONF-04": jobs,
+    "PBS-CONF-05": maintenance,
+    "PBS-CONF-06": whole,
+}

@@ -1,0 +1,200 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about the host itself (PBS-HOST-*)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    Case,
+    Rule,
+    Verdict,
+    counted,
+    failed,
+    passed,
+    unknown,
+    warned,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import ConfigFileFacts, IdRange
+
+OVERFLOW_ID = 65534
+"""What the kernel shows for an id that has no mapping in this user namespace."""
+
+
+def account(case: Case) -> Verdict:
+    found = case.host.account
+    evidence = {"uid": found.uid, "primary_gid": found.primary_gid, "gid": found.gid}
+    if found.uid is None:
+        return failed("There is no user '%s'." % found.user, "adduser --system --group %s" % found.user, **evidence)
+    if found.gid is None:
+        return failed("There is no group '%s'." % found.group, "groupadd --system %s" % found.group, **evidence)
+    if found.primary_gid != found.gid:
+        return failed(
+            "The primary group of user '%s' is gid %s, but group '%s' is gid %d: PBS creates with the one and demands the "
+            "other." % (found.user, found.primary_gid, found.group, found.gid),
+            "usermod -g %s %s" % (found.group, found.user),
+            **evidence
+        )
+    return passed("%s:%s is %d:%d." % (found.user, found.group, found.uid, found.gid), **evidence)
+
+
+def clock(case: Case) -> Verdict:
+    found = case.host.clock
+    evidence = {"state": found.state, "status": found.status, "max_error_us": found.max_error_us}
+    if found.synchronised is None:
+        return unknown("The kernel did not say whether its clock is synchronised: %s." % found.error)
+    if not found.synchronised:
+        return failed(
+            "The kernel's clock is not synchronised.",
+            "systemctl enable --now chrony (or systemd-timesyncd), then look at `timedatectl`",
+            **evidence
+        )
+    return passed("The kernel's clock is synchronised.", **evidence)
+
+
+def daemons(case: Case) -> Verdict:
+    found = case.host.daemons
+    if not case.host.systemd:
+        return unknown("systemd does not run here, so the state of the daemons is not known.")
+    if not found:
+        return unknown("The state of the daemons could not be found out.")
+    evidence: t.Dict[str, t.Any] = {
+        daemon.unit: {"active": daemon.active_state, "pid": daemon.main_pid, "replaced": daemon.replaced} for daemon in found
+    }
+    errors = ["%s: %s" % (daemon.unit, daemon.error) for daemon in found if daemon.error and not daemon.active_state]
+    if errors:
+        return unknown("; ".join(errors) + ".", **evidence)
+    down = [daemon for daemon in found if daemon.active_state != "active"]
+    if down:
+        return failed(
+            "%s, not active." % " and ".join("%s is %s" % (d.unit, d.active_state or "not there") for d in down),
+            "systemctl start %s; journalctl -u %s says why it stopped" % (" ".join(d.unit for d in down), down[0].unit),
+            **evidence
+        )
+    replaced = [daemon for daemon in found if daemon.replaced]
+    if replaced:
+        return failed(
+            "%s still runs a program that was replaced on disk (installed: %s)."
+            % (" and ".join(d.unit for d in replaced), case.host.pbs_version or "unknown"),
+            "systemctl restart %s, when no backup is running" % " ".join(d.unit for d in replaced),
+            **evidence
+        )
+    workers = sorted(pid for daemon in found for pid in daemon.old_workers)
+    if workers:
+        return warned(
+            "%s of a replaced program still run, for tasks that have not ended." % counted(len(workers), "process", "processes"),
+            "Wait for the tasks to end; then restart both daemons.",
+            old_workers=workers,
+            **evidence
+        )
+    return passed("Both daemons are active and run the installed version %s." % (case.host.pbs_version or ""), **evidence)
+
+
+def configuration(case: Case) -> Verdict:
+    directory = case.host.config_dir
+    wanted = case.host.account
+    if directory.error:
+        return unknown("%s: %s." % (directory.path, directory.error), "Run preflight as root (become: true).")
+    if not directory.exists:
+        return failed("%s does not exist." % directory.path, "apt install --reinstall proxmox-backup-server")
+    broken = ["%s: %s" % (_where(file), file.error) for file in directory.files if file.exists and file.parsed is False]
+    broken += [
+        "datastore '%s', tuning: %s" % (store.name, store.configured.tuning_error)
+        for store in case.stores
+        if store.configured is not None and store.configured.tuning_error
+    ]
+    evidence = {"uid": directory.uid, "gid": directory.gid, "mode": directory.mode}
+    if broken:
+        return failed(
+            "%s of the configuration cannot be used as it stands: %s."
+            % (counted(len(broken), "part"), "; ".join(broken)),
+            "Correct the line that is named; PBS has no comment syntax, and one wrong line hides the whole file.",
+            broken=broken,
+            **evidence
+        )
+    if directory.mode != "0700" or (wanted.uid is not None and (directory.uid, directory.gid) != (wanted.uid, wanted.gid)):
+        return failed(
+            "%s is %s:%s %s; required is %s:%s 0700."
+            % (directory.path, directory.uid, directory.gid, directory.mode, wanted.uid, wanted.gid),
+            "chown %s:%s %s && chmod 0700 %s" % (wanted.user, wanted.group, directory.path, directory.path),
+            **evidence
+        )
+    closed = [file for file in directory.files if file.exists and file.readable is False]
+    if closed:
+        return failed(
+            "User '%s' cannot read %s." % (wanted.user, ", ".join(file.path for file in closed)),
+            "chown root:%s FILE && chmod 0640 FILE" % wanted.group,
+            unreadable=[file.path for file in closed],
+            **evidence
+        )
+    parsed = [file for file in directory.files if file.parsed]
+    return passed("%s is 0700, and %s parse." % (directory.path, counted(len(parsed), "file")), **evidence)
+
+
+def _where(file: ConfigFileFacts) -> str:
+    return "%s, line %d" % (file.path, file.line) if file.line else file.path
+
+
+def old_locking(case: Case) -> Verdict:
+    if case.host.old_locking is None:
+        return unknown("Whether an old-locking marker exists could not be found out.")
+    if case.host.old_locking:
+        return failed(
+            "/run/proxmox-backup/old-locking exists: PBS was upgraded over 3.3.5, and the host was not rebooted since.",
+            "Reboot the host in a maintenance window.",
+        )
+    return passed("No old-locking marker.")
+
+
+def id_map(case: Case) -> Verdict:
+    found = case.host.id_map
+    account_facts = case.host.account
+    if found.error:
+        return unknown("The id map could not be read: %s." % found.error)
+    if not found.namespaced:
+        return passed("No user namespace: ids are the same inside and outside.")
+    if account_facts.uid is None or account_facts.gid is None:
+        return unknown("The ids of '%s' are not known, so neither is their mapping." % account_facts.user)
+    outer_uid, outer_gid = _outside(found.uids, account_facts.uid), _outside(found.gids, account_facts.gid)
+    evidence = {"outer_uid": outer_uid, "outer_gid": outer_gid}
+    if outer_uid is None or outer_gid is None:
+        return failed(
+            "User namespace without a mapping for %s:%s (%d:%d)."
+            % (account_facts.user, account_facts.group, account_facts.uid, account_facts.gid),
+            "Extend the container's id map (lxc.idmap, /etc/subuid, /etc/subgid) over id %d." % account_facts.uid,
+            **evidence
+        )
+    nobodys = [store.path for store in case.stores if store.location is not None and store.location.uid == OVERFLOW_ID]
+    if nobodys:
+        return failed(
+            "%s belongs to an id that this container cannot express (shown as %d)." % (", ".join(nobodys), OVERFLOW_ID),
+            "On the outer host: chown -R %d:%d DIRECTORY, for it is %d that '%s' is there."
+            % (outer_uid, outer_gid, outer_uid, account_facts.user),
+            paths=nobodys,
+            **evidence
+        )
+    return passed(
+        "User namespace: %s:%s is %d:%d inside and %d:%d on the outer host."
+        % (account_facts.user, account_facts.group, account_facts.uid, account_facts.gid, outer_uid, outer_gid),
+        **evidence
+    )
+
+
+def _outside(ranges: t.Sequence[IdRange], inside: int) -> t.Optional[int]:
+    for item in ranges:
+        if item.inside <= inside < item.inside + item.count:
+            return item.outside + inside - item.inside
+    return None
+
+
+RULES: t.Dict[str, Rule] = {
+    "PBS-HOST-01": account,
+    "PBS-HOST-02": clock,
+    "PBS-HOST-03": daemons,
+    "PBS-HOST-04": configuration,
+    "PBS-HOST-05": old_locking,
+    "PBS-HOST-06": id_map,
+}

@@ -1,0 +1,564 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about where a datastore lives (PBS-MOUNT-*)."""
+
+from __future__ import annotations
+
+import os.path
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.atime import read_only
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    Case,
+    Rule,
+    Verdict,
+    counted,
+    failed,
+    passed,
+    skipped,
+    unknown,
+    warned,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
+    MountFacts,
+    PersistentMount,
+    SpaceFacts,
+    StoreFacts,
+)
+
+PREFIXES = 65536
+MIB = 1024 * 1024
+
+NEW_STORE_INODES = 65537
+NEW_STORE_BYTES = {"ext2": 257 * MIB, "ext3": 257 * MIB, "ext4": 257 * MIB, "xfs": 34 * MIB}
+"""What an empty datastore was measured to take, before the first backup."""
+
+GOOD = frozenset(("ext4", "xfs", "btrfs", "zfs", "nfs", "nfs4", "cifs", "smb3", "ceph", "f2fs", "bcachefs", "jfs"))
+UNFIT = {
+    "vfat": "it has no owners, and keeps a date instead of an access time",
+    "msdos": "it has no owners, and keeps a date instead of an access time",
+    "exfat": "it has no owners and coarse access times",
+    "ext2": "a directory holds at most about 32,000 others",
+    "ext3": "a directory holds at most about 32,000 others",
+    "minix": "a directory holds too few others",
+    "tmpfs": "its content is gone after a reboot",
+    "ramfs": "its content is gone after a reboot",
+    "squashfs": "it can never be written to",
+    "erofs": "it can never be written to",
+    "iso9660": "it can never be written to",
+    "udf": "it is made for discs that are written once",
+}
+OBJECT_STORES = frozenset(
+    "fuse." + name
+    for name in ("s3fs", "goofys", "rclone", "s3ql", "gcsfuse", "blobfuse", "blobfuse2", "geesefs", "mount-s3", "juicefs")
+)
+NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3"))
+ANY_SIZE = frozenset(("xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "ceph"))
+"""Filesystems whose directories have no limit that a chunk store would meet."""
+
+ATIME_OPTIONS = ("noatime", "strictatime", "relatime")
+FLAGS = (("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec"), ("sync", "async"), ("nodiratime", "diratime"))
+BOOT_ONLY = ("noauto", "nofail", "user", "users", "owner", "group", "defaults", "auto", "nouser", "loop")
+
+
+def _mount(case: Case) -> MountFacts:
+    return t.cast(MountFacts, case.need("mount"))
+
+
+def _evidence(mount: MountFacts) -> t.Dict[str, t.Any]:
+    return {
+        "mount_point": mount.mount_point,
+        "source": mount.source,
+        "fstype": mount.fstype,
+        "options": mount.options,
+        "super_options": mount.super_options,
+    }
+
+
+def _contract(case: Case) -> t.Mapping[str, t.Any]:
+    """The C(mount) part of the declaration; empty where there is none."""
+    return (case.declared or {}).get("mount") or {}
+
+
+# --- where it is --------------------------------------------------------------------------------------------------------
+
+
+def declared_mount(case: Case) -> Verdict:
+    mount = _mount(case)
+    contract = _contract(case)
+    path = case.the_store.path
+    if not contract:
+        if mount.is_root:
+            return failed(
+                "%s lies on the root filesystem (%s on /)." % (path, mount.fstype),
+                "Mount a filesystem of its own there. If one should be mounted, it is not: do not run GC or backups now.",
+                severity="medium",
+                **_evidence(mount)
+            )
+        return passed("%s is on %s, mounted at %s." % (path, mount.source, mount.mount_point), **_evidence(mount))
+    wrong = []
+    point = contract.get("path")
+    if point and os.path.normpath(point) != mount.mount_point:
+        wrong.append("it is on the mount at %s, declared is %s" % (mount.mount_point, point))
+    elif mount.is_root and contract.get("source"):
+        wrong.append("it lies on the root filesystem")
+    if contract.get("fstype") and not _same_fstype(contract["fstype"], mount.fstype):
+        wrong.append("filesystem %s, declared is %s" % (mount.fstype, contract["fstype"]))
+    matches = case.the_store.declared_source_matches
+    if contract.get("source") and matches is False:
+        wrong.append("%s is mounted, declared is %s" % (mount.source, contract["source"]))
+    if wrong:
+        return failed(
+            "%s is not on the declared mount: %s." % (path, "; ".join(wrong)),
+            "mount %s, and find out why it was not mounted; do not run GC or backups before." % (point or path),
+            declared=dict(contract),
+            **_evidence(mount)
+        )
+    if contract.get("source") and matches is None:
+        return unknown(
+            "Whether %s is the declared %s could not be found out." % (mount.source, contract["source"]),
+            "Declare the source as UUID=… or as a path below /dev/disk.",
+            **_evidence(mount)
+        )
+    return passed("%s is on the declared mount (%s at %s)." % (path, mount.source, mount.mount_point), **_evidence(mount))
+
+
+def _same_fstype(declared: str, live: str) -> bool:
+    alike = {"nfs4": "nfs", "smb3": "cifs"}
+    return alike.get(declared, declared) == alike.get(live, live) or live == "fuse." + declared
+
+
+def _own_persistent(case: Case, mount: MountFacts) -> t.List[PersistentMount]:
+    return [entry for entry in case.need("persistent") if entry.where == mount.mount_point or entry.kind in ("zfs", "pbs")]
+
+
+def persistent(case: Case) -> Verdict:
+    if _contract(case).get("persistent") is False:
+        return skipped("The declaration does not want this mount to be persistent.")
+    mount = _mount(case)
+    entries = _own_persistent(case, mount)
+    if mount.is_root:
+        return skipped("The root filesystem always comes back.")
+    evidence: t.Dict[str, t.Any] = {
+        "entries": [
+            {"kind": e.kind, "where": e.where, "source": e.source, "file": e.file, "active_at_boot": e.active_at_boot}
+            for e in entries
+        ],
+        **_evidence(mount),
+    }
+    if not entries:
+        return failed(
+            "Nothing mounts %s at boot: no line in /etc/fstab, no .mount unit, no ZFS dataset." % mount.mount_point,
+            "Add a line to /etc/fstab (by UUID) or enable a .mount unit; the `mounts` role does it.",
+            **evidence
+        )
+    good = [entry for entry in entries if entry.active_at_boot and entry.source_matches is not False]
+    if good:
+        first = good[0]
+        if first.source_matches is None and first.kind in ("fstab", "systemd"):
+            return warned(
+                "%s mounts %s at boot; whether that is what is mounted now (%s) could not be found out."
+                % (first.file, first.source, mount.source),
+                "Write the source as UUID=….",
+                severity="low",
+                **evidence
+            )
+        return passed("%s comes back after a reboot (%s: %s)." % (mount.mount_point, first.kind, first.file), **evidence)
+    other = [entry for entry in entries if entry.source_matches is False]
+    if other:
+        return failed(
+            "At boot %s mounts %s at %s; mounted now is %s."
+            % (other[0].file, other[0].source, mount.mount_point, mount.source),
+            "Correct %s, or mount what it names." % other[0].file,
+            **evidence
+        )
+    undecided = [entry for entry in entries if entry.active_at_boot is None]
+    if undecided:
+        return unknown(
+            "Whether %s is active at boot could not be found out: %s." % (undecided[0].file, undecided[0].detail or "no answer"),
+            **evidence
+        )
+    return failed(
+        "%s knows %s, but does not mount it at boot (%s)."
+        % (entries[0].file, mount.mount_point, entries[0].detail or "not active at boot"),
+        "Remove `noauto` or enable the unit: systemctl enable UNIT.mount; for ZFS: zfs set canmount=on DATASET.",
+        **evidence
+    )
+
+
+def filesystem(case: Case) -> Verdict:
+    mount = _mount(case)
+    kind = mount.fstype
+    move = "Move the datastore to ext4, xfs, ZFS or btrfs."
+    if kind in UNFIT:
+        return failed("%s cannot carry a chunk store: %s." % (kind, UNFIT[kind]), move, **_evidence(mount))
+    if kind in OBJECT_STORES:
+        return failed(
+            "%s shows an object store as a filesystem: owners, access times and locks are only pretended." % kind,
+            "Use PBS's own S3 backend (since 4.0), with a local cache.",
+            severity="high",
+            **_evidence(mount)
+        )
+    if kind == "autofs":
+        return unknown("%s is not mounted yet: an automount waits there." % mount.mount_point, **_evidence(mount))
+    if kind in GOOD:
+        return passed("%s can carry a chunk store." % kind, **_evidence(mount))
+    return warned(
+        "%s is not among the filesystems that are known to carry a chunk store; the probes decide (PBS-ATIME-*)." % kind,
+        move,
+        severity="high" if kind.startswith("fuse") else "medium",
+        **_evidence(mount)
+    )
+
+
+def writable(case: Case) -> Verdict:
+    mount = _mount(case)
+    half = read_only(mount)
+    if half == "filesystem":
+        return failed(
+            "%s: the filesystem itself is read-only (superblock option ro)." % mount.mount_point,
+            "Look for the reason first (dmesg: a disk error remounts read-only), repair, then mount -o remount,rw %s."
+            % mount.mount_point,
+            half=half,
+            **_evidence(mount)
+        )
+    if half == "mount":
+        return failed(
+            "%s: this mount is read-only (mount option ro), the filesystem below is not." % mount.mount_point,
+            "mount -o remount,bind,rw %s" % mount.mount_point,
+            half=half,
+            **_evidence(mount)
+        )
+    return passed("%s is mounted read-write." % mount.mount_point, **_evidence(mount))
+
+
+def options(case: Case) -> Verdict:
+    contract = _contract(case)
+    required, forbidden = contract.get("options") or [], contract.get("options_forbidden") or []
+    if not required and not forbidden:
+        return skipped("No options are declared.")
+    mount = _mount(case)
+    live = set(mount.options) | set(mount.super_options)
+    if read_only(mount):
+        live.discard("rw")
+    missing = [o for o in required if o not in live and o not in BOOT_ONLY and not o.startswith(("x-", "_netdev"))]
+    present = [option for option in forbidden if option in live]
+    severity = contract.get("severity") or ""
+    if missing or present:
+        parts = ["required and missing: %s" % ", ".join(missing)] if missing else []
+        parts += ["forbidden and present: %s" % ", ".join(present)] if present else []
+        return failed(
+            "%s: %s." % (mount.mount_point, "; ".join(parts)),
+            "mount -o remount,%s %s, and the same where it is mounted at boot."
+            % (",".join(missing) or "…", mount.mount_point),
+            severity=severity,
+            missing=missing,
+            present=present,
+            **_evidence(mount)
+        )
+    return passed("The options satisfy the contract.", **_evidence(mount))
+
+
+def options_persist(case: Case) -> Verdict:
+    mount = _mount(case)
+    entries = [
+        entry
+        for entry in _own_persistent(case, mount)
+        if entry.kind in ("fstab", "systemd") and entry.active_at_boot and entry.source_matches is not False
+    ]
+    if not entries:
+        return skipped("No line of /etc/fstab and no unit to compare with (PBS-MOUNT-02).")
+    entry = entries[0]
+    differences = _option_differences(entry.options, mount)
+    evidence = {"persistent": entry.options, "file": entry.file, **_evidence(mount)}
+    if differences:
+        return failed(
+            "%s is mounted otherwise than %s says: %s." % (mount.mount_point, entry.file, "; ".join(differences)),
+            "mount -o remount %s, or correct %s." % (mount.mount_point, entry.file),
+            differences=differences,
+            **evidence
+        )
+    return passed("The live options are those of %s." % entry.file, **evidence)
+
+
+def _option_differences(written: t.Sequence[str], mount: MountFacts) -> t.List[str]:
+    """Compare what the kernel shows of an option list; the last of contradicting options wins, as mount(8) has it."""
+    live = set(mount.options)
+    differences = []
+    wants_ro = _last(written, ("ro", "rw"), "rw") == "ro"
+    if wants_ro != bool(read_only(mount)):
+        differences.append("live %s, written %s" % (("rw", "ro") if wants_ro else ("ro", "rw")))
+    wanted_atime = _last(written, ATIME_OPTIONS, "relatime")
+    live_atime = next((option for option in ATIME_OPTIONS if option in live), "strictatime")
+    if wanted_atime != live_atime:
+        differences.append("live %s, written %s" % (live_atime, wanted_atime))
+    for flag, opposite in FLAGS:
+        wanted = _last(written, (flag, opposite), opposite) == flag
+        present = flag in live or flag in mount.super_options
+        if wanted != present:
+            differences.append("live %s, written %s" % ((flag, opposite) if present else (opposite, flag)))
+    return differences
+
+
+def _last(written: t.Sequence[str], choices: t.Sequence[str], default: str) -> str:
+    found = [option for option in written if option in choices]
+    return found[-1] if found else default
+
+
+# --- what it offers -----------------------------------------------------------------------------------------------------
+
+
+def directory_limit(case: Case) -> Verdict:
+    skeleton = case.the_store.skeleton
+    if skeleton is not None and skeleton.prefixes >= PREFIXES:
+        return passed("All 65,536 prefix directories are there.")
+    mount = _mount(case)
+    dir_nlink = case.the_store.dir_nlink
+    evidence = {"fstype": mount.fstype, "dir_nlink": dir_nlink}
+    if mount.fstype in ("ext2", "ext3"):
+        return failed("%s ends at about 32,000 directories in one." % mount.fstype, "Move to ext4.", **evidence)
+    if mount.fstype == "ext4":
+        if dir_nlink is None:
+            return unknown("Whether ext4 has dir_nlink could not be read from %s." % mount.source, **evidence)
+        if not dir_nlink:
+            return failed(
+                "ext4 without dir_nlink ends at 64,998 directories in one; a chunk store has 65,536.",
+                "Unmounted: tune2fs -O dir_nlink %s && e2fsck -f %s" % (mount.source, mount.source),
+                **evidence
+            )
+        return passed("ext4 with dir_nlink.", **evidence)
+    if mount.fstype in ANY_SIZE:
+        return passed("%s has no such limit." % mount.fstype, **evidence)
+    if mount.fstype in UNFIT:
+        return failed("%s cannot hold 65,538 entries in one directory." % mount.fstype, "Move to ext4, xfs or ZFS.", **evidence)
+    return unknown("How many entries a directory of %s holds is not known here; creation would tell." % mount.fstype, **evidence)
+
+
+def space(case: Case) -> Verdict:
+    found: SpaceFacts = case.need("space")
+    policy = case.policy
+    evidence: t.Dict[str, t.Any] = {
+        "bytes_total": found.bytes_total,
+        "bytes_available": found.bytes_available,
+        "inodes_total": found.inodes_total,
+        "inodes_available": found.inodes_available,
+    }
+    skeleton = case.the_store.skeleton
+    if skeleton is not None and skeleton.state in ("absent", "empty"):
+        short = _too_small_for_creation(case, found)
+        if short:
+            return failed("%s." % short, "Use a larger filesystem, or make it with more inodes (mkfs.ext4 -N).", **evidence)
+    bytes_free = _percent(found.bytes_available, found.bytes_total)
+    inodes_free = _percent(found.inodes_available, found.inodes_total) if found.inodes_total else 100.0
+    evidence.update(bytes_free_percent=round(bytes_free, 2), inodes_free_percent=round(inodes_free, 2))
+    remedy = "Prune and collect garbage, or grow the filesystem."
+    for what, free, fail in (
+        ("space", bytes_free, policy.space_fail_percent),
+        ("inodes", inodes_free, policy.inodes_fail_percent),
+    ):
+        if free < fail:
+            return failed("%.1f %% of the %s free; required are %g %%." % (free, what, fail), remedy, **evidence)
+    for what, free, warn in (
+        ("space", bytes_free, policy.space_warn_percent),
+        ("inodes", inodes_free, policy.inodes_warn_percent),
+    ):
+        if free < warn:
+            return warned("%.1f %% of the %s free; below %g %% it is time to act." % (free, what, warn), remedy, **evidence)
+    inodes_text = "%.0f %% of the inodes" % inodes_free if found.inodes_total else "inodes without limit"
+    return passed("%.0f %% of the space and %s are free." % (bytes_free, inodes_text), **evidence)
+
+
+def _percent(part: int, whole: int) -> float:
+    return 100.0 * part / whole if whole else 0.0
+
+
+def _too_small_for_creation(case: Case, found: SpaceFacts) -> str:
+    mount = case.the_store.mount
+    needed = NEW_STORE_BYTES.get(mount.fstype, 0) if mount is not None else 0
+    if found.inodes_total and found.inodes_available < NEW_STORE_INODES:
+        return "%s free; a new datastore takes 65,537" % counted(found.inodes_available, "inode")
+    if found.bytes_available < needed:
+        return "%d MiB free; a new datastore takes %d MiB on %s" % (
+            found.bytes_available // MIB,
+            needed // MIB,
+            mount.fstype if mount is not None else "",
+        )
+    return ""
+
+
+def network(case: Case) -> Verdict:
+    mount = _mount(case)
+    if mount.fstype not in NETWORK:
+        return skipped("%s is no network filesystem." % mount.fstype)
+    live = set(mount.options) | set(mount.super_options)
+    if mount.fstype in ("nfs", "nfs4"):
+        problems, remedy = _nfs(live)
+    else:
+        problems, remedy = _cifs(case, live)
+    if problems:
+        return failed("%s: %s." % (mount.mount_point, "; ".join(problems)), remedy, problems=problems, **_evidence(mount))
+    if "noserverino" in live:
+        return warned(
+            "noserverino: inode numbers are made up by the client and may change, which PBS's check takes for another file.",
+            "Mount with serverino.",
+            severity="medium",
+            **_evidence(mount)
+        )
+    return passed("The %s mount is hard, and its locks reach the server." % mount.fstype, **_evidence(mount))
+
+
+def _nfs(live: t.Set[str]) -> t.Tuple[t.List[str], str]:
+    problems = []
+    if live & {"soft", "softerr"}:
+        problems.append("soft: a slow server becomes an I/O error, and verify renames good chunks")
+    if live & {"nolock", "local_lock=all", "local_lock=posix"}:
+        problems.append("locks stay on this client (nolock or local_lock), no other host sees them")
+    return problems, "Mount with `hard` and without `nolock`."
+
+
+def _cifs(case: Case, live: t.Set[str]) -> t.Tuple[t.List[str], str]:
+    account = case.host.account
+    problems = []
+    if "nobrl" in live:
+        problems.append("nobrl: locks do not reach the server")
+    for key, wanted in (("uid", account.uid), ("gid", account.gid)):
+        given = next((option.split("=", 1)[1] for option in live if option.startswith(key + "=")), None)
+        if "force" + key in live and wanted is not None and given is not None and given != str(wanted):
+            problems.append("%s is forced to %s, '%s' is %d" % (key, given, account.user, wanted))
+    return problems, "Mount with uid=%s,gid=%s,forceuid,forcegid and without nobrl." % (account.uid, account.gid)
+
+
+# --- who else sees it ---------------------------------------------------------------------------------------------------
+
+
+def daemon_view(case: Case) -> Verdict:
+    views = case.the_store.daemon_views
+    if not views:
+        return unknown("No running daemon could be asked what it sees at %s." % case.the_store.path)
+    evidence = {"views": [{"unit": view.unit, "pid": view.pid, "same": view.same, "detail": view.detail} for view in views]}
+    other = [view for view in views if view.same is False]
+    if other:
+        return failed(
+            "%s (process %d) sees something else at %s: %s."
+            % (other[0].unit, other[0].pid, case.the_store.path, other[0].detail),
+            "systemctl restart proxmox-backup proxmox-backup-proxy, when no backup is running.",
+            **evidence
+        )
+    unclear = [view for view in views if view.same is None]
+    if unclear:
+        return unknown("What %s sees could not be found out: %s." % (unclear[0].unit, unclear[0].detail), **evidence)
+    return passed("The daemons see the same mount.", **evidence)
+
+
+def unit_order(case: Case) -> Verdict:
+    store = case.the_store
+    mount = _mount(case)
+    if mount.is_root:
+        return skipped("The root filesystem is always there first.")
+    if store.configured is not None and store.configured.backing_device:
+        return skipped("PBS mounts removable datastores itself.")
+    orders = store.unit_order
+    if not orders:
+        return unknown("The order of the units could not be found out.")
+    evidence = {"units": [{"unit": order.unit, "waits": order.waits, "by": order.by} for order in orders]}
+    idle = [order for order in orders if order.waits is False]
+    if idle:
+        return failed(
+            "%s not wait for %s at boot."
+            % (" and ".join(order.unit for order in idle) + (" does" if len(idle) == 1 else " do"), mount.mount_point),
+            "A drop-in for both units: [Unit] RequiresMountsFor=%s (the `mounts` role writes it)." % store.path,
+            **evidence
+        )
+    unclear = [order for order in orders if order.waits is None]
+    if unclear:
+        return unknown("Whether %s waits could not be found out: %s." % (unclear[0].unit, unclear[0].error), **evidence)
+    return passed("Both units wait for %s (%s)." % (mount.mount_point, orders[0].by), **evidence)
+
+
+def _inside(store: StoreFacts) -> t.Optional[t.Tuple[str, str]]:
+    """A datastore's real place: the device, and the path inside the filesystem, so that bind mounts do not hide it."""
+    if store.mount is None or store.location is None or not store.location.exists:
+        return None
+    relative = os.path.relpath(store.location.realpath, store.mount.mount_point)
+    return store.mount.device, os.path.normpath(os.path.join(store.mount.root, relative))
+
+
+def _overlap(one: StoreFacts, two: StoreFacts) -> str:
+    """How two datastores share a place; empty where they do not."""
+    a, b = one.location, two.location
+    if a is not None and b is not None and a.exists and b.exists and (a.dev, a.ino) == (b.dev, b.ino):
+        return "are one directory (device %d, inode %d)" % (a.dev, a.ino)
+    pairs = [(_real(one), _real(two))]
+    here, there = _inside(one), _inside(two)
+    if here is not None and there is not None and here[0] == there[0]:
+        pairs.append((here[1], there[1]))
+    for mine, other in pairs:
+        if mine == other:
+            return "are one directory"
+        if _below(mine, other):
+            return "are nested: %s lies inside %s" % (one.path, two.path)
+        if _below(other, mine):
+            return "are nested: %s lies inside %s" % (two.path, one.path)
+    return ""
+
+
+def _real(store: StoreFacts) -> str:
+    """The path without links; as it is written where the filesystem did not answer."""
+    location = store.location
+    return location.realpath if location is not None and location.exists else os.path.normpath(store.path)
+
+
+def _below(path: str, parent: str) -> bool:
+    return path.startswith(parent.rstrip("/") + "/")
+
+
+def distinct(case: Case) -> Verdict:
+    store = case.the_store
+    others = [other for other in case.stores if other is not store and other.mounted is not False]
+    for other in others:
+        how = _overlap(store, other)
+        if how:
+            return failed(
+                "Datastores '%s' and '%s' %s." % (store.name, other.name, how),
+                "Give each a directory of its own. Do not run GC on either of them before.",
+                other=other.name,
+                paths=[store.path, other.path],
+            )
+    if store.location is None:
+        return unknown(case.why_not_observed() + ".")
+    unseen = [other.name for other in others if other.location is None]
+    if unseen:
+        return unknown("%s did not answer, so the real directories could not be compared." % ", ".join(unseen))
+    return passed("No other datastore shares or nests in %s." % _real(store))
+
+
+def locks(case: Case) -> Verdict:
+    found = case.need("lock")
+    if found.works is None:
+        return unknown("Locks were not tried: %s." % (found.not_tried or "no answer"))
+    if not found.works:
+        return failed(
+            "A POSIX record lock does not work here: %s." % found.error,
+            "NFS: start rpc.statd and mount without nolock; CIFS: mount without nobrl; FUSE: use another filesystem.",
+            error=found.error,
+        )
+    return passed("POSIX record locks work (tried on a private file).")
+
+
+RULES: t.Dict[str, Rule] = {
+    "PBS-MOUNT-01": declared_mount,
+    "PBS-MOUNT-02": persistent,
+    "PBS-MOUNT-03": filesystem,
+    "PBS-MOUNT-04": writable,
+    "PBS-MOUNT-05": options,
+    "PBS-MOUNT-06": options_persist,
+    "PBS-MOUNT-07": directory_limit,
+    "PBS-MOUNT-08": space,
+    "PBS-MOUNT-09": network,
+    "PBS-MOUNT-10": daemon_view,
+    "PBS-MOUNT-11": unit_order,
+    "PBS-MOUNT-12": distinct,
+    "PBS-MOUNT-13": locks,
+}

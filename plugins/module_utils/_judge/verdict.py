@@ -1,0 +1,111 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a rule sees, and what it says."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import HostFacts, StoreFacts
+
+PASS = "pass"
+FAIL = "fail"
+WARN = "warn"
+UNKNOWN = "unknown"
+SKIP = "skip"
+WAIVED = "waived"
+FIXED = "fixed"
+STATUSES = (PASS, FAIL, WARN, UNKNOWN, SKIP, WAIVED, FIXED)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """A rule's answer about one host or datastore."""
+
+    status: str
+    message: str
+    remedy: str = ""
+    evidence: t.Dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    severity: str = ""
+    """Empty: the catalog's."""
+
+
+def passed(message: str, **evidence: t.Any) -> Verdict:
+    return Verdict(PASS, message, evidence=evidence)
+
+
+def failed(message: str, remedy: str, severity: str = "", **evidence: t.Any) -> Verdict:
+    return Verdict(FAIL, message, remedy, evidence, severity)
+
+
+def warned(message: str, remedy: str, severity: str = "", **evidence: t.Any) -> Verdict:
+    return Verdict(WARN, message, remedy, evidence, severity)
+
+
+def unknown(message: str, remedy: str = "", **evidence: t.Any) -> Verdict:
+    return Verdict(UNKNOWN, message, remedy, evidence)
+
+
+def skipped(message: str, **evidence: t.Any) -> Verdict:
+    return Verdict(SKIP, message, evidence=evidence)
+
+
+class NotObserved(Exception):
+    """A fact that a rule needs is not there; the message says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Everything that a rule may look at."""
+
+    host: HostFacts
+    stores: t.Sequence[StoreFacts]
+    policy: Policy
+    now: float
+    """Seconds since the epoch, from the observed host's clock."""
+    store: t.Optional[StoreFacts] = None
+    declared: t.Optional[t.Mapping[str, t.Any]] = None
+    """The entry of C(pbs_datastores) for this datastore."""
+    declares: bool = False
+    """There is a declaration for this host at all."""
+    check_mode: bool = False
+
+    @property
+    def the_store(self) -> StoreFacts:
+        assert self.store is not None, "a rule about datastores was asked about a host"
+        return self.store
+
+    def need(self, fact: str) -> t.Any:
+        """A fact of the datastore. Raises C(NotObserved) where it was not found out."""
+        store = self.the_store
+        value = getattr(store, fact)
+        if value is None:
+            raise NotObserved(self.why_not_observed())
+        return value
+
+    def why_not_observed(self) -> str:
+        store = self.the_store
+        if store.stuck:
+            return "%s gave no answer within %g s" % (store.stuck, store.deadline)
+        if store.error:
+            return store.error
+        if store.location is not None and not store.location.exists:
+            return "%s does not exist" % store.path if not store.location.error else "%s: %s" % (
+                store.path,
+                store.location.error,
+            )
+        if store.location is not None and store.location.type != "directory":
+            return "%s is not a directory but a %s" % (store.path, store.location.type)
+        return "it was not looked at"
+
+
+Rule = t.Callable[[Case], Verdict]
+
+
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """C(1 chunk), C(1,024 chunks)."""
+    return "%s %s" % (format(number, ","), singular if number == 1 else plural or singular + "s")

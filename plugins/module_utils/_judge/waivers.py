@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Waivers: failures that somebody accepted, for a reason and until a day."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import fnmatch
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import require_known
+
+KEYS = ("control", "host", "datastore", "justification", "until")
+
+
+class WaiverError(ValueError):
+    """A waiver that is incomplete, or whose date is none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Waiver:
+    """One accepted failure."""
+
+    control: str
+    justification: str
+    until: datetime.date
+    """The last day on which it counts, by the observed host's clock in UTC."""
+    host: str = "*"
+    """A shell pattern for the host's name in the inventory."""
+    datastore: str = "*"
+    """A shell pattern for the datastore's name; controls of the host itself match any."""
+
+    def names(self, host: str) -> bool:
+        return fnmatch.fnmatchcase(host, self.host)
+
+    def covers(self, control: str, host: str, datastore: t.Optional[str]) -> bool:
+        return (
+            self.control == control
+            and self.names(host)
+            and (datastore is None or fnmatch.fnmatchcase(datastore, self.datastore))
+        )
+
+    def expired(self, today: datetime.date) -> bool:
+        return today > self.until
+
+    def as_dict(self) -> t.Dict[str, str]:
+        return {
+            "control": self.control,
+            "host": self.host,
+            "datastore": self.datastore,
+            "justification": self.justification,
+            "until": self.until.isoformat(),
+        }
+
+
+def parse_waivers(given: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[Waiver]:
+    """Read waivers as a user wrote them. Raises C(WaiverError) or C(UnknownControl), naming place, key and value."""
+    waivers = []
+    for number, item in enumerate(given):
+        where = "waivers[%d]" % number
+        if not isinstance(item, dict):
+            raise WaiverError("%s: must be a dictionary, not %r" % (where, item))
+        for key in item:
+            if key not in KEYS:
+                raise WaiverError("%s: there is no '%s'; known are %s" % (where, key, ", ".join(KEYS)))
+        for key in ("control", "justification", "until"):
+            if not str(item.get(key) or "").strip():
+                raise WaiverError("%s: '%s' is missing; a waiver needs control, justification and until" % (where, key))
+        require_known([str(item["control"])], where + ".control")
+        waivers.append(
+            Waiver(
+                control=str(item["control"]),
+                justification=str(item["justification"]).strip(),
+                until=_day(item["until"], where),
+                host=str(item.get("host") or "*"),
+                datastore=str(item.get("datastore") or "*"),
+            )
+        )
+    return waivers
+
+
+def _day(value: t.Any, where: str) -> datetime.date:
+    if isinstance(value, datetime.datetime):
+        return value.date()
+    if isinstance(value, datetime.date):
+        return value
+    try:
+        return datetime.date.fromisoformat(str(value))
+    except ValueError:
+        raise WaiverError("%s.until: '%s' is not a date such as 2026-12-31" % (where, value)) from None
