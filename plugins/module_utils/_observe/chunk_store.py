@@ -38,6 +38,11 @@ _PREFIX = re.compile(r"[0-9a-f]{4}\Z")
 _EXAMPLES = 10
 
 
+def is_prefix(name: str) -> bool:
+    """Whether it is the name of a prefix directory."""
+    return _PREFIX.match(name) is not None
+
+
 def observe_location(path: str) -> LocationFacts:
     """Where the path leads, links followed as PBS follows them; a path that leads nowhere is a fact, not an error."""
     try:

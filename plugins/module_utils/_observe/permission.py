@@ -1,0 +1,34 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What mode bits allow to a process, decided as the kernel decides it."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
+
+READ = 4
+WRITE = 2
+SEARCH = 1
+"""Entering a directory."""
+
+
+def allows(identity: Identity, status: os.stat_result, wanted: int) -> bool:
+    """Whether the mode bits give the identity all of C(wanted) (a sum of C(READ), C(WRITE), C(SEARCH)).
+
+    The first class that fits decides, even if another one would allow more: the owner of a file with mode 0077 may do
+    nothing with it. Access control lists, capabilities and mount options are not looked at.
+    """
+    if identity.uid == 0:
+        return True
+    mode = status.st_mode
+    if status.st_uid == identity.uid:
+        bits = mode >> 6
+    elif status.st_gid == identity.gid or status.st_gid in identity.groups:
+        bits = mode >> 3
+    else:
+        bits = mode
+    return bits & wanted == wanted
