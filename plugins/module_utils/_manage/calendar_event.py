@@ -1,0 +1,185 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Calendar events, the schedules of PBS's jobs: whether a text is one.
+
+PBS checks every schedule when it reads a configuration file, and a single wrong one makes the whole file unreadable.
+The syntax is close to systemd's, and not the same. Source: PBS, calendar event parser (proxmox-time).
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+_KEYWORDS = frozenset(
+    (
+        "minutely",
+        "hourly",
+        "daily",
+        "weekly",
+        "monthly",
+        "quarterly",
+        "semiannually",
+        "semi-annually",
+        "yearly",
+        "annually",
+    )
+)
+_WEEKDAYS = frozenset(
+    name[:length]
+    for name in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+    for length in (3, len(name))
+)
+_NUMBER = re.compile("[0-9]+")
+_LETTERS = re.compile("[A-Za-z]+")
+_BLANKS = re.compile("[ \t]*")
+
+ALLOWED = "a calendar event such as 'daily', 'sat 03:00', 'mon..fri 21:30' or '*-1,15 02:00'"
+
+# Every reader below takes a text and a position, and answers the position behind what it has read, or None.
+_Reader = t.Callable[[str, int], t.Optional[int]]
+
+
+def is_calendar_event(text: str) -> bool:
+    """Whether PBS takes the text for a calendar event."""
+    if text.endswith("UTC"):
+        text = text[:-3].rstrip(" ")
+    if text in _KEYWORDS:
+        return True
+    position = 0
+    if _LETTERS.match(text):
+        after = _list_of(_weekdays)(text, 0)
+        if after is None:
+            return False
+        position = _blanks(text, after)
+    after = _date(text, position)
+    if after is not None:
+        position = _blanks(text, after)
+    after = _time(text, position)
+    if after is not None:
+        position = after
+    return 0 < position == len(text)
+
+
+def _blanks(text: str, position: int) -> int:
+    match = _BLANKS.match(text, position)
+    return match.end() if match else position
+
+
+def _literal(word: str) -> _Reader:
+    def read(text: str, position: int) -> t.Optional[int]:
+        return position + len(word) if text.startswith(word, position) else None
+
+    return read
+
+
+def _sequence(*readers: _Reader) -> _Reader:
+    def read(text: str, position: int) -> t.Optional[int]:
+        at: t.Optional[int] = position
+        for reader in readers:
+            if at is None:
+                return None
+            at = reader(text, at)
+        return at
+
+    return read
+
+
+def _list_of(item: _Reader) -> _Reader:
+    """One item, and more behind commas; a comma without an item is left for what comes next."""
+
+    def read(text: str, position: int) -> t.Optional[int]:
+        at = item(text, position)
+        while at is not None:
+            following = item(text, at + 1) if text.startswith(",", at) else None
+            if following is None:
+                break
+            at = following
+        return at
+
+    return read
+
+
+def _weekday(text: str, position: int) -> t.Optional[int]:
+    match = _LETTERS.match(text, position)
+    return match.end() if match and match.group().lower() in _WEEKDAYS else None
+
+
+def _weekdays(text: str, position: int) -> t.Optional[int]:
+    first = _weekday(text, position)
+    if first is None or not text.startswith("..", first):
+        return first
+    last = _weekday(text, first + 2)
+    return first if last is None else last
+
+
+def _number(text: str, position: int, limit: int) -> t.Optional[t.Tuple[int, int]]:
+    """A number below the limit, and the position behind it."""
+    match = _NUMBER.match(text, position)
+    # The length keeps Python from converting what cannot be in range anyway.
+    if match is None or len(match.group().lstrip("0")) > 9 or int(match.group()) >= limit:
+        return None
+    return int(match.group()), match.end()
+
+
+def _component(limit: int) -> _Reader:
+    """A number, a range C(a..b), and either with a step C(/n)."""
+
+    def read(text: str, position: int) -> t.Optional[int]:
+        first = _number(text, position, limit)
+        if first is None:
+            return None
+        value, at = first
+        if text.startswith("..", at):
+            last = _number(text, at + 2, limit)
+            if last is not None:
+                if value > last[0]:
+                    return None
+                at = last[1]
+        if text.startswith("/", at):
+            step = _number(text, at + 1, limit)
+            return None if step is None else step[1]
+        return at
+
+    return read
+
+
+def _components(limit: int) -> _Reader:
+    """C(*), C(*/n), or a list of components."""
+
+    def read(text: str, position: int) -> t.Optional[int]:
+        if not text.startswith("*", position):
+            return _list_of(_component(limit))(text, position)
+        at = position + 1
+        if not text.startswith("/", at):
+            return at
+        step = _number(text, at + 1, limit)
+        if step is None:
+            return None
+        return step[1] if step[0] > 0 else at
+
+    return read
+
+
+_DASH, _COLON = _literal("-"), _literal(":")
+_MONTH_DAY = _sequence(_components(13), _DASH, _components(32))
+_YEAR_MONTH_DAY = _sequence(_components(2200), _DASH, _MONTH_DAY)
+_HOURS = _sequence(_components(24), _COLON)
+_MINUTES = _components(60)
+_SECONDS = _sequence(_COLON, _components(60))
+
+
+def _date(text: str, position: int) -> t.Optional[int]:
+    full = _YEAR_MONTH_DAY(text, position)
+    return _MONTH_DAY(text, position) if full is None else full
+
+
+def _time(text: str, position: int) -> t.Optional[int]:
+    hours = _HOURS(text, position)
+    minutes = _MINUTES(text, position if hours is None else hours)
+    if minutes is None:
+        return None
+    seconds = _SECONDS(text, minutes)
+    return minutes if seconds is None else seconds
