@@ -276,6 +276,7 @@ class AtimeProbe:
                 return
             try:
                 self._write_marker(prefix, content)
+                self.facts.marker_inserted = True
             except OSError as exc:
                 facts.errno = exc.errno or 0
                 facts.error = describe_error(exc)

@@ -401,6 +401,8 @@ class AtimeFacts:
 
     mode: str
     """C(private), C(marker) or C(none)."""
+    wanted: str = ""
+    """The mode that was asked for, where nothing was tried."""
     probe: t.Optional[TouchFacts] = None
     zero_chunk: t.Optional[TouchFacts] = None
     """The real zero chunk, touched by the daemon's user."""
@@ -413,6 +415,8 @@ class AtimeFacts:
     """How exact that difference is."""
     not_tried: str = ""
     """Why nothing was tried (check mode, the daemon's user is unknown, not root, …)."""
+    marker_inserted: bool = False
+    """The zero chunk was inserted (or replaced) by us, in PBS's own way."""
     leftovers_removed: int = 0
     """Private files of an earlier, killed run that were removed."""
 

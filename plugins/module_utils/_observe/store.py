@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.atime import AtimeProbe
@@ -17,6 +18,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store 
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.ext import observe_dir_nlink
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
+    AccountFacts,
     AtimeFacts,
     LocationFacts,
     LockFacts,
@@ -32,6 +34,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity impo
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 
+CHECK_MODE = "check mode changes nothing on the host"
+
+
 @dataclasses.dataclass
 class ProbePlan:
     """How datastores are looked at."""
@@ -44,10 +49,36 @@ class ProbePlan:
     """Why there is no probe, where mode is C(none)."""
     deadline: float = 10.0
     """Seconds that one datastore has for all of its answers."""
+    wanted: str = "private"
+    """The mode that was asked for, where it is not the one that is used."""
+
+
+def daemon_identity(account: AccountFacts) -> t.Optional[Identity]:
+    """Who the daemon is: its unit names user and group, and systemd adds the user's other groups."""
+    if account.uid is None or account.gid is None:
+        return None
+    return Identity(account.uid, account.gid, tuple(sorted({*account.groups, account.gid})))
+
+
+def plan_probe(account: AccountFacts, probe: str, check_mode: bool, deadline: float) -> ProbePlan:
+    """How to try access times, or why not: in check mode, without the daemon's user, or without the right to be it."""
+    identity = daemon_identity(account)
+    not_tried = ""
+    if check_mode:
+        not_tried = CHECK_MODE
+    elif probe == "none":
+        not_tried = "the probe is switched off (probe: none)"
+    elif identity is None:
+        not_tried = "user or group of the daemon do not exist here (%s:%s)" % (account.user, account.group)
+    elif os.geteuid() not in (0, identity.uid):
+        not_tried = "uid %d cannot become '%s'; run as root (become: true)" % (os.geteuid(), account.user)
+    if identity is not None and os.geteuid() not in (0, identity.uid):
+        identity = None  # there is no looking through somebody else's eyes
+    return ProbePlan(identity, "none" if not_tried else probe, not_tried, deadline, wanted=probe)
 
 
 def observe_stores(stores: t.Sequence[StoreFacts], plan: ProbePlan, table: MountTable) -> None:
-    """Fill in location, space, skeleton, atime and lock of every datastore.
+    """Fill in location, mount, space, skeleton, atime and lock of every datastore.
 
     What did not answer in time stays None, and C(stuck) says what was being looked at. The children run side by side,
     so that a host costs one wait and not one per datastore. A removable datastore that is not mounted is left alone.
@@ -55,7 +86,7 @@ def observe_stores(stores: t.Sequence[StoreFacts], plan: ProbePlan, table: Mount
     to_see = {str(number): store for number, store in enumerate(stores) if store.mounted is not False}
     tasks = {key: _task(store, plan, table) for key, store in to_see.items()}
     for key, outcome in run(tasks, plan.deadline).items():
-        _take(to_see[key], outcome, plan)
+        _take(to_see[key], outcome, plan, table)
 
 
 def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[Channel], None]:
@@ -103,13 +134,16 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
     return look
 
 
-def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
+def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan, table: MountTable) -> None:
     """Turn what the child has sent into facts of the datastore."""
     parts = outcome.parts
     store.deadline = plan.deadline
+    real = store.path
     if "location" in parts:
         store.location = load(LocationFacts, parts["location"])
-        store.location.realpath = display(store.location.realpath)
+        real = store.location.realpath or real
+        store.location.realpath = display(real)
+    store.mount = table.find(real)
     if "reach" in parts and store.location is not None:
         store.location.reachable, store.location.blocked_at = parts["reach"]
     if "space" in parts:
@@ -121,7 +155,7 @@ def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
         store.atime = load(AtimeFacts, parts["atime"])
         store.lock = load(LockFacts, parts["lock"])
     if store.atime is None and (plan.mode == "none" or plan.identity is None):
-        store.atime = AtimeFacts(mode="none", not_tried=plan.not_tried)
+        store.atime = AtimeFacts(mode="none", wanted=plan.wanted, not_tried=plan.not_tried)
         store.lock = LockFacts(works=None, not_tried=plan.not_tried)
     if outcome.timed_out:
         store.stuck = outcome.doing

@@ -21,6 +21,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     warned,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import FileFacts, MountFacts, TouchFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import parse_version
 
 SECOND = 1_000_000_000
 CHECK_SINCE = (3, 3, 7)
@@ -150,8 +151,13 @@ def explicit_touch(case: Case) -> Verdict:
     evidence = _evidence(case, probe)
     if probe.advanced:
         return passed(
-            "A touch as uid %d moved atime forward (%s, %s)."
-            % (probe.uid, _milliseconds(probe), store.mount.fstype if store.mount is not None else "unknown filesystem"),
+            "A touch in %s as uid %d moved atime forward (%s, %s)."
+            % (
+                store.path,
+                probe.uid,
+                _milliseconds(probe),
+                store.mount.fstype if store.mount is not None else "unknown filesystem",
+            ),
             **evidence
         )
     if probe.errno == 0:
@@ -283,10 +289,10 @@ def check_enabled(case: Case) -> Verdict:
             % (configured.name, _without(configured.tuning, "gc-atime-safety-check")),
             tuning=configured.tuning,
         )
-    version = _version(case.host.pbs_version)
-    if version is not None and version < CHECK_SINCE:
+    version = case.host.pbs_version
+    if version and parse_version(version) < CHECK_SINCE:
         return warned(
-            "PBS %s has no atime check of its own (since 3.3.7); this preflight is the only one." % case.host.pbs_version,
+            "PBS %s has no atime check of its own (since 3.3.7); this preflight is the only one." % version,
             "Upgrade PBS to 3.4 or newer.",
         )
     return passed("PBS's own check is on.")
@@ -295,13 +301,6 @@ def check_enabled(case: Case) -> Verdict:
 def _without(tuning: t.Mapping[str, t.Any], key: str) -> str:
     kept = {name: value for name, value in tuning.items() if name != key}
     return ",".join("%s=%s" % (name, str(value).lower() if isinstance(value, bool) else value) for name, value in kept.items())
-
-
-def _version(text: t.Optional[str]) -> t.Optional[t.Tuple[int, ...]]:
-    if not text:
-        return None
-    numbers = text.split("-")[0].split(".")
-    return tuple(int(number) for number in numbers) if all(number.isdigit() for number in numbers) else None
 
 
 def cutoff(case: Case) -> Verdict:

@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options that several modules share, as argument specs; doc_fragments describe them in the same order."""
+
+from __future__ import annotations
+
+import os.path
+import pwd
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.values import DATASTORE_NAME
+
+Spec = t.Dict[str, t.Dict[str, t.Any]]
+
+
+class OptionError(ValueError):
+    """An option whose value cannot be used; the message names both."""
+
+
+def account_spec() -> Spec:
+    return {
+        "user": {"type": "str", "default": "backup"},
+        "group": {"type": "str", "default": "backup"},
+    }
+
+
+def datastore_spec() -> Spec:
+    """One entry of C(pbs_datastores): what should be there."""
+    keep: Spec = {
+        "keep_%s" % period: {"type": "int"} for period in ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+    }
+    return {
+        "name": {"type": "str", "required": True},
+        "path": {"type": "str"},
+        "comment": {"type": "str"},
+        "gc_schedule": {"type": "str"},
+        "gc_on_unmount": {"type": "bool"},
+        "verify_new": {"type": "bool"},
+        "notification_mode": {"type": "str", "choices": ["legacy-sendmail", "notification-system"]},
+        "notify_user": {"type": "str"},
+        "counter_reset_schedule": {"type": "str"},
+        "backing_device": {"type": "str"},
+        "tuning": {
+            "type": "dict",
+            "options": {
+                "chunk_order": {"type": "str", "choices": ["none", "inode"]},
+                "sync_level": {"type": "str", "choices": ["none", "file", "filesystem"]},
+                "gc_atime_safety_check": {"type": "bool"},
+                "gc_atime_cutoff": {"type": "int"},
+                "gc_cache_capacity": {"type": "int"},
+                "default_verification_workers": {"type": "int"},
+                "default_verification_readers": {"type": "int"},
+            },
+        },
+        "mount": {
+            "type": "dict",
+            "options": {
+                "path": {"type": "str"},
+                "source": {"type": "str"},
+                "fstype": {"type": "str"},
+                "options": {"type": "list", "elements": "str"},
+                "options_forbidden": {"type": "list", "elements": "str"},
+                "persistent": {"type": "bool"},
+                "severity": {"type": "str", "choices": ["info", "low", "medium", "high", "critical"]},
+            },
+        },
+        "prune_jobs": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "id": {"type": "str", "required": True},
+                "schedule": {"type": "str"},
+                "comment": {"type": "str"},
+                "disable": {"type": "bool"},
+                "ns": {"type": "str"},
+                "max_depth": {"type": "int"},
+                **keep,
+            },
+        },
+        "verify_jobs": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "id": {"type": "str", "required": True},
+                "schedule": {"type": "str"},
+                "comment": {"type": "str"},
+                "ignore_verified": {"type": "bool"},
+                "outdated_after": {"type": "int"},
+                "ns": {"type": "str"},
+                "max_depth": {"type": "int"},
+                "read_threads": {"type": "int"},
+                "verify_threads": {"type": "int"},
+            },
+        },
+    }
+
+
+def check_path(path: str, option: str) -> str:
+    """An absolute path below C(/), as PBS wants a datastore's; returned normalised. Raises C(OptionError)."""
+    if not path.startswith("/"):
+        raise OptionError("%s: '%s' is not an absolute path" % (option, path))
+    if "\0" in path:
+        raise OptionError("%s: a path has no NUL character in it" % option)
+    normal = os.path.normpath(path)
+    if normal.strip("/") == "":
+        raise OptionError("%s: '%s' is the root directory, which cannot be a datastore" % (option, path))
+    # normpath keeps a second leading slash, which POSIX leaves to the system; Linux takes it for one.
+    return "/" + normal.lstrip("/")
+
+
+def check_declarations(entries: t.Sequence[t.Mapping[str, t.Any]], option: str) -> t.List[t.Dict[str, t.Any]]:
+    """Check names and paths of C(pbs_datastores) and drop what was left out. Raises C(OptionError)."""
+    checked = []
+    seen: t.Set[str] = set()
+    for number, entry in enumerate(entries):
+        where = "%s[%d]" % (option, number)
+        name = str(entry["name"])
+        try:
+            DATASTORE_NAME.read(name)
+        except ValueError as exc:
+            raise OptionError("%s.name: '%s' is no name for a datastore; allowed: %s" % (where, name, exc)) from None
+        if name in seen:
+            raise OptionError("%s.name: '%s' is declared twice" % (where, name))
+        seen.add(name)
+        given = {key: value for key, value in entry.items() if value is not None}
+        if given.get("backing_device"):
+            given["path"] = "/mnt/datastore/" + name
+        elif "path" not in given:
+            raise OptionError("%s: '%s' has no path" % (where, name))
+        given["path"] = check_path(str(given["path"]), where + ".path")
+        tuning = given.get("tuning") or {}
+        minutes = tuning.get("gc_atime_cutoff")
+        if minutes is not None and not 1 <= minutes <= 2880:
+            raise OptionError("%s.tuning.gc_atime_cutoff: %d is not from 1 to 2880 minutes" % (where, minutes))
+        checked.append(given)
+    return checked
+
+
+def require_account(user: str) -> None:
+    """Raise C(OptionError) for a user that was named and does not exist.
+
+    That `backup` itself is missing is what PBS-HOST-01 reports; another user was written down by somebody.
+    """
+    if user == "backup":
+        return
+    try:
+        pwd.getpwnam(user)
+    except (KeyError, ValueError):
+        raise OptionError("user: there is no user '%s' on this host" % user) from None

@@ -1,0 +1,114 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The gate: does one path honour PBS's touch, as the daemon's user?"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
+    OptionError,
+    check_path,
+    require_account,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, Question, judge
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
+    AccountFacts,
+    ClockFacts,
+    ConfigDirFacts,
+    HostFacts,
+    IdMapFacts,
+    StoreFacts,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
+CONTROLS = ("PBS-ATIME-01", "PBS-ATIME-02", "PBS-ATIME-03", "PBS-ATIME-06")
+
+
+def check_atime(params: t.Mapping[str, t.Any], check_mode: bool) -> t.Dict[str, t.Any]:
+    """Try the touch on C(params["path"]) and return the module's result, C(failed) included.
+
+    Raises C(ValueError) for an option without sense: a path that is relative, C(/), missing or no directory, a user
+    that does not exist.
+    """
+    path = check_path(params["path"], "path")
+    if not 0 < params["deadline"] < float("inf"):
+        raise OptionError("deadline: must be more than 0 seconds, not %g" % params["deadline"])
+    require_account(params["user"])
+    account = observe_account(params["user"], params["group"])
+    if account.uid is None or account.gid is None:
+        what = "user '%s'" % params["user"] if account.uid is None else "group '%s'" % params["group"]
+        raise OptionError("there is no %s on this host, so nothing can be tried as the daemon" % what)
+    store = StoreFacts(name="path", path=path)
+    plan = plan_probe(account, params["probe"], check_mode, params["deadline"])
+    observe_stores([store], plan, MountTable.read())
+    _require_directory(store)
+    findings = judge(_no_host(account), [store], Question(Policy(), time.time(), controls=CONTROLS))
+    return _result(store, findings, check_mode)
+
+
+def _require_directory(store: StoreFacts) -> None:
+    location = store.location
+    if location is None:
+        return
+    if not location.exists:
+        raise OptionError("path: '%s' %s" % (display(store.path), location.error or "does not exist"))
+    if location.type != "directory":
+        raise OptionError("path: '%s' is not a directory but a %s" % (display(store.path), location.type))
+
+
+def _result(store: StoreFacts, findings: t.Sequence[Finding], check_mode: bool) -> t.Dict[str, t.Any]:
+    failures = [finding for finding in findings if finding.status == "fail"]
+    open_questions = [finding for finding in findings if finding.status == "unknown"]
+    atime = store.atime
+    result: t.Dict[str, t.Any] = {
+        "changed": _inserts_marker(store, check_mode),
+        "honoured": True,
+        "findings": [dataclasses.asdict(finding) for finding in findings],
+        "failed": False,
+        "msg": findings[0].message,
+    }
+    if failures:
+        result.update(honoured=False, failed=True, msg=failures[0].message, remedy=failures[0].remedy)
+    elif open_questions:
+        # Without a try there is no failure; without an answer there is no pass.
+        result.update(honoured=None, failed=atime is None or atime.mode != "none" or not check_mode)
+        result["msg"] = open_questions[0].message
+        if result["failed"]:
+            result["remedy"] = open_questions[0].remedy
+    return result
+
+
+def _inserts_marker(store: StoreFacts, check_mode: bool) -> bool:
+    """Whether the zero chunk was inserted; in check mode, whether it would be."""
+    if store.atime is None:
+        return False
+    if check_mode:
+        skeleton = store.skeleton
+        return store.atime.wanted == "marker" and skeleton is not None and skeleton.zero_chunk is None
+    return store.atime.marker_inserted
+
+
+def _no_host(account: AccountFacts) -> HostFacts:
+    """The rules about access times want to know nothing of the host but the account."""
+    return HostFacts(
+        name="",
+        euid=0,
+        systemd=False,
+        pbs_installed=False,
+        pbs_version=None,
+        account=account,
+        clock=ClockFacts(),
+        daemons=[],
+        config_dir=ConfigDirFacts(path="", exists=False),
+        old_locking=None,
+        id_map=IdMapFacts(namespaced=False),
+    )

@@ -1,0 +1,177 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One host as a whole: which datastores there are, and everything that can be found out about each."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe import version
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import (
+    effective_path,
+    observe_configuration,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.daemon_view import observe_daemon_views
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
+    AccountFacts,
+    HostFacts,
+    OwnershipFacts,
+    StoreFacts,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import observe_host
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_environment import MountEnvironment
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_source import source_matches
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.ownership import WalkPlan, observe_ownership
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.persistence import observe_persistence
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.unit_order import observe_unit_order
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.zfs import observe_zfs_datasets
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
+
+@dataclasses.dataclass
+class Declared:
+    """The part of a declaration that observing needs."""
+
+    name: str
+    path: str
+    source: str = ""
+    """The device that should be mounted, empty where none is declared."""
+    fstype: str = ""
+
+
+@dataclasses.dataclass
+class Plan:
+    """What to look at on this host, and how."""
+
+    host: str
+    declared: t.Sequence[Declared] = ()
+    user: str = "backup"
+    group: str = "backup"
+    config_dir: str = "/etc/proxmox-backup"
+    state_dir: str = "/var/lib/proxmox-backup"
+    run_dir: str = "/run/proxmox-backup"
+    probe: str = "private"
+    check_mode: bool = False
+    deadline: float = 10.0
+    """Seconds that each datastore has to answer."""
+    scope: str = "full"
+    sample_prefixes: int = 256
+    workers: int = 0
+    max_paths: int = 20
+    stall: float = 60.0
+    """Seconds of silence after which a walk is given up."""
+
+
+Progress = t.Callable[[str, t.Any], None]
+"""Called with a datastore's name and how far its walk is."""
+
+
+def observe(
+    plan: Plan, on_progress: t.Optional[Progress] = None, env: t.Optional[MountEnvironment] = None
+) -> t.Tuple[HostFacts, t.List[StoreFacts]]:
+    """Look at everything. Takes as long as the slowest datastore is allowed to, plus the walks."""
+    account = observe_account(plan.user, plan.group)
+    _installed, pbs_version = version.installed()
+    config_dir, configured = observe_configuration(plan.config_dir, plan.state_dir, account, pbs_version)
+    host = observe_host(plan.host, account, config_dir, plan.run_dir)
+    stores = [StoreFacts(name=item.name, path=effective_path(item), configured=item) for item in configured]
+    known = {store.name for store in stores}
+    stores += [StoreFacts(name=item.name, path=item.path) for item in plan.declared if item.name not in known]
+    env = env or MountEnvironment(systemd=host.systemd)
+    for store in stores:
+        _observe_removable(store, env)
+    observe_stores(stores, plan_probe(account, plan.probe, plan.check_mode, plan.deadline), env.table)
+    sources = {item.name: item for item in plan.declared}
+    for store in stores:
+        _observe_mount(store, sources.get(store.name), host, env)
+    _observe_zfs(stores)
+    _observe_owners(stores, plan, account, on_progress)
+    return host, stores
+
+
+def _observe_removable(store: StoreFacts, env: MountEnvironment) -> None:
+    """PBS's own test: the mount at the path comes from the device of that filesystem UUID; any doubt means no."""
+    if store.configured is None or not store.configured.backing_device:
+        return
+    entry = env.table.find_entry(store.path)
+    store.mounted = False
+    if entry is None or entry.mount_point != store.path:
+        return
+    try:
+        device = os.stat(os.path.join(env.dev, "disk", "by-uuid", store.configured.backing_device))
+    except OSError:
+        return
+    number = "%d:%d" % (os.major(device.st_rdev), os.minor(device.st_rdev))
+    store.mounted = stat.S_ISBLK(device.st_mode) and number == entry.device
+
+
+def _observe_mount(store: StoreFacts, declared: t.Optional[Declared], host: HostFacts, env: MountEnvironment) -> None:
+    """What can be told about the mount without touching it."""
+    real = store.location.realpath if store.location is not None and store.location.exists else store.path
+    removable = store.configured is not None and bool(store.configured.backing_device)
+    if store.mount is None:
+        store.mount = env.table.find(real)
+    try:
+        store.persistent = observe_persistence(real, store.mount, removable, env)
+        if host.pbs_installed:
+            store.unit_order = observe_unit_order(real, env)
+    except OSError as exc:
+        store.error = store.error or "%s: %s" % (exc.filename or env.fstab_path, describe_error(exc))
+    pids = {daemon.unit: daemon.main_pid for daemon in host.daemons if daemon.main_pid}
+    store.daemon_views = observe_daemon_views(real, store.mount, pids, env)
+    if declared is not None and declared.source and store.mount is not None:
+        store.declared_source_matches = source_matches(declared.source, declared.fstype, (), store.mount, env)
+
+
+def _observe_zfs(stores: t.Sequence[StoreFacts]) -> None:
+    datasets = {store.mount.source: store for store in stores if store.mount is not None and store.mount.fstype == "zfs"}
+    for name, facts in observe_zfs_datasets(sorted(datasets)).items():
+        for store in stores:
+            if store.mount is not None and store.mount.fstype == "zfs" and store.mount.source == name:
+                store.zfs = facts
+
+
+def _observe_owners(
+    stores: t.Sequence[StoreFacts], plan: Plan, account: AccountFacts, on_progress: t.Optional[Progress]
+) -> None:
+    """Walk one datastore after the other, each with all workers; what did not even answer is not walked."""
+    for store in stores:
+        reason = _no_walk(store, plan, account)
+        if reason is None:
+            continue
+        if reason or account.uid is None or account.gid is None:
+            store.ownership = OwnershipFacts(scope=plan.scope, not_walked=reason)
+            continue
+        walk = WalkPlan(
+            path=store.path,
+            uid=account.uid,
+            gid=account.gid,
+            groups=tuple(account.groups),
+            scope=plan.scope,
+            sample_prefixes=plan.sample_prefixes,
+            workers=plan.workers,
+            max_paths=plan.max_paths,
+            stall=plan.stall,
+        )
+        name = store.name
+        store.ownership = observe_ownership(
+            walk, None if on_progress is None else lambda progress, name=name: on_progress(name, progress)
+        )
+
+
+def _no_walk(store: StoreFacts, plan: Plan, account: AccountFacts) -> t.Optional[str]:
+    """Why there is no walk: empty where there is one, None where there is nothing to walk and nothing to say."""
+    skeleton = store.skeleton
+    if store.mounted is False or (skeleton is not None and skeleton.chunks is None):
+        return None
+    if store.stuck or skeleton is None:
+        return "the datastore did not answer (%s)" % (store.stuck or store.error or "no answer")
+    if account.uid is None or account.gid is None:
+        return "user or group of the daemon do not exist here (%s:%s)" % (plan.user, plan.group)
+    return ""

@@ -1,0 +1,124 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The main job on one host: options in, one document out."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
+    OptionError,
+    check_declarations,
+    require_account,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import require_known
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import build
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Question, judge
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import parse_waivers
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.observation import Declared, Plan, Progress, observe
+
+
+def preflight(
+    params: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Optional[Progress] = None
+) -> t.Dict[str, t.Any]:
+    """Observe, judge, and put the document together.
+
+    C(params) are the module's options. All of them are checked before anything is looked at; raises C(ValueError)
+    with a message that names option and value.
+    """
+    started = time.time()
+    plan, declarations = _plan(params, check_mode)
+    require_known(params["controls"], "controls")
+    question = Question(
+        policy=Policy.from_mapping(params["policy"]),
+        now=started,
+        declarations=declarations,
+        waivers=parse_waivers(params["waivers"]),
+        controls=params["controls"],
+        check_mode=check_mode,
+    )
+    host, stores = observe(plan, on_progress)
+    findings = judge(host, stores, question)
+    return build(host, stores, findings, started, time.time(), check_mode)
+
+
+def _plan(params: t.Mapping[str, t.Any], check_mode: bool) -> t.Tuple[Plan, t.Optional[t.Dict[str, t.Any]]]:
+    for option in ("deadline", "stall"):
+        if not 0 < params[option] < float("inf"):
+            raise OptionError("%s: must be more than 0 seconds, not %g" % (option, params[option]))
+    for option, low in (("sample_prefixes", 1), ("workers", 0), ("max_paths", 0)):
+        if params[option] < low:
+            raise OptionError("%s: must be at least %d, not %d" % (option, low, params[option]))
+    require_account(params["user"])
+    declarations = None
+    if params["datastores"] is not None:
+        declarations = {entry["name"]: entry for entry in check_declarations(params["datastores"], "datastores")}
+    declared = [
+        Declared(
+            name=name,
+            path=entry["path"],
+            source=(entry.get("mount") or {}).get("source") or "",
+            fstype=(entry.get("mount") or {}).get("fstype") or "",
+        )
+        for name, entry in (declarations or {}).items()
+    ]
+    plan = Plan(
+        host=params["host"],
+        declared=declared,
+        user=params["user"],
+        group=params["group"],
+        config_dir=params["config_dir"],
+        state_dir=params["state_dir"],
+        run_dir=params["run_dir"],
+        probe=params["probe"],
+        check_mode=check_mode,
+        deadline=params["deadline"],
+        scope=params["scope"],
+        sample_prefixes=params["sample_prefixes"],
+        workers=params["workers"],
+        max_paths=params["max_paths"],
+        stall=params["stall"],
+    )
+    return plan, declarations
+
+
+def inserted_markers(document: t.Mapping[str, t.Any]) -> t.List[str]:
+    """The datastores into which the probe has inserted a zero chunk."""
+    found = []
+    for store in document["datastores"]:
+        atime = store["observed"]["atime"]
+        if atime is not None and atime["marker_inserted"]:
+            found.append(store["name"])
+    return found
+
+
+def in_one_line(document: t.Mapping[str, t.Any]) -> str:
+    """The outcome for people, in one line."""
+    summary = document["summary"]
+    stores = document["datastores"]
+    if not stores:
+        installed = document["observed"]["pbs_installed"]
+        return (
+            "Proxmox Backup Server has no datastore on this host."
+            if installed
+            else "No Proxmox Backup Server was found on this host, and no datastore is declared for it."
+        )
+    unsafe = {item["datastore"] for item in document["findings"] if item["status"] == "fail" and item["datastore"]}
+    counts = ["%d %s" % (summary[status], word) for status, word in _WORDS if summary[status]]
+    worst = " (worst: %s)" % summary["worst"] if summary["worst"] else ""
+    return "%d of %d datastores failed a control%s: %s." % (len(unsafe), len(stores), worst, ", ".join(counts))
+
+
+_WORDS = (
+    ("fail", "failed"),
+    ("warn", "warnings"),
+    ("unknown", "unknown"),
+    ("waived", "waived"),
+    ("fixed", "fixed"),
+    ("pass", "passed"),
+    ("skip", "skipped"),
+)

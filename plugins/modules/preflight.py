@@ -1,0 +1,444 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: preflight
+short_description: Tell whether the next garbage collection is safe, for every datastore of a host
+version_added: 0.1.0
+author:
+  - fleetops.pbs contributors (!UNKNOWN)
+description:
+  - Looks at every datastore of a Proxmox Backup Server in one task, judges what it finds by the catalog of controls, and
+    returns one document.
+  - The touch of access times that garbage collection depends on is tried as the daemon's user, and as root; every chunk
+    is looked at for its owner. Datastores are looked at side by side, each with a deadline, so that a dead file server
+    costs one datastore and not the run.
+  - Without O(datastores) the datastores are read from the configuration of the host itself.
+  - The module reports; it fails only where it cannot be used (an option without sense). Whether findings fail the host
+    is decided by whoever reads the document, such as the role P(fleetops.pbs.preflight#role).
+  - Needs root on the host (C(become)); without it, what only root can find out is V(unknown).
+requirements:
+  - Python 3.9 or newer on the host; nothing beside its standard library.
+extends_documentation_fragment:
+  - fleetops.pbs.attributes
+  - fleetops.pbs.account
+attributes:
+  check_mode:
+    support: full
+    details:
+      - In check mode nothing is written, not even the private file of the probe. What only a probe can tell is then
+        V(unknown).
+  diff_mode:
+    support: none
+    details:
+      - Nothing that is worth a diff is changed.
+  idempotent:
+    support: full
+  platform:
+    platforms: linux
+    support: full
+  action:
+    support: full
+    details:
+      - The action plugin writes the document to O(dest) and shows the summary.
+options:
+  host:
+    description:
+      - The name of the host in the document; the name in the inventory, if it is not given.
+    type: str
+  datastores:
+    description:
+      - What should be there. The datastores that PBS knows are looked at in any case, those that are only declared here
+        as well; what differs is reported by PBS-CONF-01, and the C(mount) part by PBS-MOUNT-01 and PBS-MOUNT-05.
+      - What is left out is not compared.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: The name of the datastore.
+        type: str
+        required: true
+      path:
+        description: The absolute path of the datastore. Not for one with O(datastores[].backing_device).
+        type: str
+      comment:
+        description: The comment.
+        type: str
+      gc_schedule:
+        description: When garbage collection runs, as a calendar event.
+        type: str
+      gc_on_unmount:
+        description: Whether garbage collection runs before a removable datastore is unmounted.
+        type: bool
+      verify_new:
+        description: Whether new backups are verified at once.
+        type: bool
+      notification_mode:
+        description: How PBS notifies.
+        type: str
+        choices: [legacy-sendmail, notification-system]
+      notify_user:
+        description: Who is notified in the legacy mode.
+        type: str
+      counter_reset_schedule:
+        description: When the counters of S3 requests are reset.
+        type: str
+      backing_device:
+        description: The UUID of the filesystem of a removable datastore.
+        type: str
+      tuning:
+        description: Tuning options.
+        type: dict
+        suboptions:
+          chunk_order:
+            description: In which order chunks are read.
+            type: str
+            choices: [none, inode]
+          sync_level:
+            description: How chunks are brought to the disk.
+            type: str
+            choices: [none, file, filesystem]
+          gc_atime_safety_check:
+            description: PBS's own check of access times.
+            type: bool
+          gc_atime_cutoff:
+            description: Minutes after which an untouched chunk is removed, from 1 to 2880.
+            type: int
+          gc_cache_capacity:
+            description: Digests that garbage collection remembers.
+            type: int
+          default_verification_workers:
+            description: Threads that verify.
+            type: int
+          default_verification_readers:
+            description: Threads that read for a verification.
+            type: int
+      mount:
+        description: The contract about the filesystem that the datastore lies on.
+        type: dict
+        suboptions:
+          path:
+            description: The mount point. If it is not given, any mount but that of C(/) will do.
+            type: str
+          source:
+            description: What is mounted, such as C(UUID=…), a device or a share.
+            type: str
+          fstype:
+            description: The type of the filesystem.
+            type: str
+          options:
+            description: Options that must be there.
+            type: list
+            elements: str
+          options_forbidden:
+            description: Options that must not be there.
+            type: list
+            elements: str
+          persistent:
+            description: Whether it has to come back after a reboot; it has to, if this is not V(false).
+            type: bool
+          severity:
+            description: How bad it is where the options do not satisfy the contract.
+            type: str
+            choices: [info, low, medium, high, critical]
+      prune_jobs:
+        description: Prune jobs of this datastore.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: The id of the job.
+            type: str
+            required: true
+          schedule:
+            description: When it runs, as a calendar event.
+            type: str
+          comment:
+            description: The comment.
+            type: str
+          disable:
+            description: Whether it is switched off.
+            type: bool
+          ns:
+            description: The namespace.
+            type: str
+          max_depth:
+            description: Levels of namespaces below it.
+            type: int
+          keep_last:
+            description: How many of the last backups are kept.
+            type: int
+          keep_hourly:
+            description: How many hourly backups are kept.
+            type: int
+          keep_daily:
+            description: How many daily backups are kept.
+            type: int
+          keep_weekly:
+            description: How many weekly backups are kept.
+            type: int
+          keep_monthly:
+            description: How many monthly backups are kept.
+            type: int
+          keep_yearly:
+            description: How many yearly backups are kept.
+            type: int
+      verify_jobs:
+        description: Verify jobs of this datastore.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: The id of the job.
+            type: str
+            required: true
+          schedule:
+            description: When it runs, as a calendar event.
+            type: str
+          comment:
+            description: The comment.
+            type: str
+          ignore_verified:
+            description: Whether verified backups are passed over.
+            type: bool
+          outdated_after:
+            description: Days after which a verified backup is verified again.
+            type: int
+          ns:
+            description: The namespace.
+            type: str
+          max_depth:
+            description: Levels of namespaces below it.
+            type: int
+          read_threads:
+            description: Threads that read.
+            type: int
+          verify_threads:
+            description: Threads that verify.
+            type: int
+  probe:
+    description:
+      - How access times are tried.
+      - With V(private) a file of our own is made beside the zero chunk under a name that garbage collection ignores,
+        touched and removed; then the real zero chunk is touched, if it is there.
+      - With V(marker) the zero chunk is inserted as PBS does it, if it is missing; it stays, as PBS leaves it.
+      - With V(none) nothing is tried, and what only a try can tell is V(unknown).
+    type: str
+    choices: [private, marker, none]
+    default: private
+  scope:
+    description:
+      - How much of each datastore is walked for owners and modes.
+      - V(full) looks at everything, V(sample) at O(sample_prefixes) of the 65,536 prefix directories, V(skeleton) at the
+        directories alone, V(none) at nothing. Only V(full) can answer whether garbage collection is safe.
+    type: str
+    choices: [full, sample, skeleton, none]
+    default: full
+  sample_prefixes:
+    description: How many prefix directories a sample looks at, chosen evenly.
+    type: int
+    default: 256
+  workers:
+    description: Processes that walk a datastore; V(0) for as many as there are processors, and at least two.
+    type: int
+    default: 0
+  max_paths:
+    description: How many offending paths of each kind are kept as examples; the counts are exact in any case.
+    type: int
+    default: 20
+  deadline:
+    description: Seconds that each datastore has to answer, before the walk. What did not answer is V(unknown).
+    type: float
+    default: 10
+  stall:
+    description: Seconds of silence after which a walk is given up.
+    type: float
+    default: 60
+  controls:
+    description: The controls to ask, by their ids; all, if it is empty.
+    type: list
+    elements: str
+    default: []
+  policy:
+    description:
+      - Numbers that are a matter of choice, such as C(gc_atime_cutoff_min), C(gc_max_age_days), C(space_fail_percent),
+        C(clock_offset_max), and C(severity), a dictionary of control ids and severities.
+      - An unknown key and a wrong type are errors.
+    type: dict
+    default: {}
+  waivers:
+    description:
+      - Failures that somebody accepted. They stay in the document as V(waived); one that has expired is a finding.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      control:
+        description: The id of the control.
+        type: str
+        required: true
+      host:
+        description: A shell pattern for the name of the host.
+        type: str
+        default: '*'
+      datastore:
+        description: A shell pattern for the name of the datastore.
+        type: str
+        default: '*'
+      justification:
+        description: Why.
+        type: str
+        required: true
+      until:
+        description: The last day on which it counts, such as V(2026-12-31).
+        type: str
+        required: true
+  config_dir:
+    description: The directory of PBS's configuration.
+    type: path
+    default: /etc/proxmox-backup
+  state_dir:
+    description: The directory of the states of PBS's jobs.
+    type: path
+    default: /var/lib/proxmox-backup
+  run_dir:
+    description: The directory of PBS's run-time files.
+    type: path
+    default: /run/proxmox-backup
+  dest:
+    description:
+      - A directory on the controller. The document is written there as C(HOST.json), and the result then carries the
+        path instead of the document.
+    type: path
+seealso:
+  - module: fleetops.pbs.atime_check
+"""
+
+EXAMPLES = r"""
+- name: Look at every datastore that PBS knows
+  fleetops.pbs.preflight:
+  become: true
+  register: preflight
+
+- name: Stop where the next garbage collection is not safe
+  ansible.builtin.assert:
+    that: preflight.summary.worst not in ['critical', 'high']
+    fail_msg: "{{ preflight.msg }}"
+
+- name: Compare with what should be there, quickly, and keep the document on the controller
+  fleetops.pbs.preflight:
+    datastores:
+      - name: tank
+        path: /mnt/datastore/tank
+        gc_schedule: "sat 03:00"
+        mount:
+          fstype: ext4
+          options: [rw, relatime]
+    scope: sample
+    policy:
+      gc_max_age_days: 8
+    waivers:
+      - control: PBS-MOUNT-11
+        justification: The daemons are started by hand on this host.
+        until: "2027-03-31"
+    dest: results/preflight
+  become: true
+"""
+
+RETURN = r"""
+document:
+  description:
+    - Everything that was observed, and the findings. A JSON Schema is in C(docs/document.schema.json).
+  type: dict
+  returned: if O(dest) is not given
+  sample:
+    schema: fleetops.pbs/preflight
+    schema_version: 1
+    host: pbs1
+    findings:
+      - control: PBS-ATIME-01
+        datastore: tank
+        status: pass
+        severity: critical
+        message: A touch in /mnt/datastore/tank as uid 34 moved atime forward (0.8 ms, ext4).
+        remedy: ''
+        evidence: {}
+        waiver:
+dest:
+  description: Where the document was written on the controller.
+  type: str
+  returned: if O(dest) is given
+  sample: results/preflight/pbs1.json
+summary:
+  description: How many findings of each status there are, and the worst severity that failed.
+  type: dict
+  returned: success
+  sample: {pass: 31, fail: 1, warn: 2, unknown: 0, skip: 3, waived: 0, fixed: 0, worst: critical, worst_unknown:}
+msg:
+  description: The same for people, in one line.
+  type: str
+  returned: success
+  sample: '1 of 2 datastores is not safe: 1 failed (worst: critical), 2 warnings.'
+"""
+
+import platform
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec, datastore_spec
+from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, inserted_markers, preflight
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            account_spec(),
+            host=dict(type="str"),
+            datastores=dict(type="list", elements="dict", options=datastore_spec()),
+            probe=dict(type="str", choices=["private", "marker", "none"], default="private"),
+            scope=dict(type="str", choices=["full", "sample", "skeleton", "none"], default="full"),
+            sample_prefixes=dict(type="int", default=256),
+            workers=dict(type="int", default=0),
+            max_paths=dict(type="int", default=20),
+            deadline=dict(type="float", default=10),
+            stall=dict(type="float", default=60),
+            controls=dict(type="list", elements="str", default=[]),
+            policy=dict(type="dict", default={}),
+            waivers=dict(
+                type="list",
+                elements="dict",
+                default=[],
+                options=dict(
+                    control=dict(type="str", required=True),
+                    host=dict(type="str", default="*"),
+                    datastore=dict(type="str", default="*"),
+                    justification=dict(type="str", required=True),
+                    until=dict(type="str", required=True),
+                ),
+            ),
+            config_dir=dict(type="path", default="/etc/proxmox-backup"),
+            state_dir=dict(type="path", default="/var/lib/proxmox-backup"),
+            run_dir=dict(type="path", default="/run/proxmox-backup"),
+            dest=dict(type="path"),
+        ),
+        supports_check_mode=True,
+    )
+    params = dict(module.params, host=module.params["host"] or platform.node())
+    try:
+        document = preflight(params, module.check_mode)
+    except ValueError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(
+        changed=bool(inserted_markers(document)),
+        document=document,
+        summary=document["summary"],
+        msg=in_one_line(document),
+    )
+
+
+if __name__ == "__main__":
+    main()
