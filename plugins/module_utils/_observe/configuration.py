@@ -1,0 +1,237 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What PBS is told to do on this host: its datastores with their jobs, and the state of the files that say so."""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage import property_string, section_config
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.property_string import PropertyStringError
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.section_config import Section, SectionConfigError
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe import jobstate
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
+    AccountFacts,
+    ConfigDirFacts,
+    ConfigFileFacts,
+    DatastoreConfig,
+    JobFacts,
+    JobRunFacts,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import mode_string
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.small_file import read_small
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import is_newer_than_known
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+
+REMOVABLE_ROOT = "/mnt/datastore"
+"""Where PBS mounts every removable datastore, each in a directory of its name."""
+
+_SIZE_LIMIT = 4 * 1024 * 1024
+_DATASTORES, _PRUNE_JOBS, _VERIFY_JOBS = "datastore.cfg", "prune.cfg", "verification.cfg"
+_FILES = {
+    _DATASTORES: section_config.DATASTORE,
+    _PRUNE_JOBS: section_config.PRUNE,
+    _VERIFY_JOBS: section_config.VERIFICATION,
+}
+_OWN_FIELDS = ("path", "tuning", "backend", "backing-device", "maintenance-mode")
+
+
+def effective_path(config: DatastoreConfig) -> str:
+    """The absolute path of a datastore: of a removable one, where PBS mounts it, whatever its path on the device."""
+    return os.path.join(REMOVABLE_ROOT, config.name) if config.backing_device else config.path
+
+
+def observe_configuration(
+    config_dir: str,
+    state_dir: str = "/var/lib/proxmox-backup",
+    account: t.Optional[AccountFacts] = None,
+    pbs_version: t.Optional[str] = None,
+    proc: str = "/proc",
+) -> t.Tuple[ConfigDirFacts, t.List[DatastoreConfig]]:
+    """Read the configuration files and the last runs of the jobs. Never raises C(OSError).
+
+    C(account) is who has to be able to read the files; C(pbs_version) is the installed version: what a newer PBS than
+    this collection knows has put into a file is no error. Datastores of a file that PBS cannot read are still
+    returned as far as they can be made out, so that they can be looked at; the file's facts say that PBS cannot.
+    """
+    facts = ConfigDirFacts(path=display(config_dir), exists=False)
+    sections: t.Dict[str, t.List[Section]] = {}
+    try:
+        dir_fd = open_directory(config_dir, follow=True)
+    except FileNotFoundError:
+        facts.files = [_missing(os.path.join(config_dir, name)) for name in _FILES]
+        return facts, []
+    except (OSError, ValueError) as exc:
+        facts.exists = True
+        facts.error = describe_error(exc) if isinstance(exc, OSError) else display(str(exc))
+        return facts, []
+    try:
+        status = os.fstat(dir_fd)
+        facts.exists, facts.uid, facts.gid, facts.mode = True, status.st_uid, status.st_gid, mode_string(status.st_mode)
+        for name, schema in _FILES.items():
+            path = os.path.join(config_dir, name)
+            file_facts, sections[name] = _read_file(dir_fd, path, schema, account, is_newer_than_known(pbs_version))
+            facts.files.append(file_facts)
+    finally:
+        os.close(dir_fd)
+    return facts, _with_jobs(sections, state_dir, proc)
+
+
+# --- one file ---------------------------------------------------------------------------------------------------------
+
+
+def _missing(path: str) -> ConfigFileFacts:
+    return ConfigFileFacts(path=display(path), exists=False, digest=section_config.digest(b""), parsed=True)
+
+
+def _read_file(
+    dir_fd: int, path: str, schema: section_config.Schema, account: t.Optional[AccountFacts], newer: bool
+) -> t.Tuple[ConfigFileFacts, t.List[Section]]:
+    found = read_small(os.path.basename(path), dir_fd, _SIZE_LIMIT)
+    if not found.exists:
+        return _missing(path), []
+    facts = ConfigFileFacts(path=display(path), exists=True, error=found.error)
+    if found.status is not None:
+        facts.uid, facts.gid, facts.mode = found.status.st_uid, found.status.st_gid, mode_string(found.status.st_mode)
+        facts.readable = _may_read(found.status, account)
+    if found.data is None:
+        return facts, []
+    facts.digest = section_config.digest(found.data)
+    sections: t.List[Section] = []
+    try:
+        # Tolerant first: what cannot even be read this way has nothing to show.
+        sections = section_config.parse(found.data, schema, strict=False)
+        if newer:
+            facts.unknown = [note for section in sections for note in section.unknown]
+        else:
+            section_config.parse(found.data, schema)
+        facts.parsed = True
+    except SectionConfigError as exc:
+        facts.parsed, facts.error, facts.line = False, exc.message, exc.line
+    return facts, [section for section in sections if section.type in schema]
+
+
+def _may_read(status: os.stat_result, account: t.Optional[AccountFacts]) -> t.Optional[bool]:
+    """By owner, group and mode alone; the first of them that fits the account decides, as in the kernel."""
+    if account is None or account.uid is None:
+        return None
+    if status.st_uid == account.uid:
+        return bool(status.st_mode & stat.S_IRUSR)
+    if status.st_gid in {account.primary_gid, *account.groups}:
+        return bool(status.st_mode & stat.S_IRGRP)
+    return bool(status.st_mode & stat.S_IROTH)
+
+
+# --- datastores and their jobs ----------------------------------------------------------------------------------------
+
+
+class _Runs:
+    """The last runs of jobs, from one directory of state files."""
+
+    def __init__(self, state_dir: str, proc: str) -> None:
+        self._proc = proc
+        self._fd: t.Optional[int] = None
+        self._error = ""
+        try:
+            base = open_directory(state_dir, follow=True)
+            try:
+                self._fd = open_directory("jobstates", dir_fd=base)
+            finally:
+                os.close(base)
+        except FileNotFoundError:
+            pass  # no job has ever had a state here
+        except (OSError, ValueError) as exc:
+            self._error = describe_error(exc) if isinstance(exc, OSError) else display(str(exc))
+
+    def last(self, job_type: str, name: str) -> JobRunFacts:
+        if self._fd is not None:
+            return jobstate.observe_run(self._fd, job_type, name, self._proc)
+        return jobstate.unreadable(self._error) if self._error else JobRunFacts(state="created")
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+
+
+def _with_jobs(sections: t.Mapping[str, t.List[Section]], state_dir: str, proc: str) -> t.List[DatastoreConfig]:
+    runs = _Runs(state_dir, proc)
+    try:
+        configs = [_datastore(section, runs) for section in sections[_DATASTORES]]
+        by_name = {config.name: config for config in configs}
+        for section in sections[_PRUNE_JOBS]:
+            config = by_name.get(section.text("store"))
+            if config is not None:
+                config.prune_jobs.append(_job(section, runs.last("prunejob", section.id)))
+        for section in sections[_VERIFY_JOBS]:
+            config = by_name.get(section.text("store"))
+            if config is not None:
+                config.verify_jobs.append(_job(section, runs.last("verificationjob", section.id)))
+    finally:
+        runs.close()
+    return configs
+
+
+def _datastore(section: Section, runs: _Runs) -> DatastoreConfig:
+    config = DatastoreConfig(
+        name=section.id,
+        path=display(section.text("path")),
+        backing_device=display(section.text("backing-device")),
+        gc_schedule=display(section.text("gc-schedule")),
+        gc_last_run=runs.last("garbage_collection", section.id),
+    )
+    for name, value in section.properties.items():
+        if name not in _OWN_FIELDS:
+            config.properties[display(name)] = (
+                display(value) if isinstance(value, str) else [display(item) for item in value]
+            )
+    try:
+        config.tuning = _shown(property_string.parse_typed(section.text("tuning"), property_string.TUNING))
+    except PropertyStringError as exc:
+        config.tuning_error = str(exc)
+    backend = _raw(section, "backend", "type")
+    config.backend = display(backend.get("type", "filesystem"))
+    maintenance = _raw(section, "maintenance-mode", "type")
+    config.maintenance_type = display(maintenance.get("type", ""))
+    config.maintenance_message = display(property_string.percent_decoded(maintenance.get("message", "")))
+    return config
+
+
+def _raw(section: Section, name: str, default_key: str) -> t.Dict[str, str]:
+    """A property string without a look at its values: those are shown as they are, whether PBS knows them or not."""
+    try:
+        return property_string.parse(section.text(name), default_key)
+    except PropertyStringError:
+        return {}
+
+
+def _shown(values: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    return {display(key): display(value) if isinstance(value, str) else value for key, value in values.items()}
+
+
+def _job(section: Section, last_run: JobRunFacts) -> JobFacts:
+    numbers = {name: _number(section.text(name)) for name in section.properties}
+    return JobFacts(
+        id=section.id,
+        schedule=display(section.text("schedule")),
+        namespace=display(section.text("ns")),
+        max_depth=numbers.get("max-depth"),
+        disabled=_flag(section.text("disable")),
+        keeps={name: number for name, number in numbers.items() if name.startswith("keep-") and number is not None},
+        last_run=last_run,
+    )
+
+
+def _number(text: str) -> t.Optional[int]:
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 16 else None
+
+
+def _flag(text: str) -> bool:
+    try:
+        return property_string.parse_bool(text) if text else False
+    except PropertyStringError:
+        return False

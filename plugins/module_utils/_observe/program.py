@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Asking a program of the system, in a few seconds or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import subprocess
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+
+_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"}
+
+
+@dataclasses.dataclass
+class Answer:
+    """What a program said. C(code) is None where it could not be run or did not end in time; C(error) then says why."""
+
+    code: t.Optional[int] = None
+    output: str = ""
+    error: str = ""
+    missing: bool = False
+    """There is no such program."""
+
+
+Run = t.Callable[[t.Sequence[str], float], Answer]
+
+
+def run(argv: t.Sequence[str], timeout: float) -> Answer:
+    """Run a program without a shell, in the C locale, and return its output as UTF-8 text (other bytes as surrogates).
+
+    C(timeout) is in seconds. A failure's C(error) is the first line that it wrote to its standard error. Never raises
+    C(OSError).
+    """
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_ENVIRONMENT,
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as exc:
+        missing = isinstance(exc, FileNotFoundError)
+        return Answer(error="%s: %s" % (argv[0], describe_error(exc)), missing=missing)
+    try:
+        output, errors = child.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        for pipe in (child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()
+        # Where not even the kernel can end it now, waiting on would make it our problem too.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=1)
+        return Answer(error="%s: no answer in %g s" % (argv[0], timeout))
+    lines = os.fsdecode(errors).strip().splitlines()
+    first = display(lines[0]) if lines else "it failed without a word"
+    error = "%s: %s" % (argv[0], first) if child.returncode else ""
+    return Answer(child.returncode, os.fsdecode(output), error)

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading a small file in a directory that belongs to the daemon's user, who may have put anything there.
+
+We are root, and what we read may end up in a report: a link to a file that only root may read is not followed, and a
+pipe, a device or an endless file is not waited for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
+
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+@dataclasses.dataclass
+class SmallFile:
+    """What was found; C(data) is None where there is no file or it was not read."""
+
+    exists: bool
+    status: t.Optional[os.stat_result] = None
+    data: t.Optional[bytes] = None
+    error: str = ""
+
+
+def read_small(name: str, dir_fd: int, limit: int) -> SmallFile:
+    """Read a regular file of at most C(limit) bytes by its name in an open directory. Never raises C(OSError)."""
+    found = SmallFile(exists=False)
+    try:
+        found.status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+        found.exists = True
+        # Looking first keeps us from opening a device, which can have effects of its own.
+        if not stat.S_ISREG(found.status.st_mode):
+            found.error = "it is a %s, not a regular file; it was not read" % kind_of(found.status.st_mode)
+            return found
+        data = _read(name, dir_fd, limit)
+    except FileNotFoundError:
+        return SmallFile(exists=False)
+    except OSError as exc:
+        found.exists = True
+        found.error = describe_error(exc)
+        return found
+    if data is None:
+        found.error = "it is a file no longer; it was not read"
+    elif len(data) > limit:
+        found.error = "it is larger than %d bytes; it was not read" % limit
+    else:
+        found.data = data
+    return found
+
+
+def _read(name: str, dir_fd: int, limit: int) -> t.Optional[bytes]:
+    """At most one byte more than the limit; None where the name has become something else since it was looked at."""
+    fd = os.open(name, _FLAGS, dir_fd=dir_fd)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        parts: t.List[bytes] = []
+        left = limit + 1
+        while left > 0:
+            part = os.read(fd, left)
+            if not part:
+                break
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
+    finally:
+        os.close(fd)
