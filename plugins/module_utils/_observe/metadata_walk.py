@@ -16,49 +16,51 @@ import stat
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import GROUPS
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.permission import READ, SEARCH, allows
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import Tally, foreign_kind
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import OpenStore, Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import foreign_kind
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import (
+    METADATA_DIRECTORY,
+    METADATA_FILE,
+    STRAY_DIRECTORY,
+    STRAY_FILE,
+    STRAY_INDEX,
+    Place,
+    Visitor,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 
 _MAX_DEPTH = 100
 """Directories below each other; PBS itself goes down to 18. Each holds two descriptors."""
 
 _INDEXES = (".fidx", ".didx")
 _PROTECTED = ".protected"
+_FORGIVEN = "lost+found"
 
 
 class MetadataWalk:
     """Looks at everything below the base directory except the chunk store."""
 
-    def __init__(
-        self,
-        store: OpenStore,
-        identity: Identity,
-        pulse: t.Callable[[t.Callable[[], t.Dict[str, int]]], Pulse],
-        max_paths: int,
-    ) -> None:
-        self.store = store
-        self.identity = identity
-        self.tally = Tally(identity, max_paths)
-        self.pulse = pulse(self.progress)
+    def __init__(self, store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
+        self._store = store
+        self._visitor = visitor
+        self._pulse = pulse
 
     def progress(self) -> t.Dict[str, int]:
-        return {"wrong": self.tally.counts.wrong_owner}
+        return {"wrong": self._visitor.wrong()}
 
     def walk(self) -> None:
         """Walk the tree. Raises C(OSError) where the base directory cannot be listed."""
-        # Descending by a list of listings that are open, not by recursion: the depth is somebody else's choice.
-        stack = [_Level("", self.store.base, os.scandir(self.store.base), False)]
+        # A list of open listings instead of recursion: how deep it goes is somebody else's choice.
+        stack = [_Level("", self._store.base, os.scandir(self._store.base), owned=False)]
         try:
             while stack:
-                self.pulse.beat()
+                self._pulse.beat(self.progress)
                 level = stack[-1]
                 try:
                     entry = next(level.entries, None)
                 except OSError as exc:
-                    self.tally.error(self._path(level.path), exc)
+                    self._visitor.error(self._path(level.path), exc)
                     entry = None
                 if entry is None:
                     stack.pop().close()
@@ -69,92 +71,74 @@ class MetadataWalk:
         finally:
             while stack:
                 stack.pop().close()
+        self._pulse.put("progress", self.progress())
 
     def _path(self, path: str) -> str:
-        return self.store.path + "/" + path if path else self.store.path
+        return self._store.join(path) if path else self._store.path
 
-    def _visit(self, level: "_Level", entry: "os.DirEntry[str]", depth: int) -> t.Optional["_Level"]:
+    def _visit(self, level: _Level, entry: os.DirEntry[str], depth: int) -> t.Optional[_Level]:
         """One name; the directory to go on with, if it is one."""
         name = entry.name
         if name.startswith(".") and not (name == _PROTECTED and level.owned):
             return None
-        path = level.path + "/" + name if level.path else name
-        if depth == 1 and name == "lost+found":
+        if depth == 1 and name == _FORGIVEN:
             return None
-        self.pulse.at(path)
-        if path in self.store.mounts:
-            self.tally.foreign("mount", self._path(path))
+        path = level.path + "/" + name if level.path else name
+        self._pulse.at(path)
+        if path in self._store.mounts:
+            self._visitor.foreign("mount", self._path(path))
             return None
         try:
             status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
-            self.tally.counts.vanished += 1
+            self._visitor.vanished()
             return None
         except OSError as exc:
-            self.tally.error(self._path(path), exc)
+            self._visitor.error(self._path(path), exc)
             return None
-        if status.st_dev != self.store.device:
-            self.tally.foreign("mount", self._path(path))
+        if status.st_dev != self._store.device:
+            self._visitor.foreign("mount", self._path(path))
             return None
         owned = level.owned
         if depth == 1:
             owned = name in GROUPS
             if not owned:
-                self.tally.foreign("name", self._path(path), "no part of a datastore")
+                self._visitor.foreign("name", self._path(path), "no part of a datastore")
         if stat.S_ISDIR(status.st_mode):
-            return self._descend(level, name, path, status, owned, depth)
+            return self._descend(Place(level.fd, name), path, status, owned, depth)
         if stat.S_ISREG(status.st_mode):
-            self._file(level.fd, name, path, status, owned)
+            rule = METADATA_FILE if owned else STRAY_INDEX if name.endswith(_INDEXES) else STRAY_FILE
+            self._visitor.file(self._path(path), status, rule, Place(level.fd, name))
         elif owned:
-            self.tally.foreign(foreign_kind(status.st_mode), self._path(path))
+            self._visitor.foreign(foreign_kind(status.st_mode), self._path(path))
         return None
 
-    def _descend(
-        self, level: "_Level", name: str, path: str, status: os.stat_result, owned: bool, depth: int
-    ) -> t.Optional["_Level"]:
+    def _descend(self, place: Place, path: str, status: os.stat_result, owned: bool, depth: int) -> t.Optional[_Level]:
+        rule = METADATA_DIRECTORY if owned else STRAY_DIRECTORY
         if depth >= _MAX_DEPTH:
-            self.tally.error(self._path(path), "deeper than %d directories" % _MAX_DEPTH)
+            self._visitor.error(self._path(path), "deeper than %d directories" % _MAX_DEPTH)
             return None
         try:
-            fd = open_directory(name, dir_fd=level.fd)
+            fd = open_directory(place.name, dir_fd=place.dir_fd)
         except FileNotFoundError:
-            self.tally.counts.vanished += 1
+            self._visitor.vanished()
             return None
         except OSError as exc:
-            self._directory(-1, path, status, owned)
-            self.tally.error(self._path(path), exc)
+            self._visitor.directory(self._path(path), status, rule, place)
+            self._visitor.error(self._path(path), exc)
             return None
         try:
             status = os.fstat(fd)
-            if status.st_dev != self.store.device:
-                self.tally.foreign("mount", self._path(path))
+            if status.st_dev != self._store.device:
+                self._visitor.foreign("mount", self._path(path))
                 os.close(fd)
                 return None
-            self._directory(fd, path, status, owned)
+            self._visitor.directory(self._path(path), status, rule, place._replace(fd=fd))
             return _Level(path, fd, os.scandir(fd), owned)
         except OSError as exc:
             os.close(fd)
-            self.tally.error(self._path(path), exc)
+            self._visitor.error(self._path(path), exc)
             return None
-
-    def _directory(self, fd: int, path: str, status: os.stat_result, owned: bool) -> None:
-        """A directory; C(owned) where it is PBS's. C(fd) is -1 where it could not be opened."""
-        self.tally.counts.directories += 1
-        if owned:
-            self.tally.owner(self._path(path), status)
-        if not allows(self.identity, status, READ | SEARCH):
-            self.tally.unreadable(self._path(path), status)
-
-    def _file(self, fd: int, name: str, path: str, status: os.stat_result, owned: bool) -> None:
-        """A regular file in the directory C(fd)."""
-        self.tally.counts.files += 1
-        self.tally.counts.bytes += status.st_size
-        if owned:
-            if status.st_nlink != 1:
-                self.tally.foreign("hardlink", self._path(path), "%d links" % status.st_nlink)
-            self.tally.owner(self._path(path), status)
-        if (owned or name.endswith(_INDEXES)) and not allows(self.identity, status, READ):
-            self.tally.unreadable(self._path(path), status)
 
 
 class _Level:

@@ -11,40 +11,29 @@ collection go on, and each name is reported as it was when it was looked at.
 from __future__ import annotations
 
 import dataclasses
-import mmap
-import os
-import stat
 import time
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import (
-    CHUNKS,
-    GC_STATUS,
-    LOCK,
-    PREFIX_COUNT,
-    is_prefix,
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import PREFIX_COUNT
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_walk import ChunkWalk
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import (
+    Job,
+    OnProgress,
+    Pulse,
+    run_jobs,
+    share,
+    worker_count,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnershipFacts, WalkCounts, load
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.metadata_walk import MetadataWalk
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.permission import READ, SEARCH, WRITE, allows
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import Tally, foreign_kind, merge
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import (
-    BASE_MODE,
-    CHUNKS_MODE,
-    LOCK_MODE,
-    ChunkWalk,
-    OpenStore,
-    Position,
-    Pulse,
-)
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, Outcome, Task, run
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.skeleton_walk import walk_skeleton
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import Tally, merge
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 SCOPES = ("full", "sample", "skeleton", "none")
 
-_BLOCK = 64
-"""Neighbouring prefix directories that one worker takes: their inodes share disk blocks."""
+_TREES = ("skeleton", "chunks", "metadata")
 
 
 @dataclasses.dataclass
@@ -76,11 +65,6 @@ class WalkPlan:
     def identity(self) -> Identity:
         return Identity(self.uid, self.gid, self.groups)
 
-    def worker_count(self) -> int:
-        if self.workers:
-            return self.workers
-        return max(2, len(os.sched_getaffinity(0)))
-
     def listed(self) -> t.Container[int]:
         """The numbers of the prefix directories that are looked into."""
         if self.scope == "full":
@@ -89,21 +73,6 @@ class WalkPlan:
             count = min(max(self.sample_prefixes, 0), PREFIX_COUNT)
             return frozenset(number * PREFIX_COUNT // count for number in range(count))
         return ()
-
-
-@dataclasses.dataclass
-class WalkProgress:
-    """How far a walk is."""
-
-    prefixes: int = 0
-    prefixes_total: int = PREFIX_COUNT
-    files: int = 0
-    """Chunk files seen."""
-    wrong: int = 0
-    """Files and directories seen that belong to somebody else."""
-
-
-OnProgress = t.Callable[[WalkProgress], None]
 
 
 def observe_ownership(plan: WalkPlan, on_progress: t.Optional[OnProgress] = None) -> OwnershipFacts:
@@ -116,159 +85,51 @@ def observe_ownership(plan: WalkPlan, on_progress: t.Optional[OnProgress] = None
     if plan.scope == "none":
         facts.not_walked = "not asked for"
         return facts
+    workers = worker_count(plan.workers) if plan.scope == "full" else 1
     started = time.monotonic_ns()
-    tasks, positions = _tasks(plan)
-    outcomes = run(tasks, plan.stall, renew=True, on_part=ProgressSum(on_progress).on_part)
+    parts, facts.stuck = run_jobs(plan.path, _jobs(plan, workers), plan.stall, on_progress)
     facts.elapsed_ns = time.monotonic_ns() - started
-    facts.method = "one stat a file, %d workers" % plan.worker_count()
-    _take(facts, outcomes, plan)
-    trouble = describe_trouble(plan.path, outcomes, positions)
-    errors = [problem for part in _trees(facts) for problem in part.examples.get("errors", ())]
-    if not trouble and errors:
-        trouble = "%s: %s" % (errors[0].path, errors[0].detail)
-    facts.stuck = trouble
-    facts.complete = not trouble
-    return facts
-
-
-def _tasks(plan: WalkPlan) -> t.Tuple[t.Dict[str, Task], t.Dict[str, Position]]:
-    workers = plan.worker_count() if plan.scope == "full" else 1
-    keys = ["skeleton"] + ["chunks %d" % number for number in range(workers)]
-    if plan.scope != "skeleton":
-        keys.append("metadata")
-    memory = mmap.mmap(-1, len(keys) * Position.SIZE)
-    positions = {key: Position(memory, slot) for slot, key in enumerate(keys)}
-
-    def chunk_task(worker: int) -> Task:
-        return lambda channel: _walk_chunks(plan, worker, workers, channel, positions["chunks %d" % worker])
-
-    tasks: t.Dict[str, Task] = {"chunks %d" % number: chunk_task(number) for number in range(workers)}
-    tasks["skeleton"] = lambda channel: _look_at_skeleton(plan, channel, positions["skeleton"])
-    if plan.scope != "skeleton":
-        tasks["metadata"] = lambda channel: _walk_metadata(plan, channel, positions["metadata"])
-    return tasks, positions
-
-
-def share(worker: int, workers: int) -> t.Iterator[int]:
-    """The numbers of the prefix directories that one of several workers takes."""
-    for block in range(worker * _BLOCK, PREFIX_COUNT, workers * _BLOCK):
-        yield from range(block, min(block + _BLOCK, PREFIX_COUNT))
-
-
-# --- in the children ---------------------------------------------------------------------------------------------------
-
-
-def _walk_chunks(plan: WalkPlan, worker: int, workers: int, channel: Channel, position: Position) -> None:
-    store = OpenStore(plan.path)
-    position.set(CHUNKS)
-    walk = ChunkWalk(
-        store,
-        plan.identity,
-        lambda progress: Pulse(channel, position, progress),
-        plan.max_paths,
-        plan.temporary_age,
-    )
-    walk.walk(share(worker, workers), plan.listed())
-    channel.put("progress", walk.progress())
-    channel.put("skeleton", walk.skeleton.result())
-    channel.put("chunks", walk.chunks.result())
-    channel.put("extras", walk.extras)
-
-
-def _walk_metadata(plan: WalkPlan, channel: Channel, position: Position) -> None:
-    walk = MetadataWalk(
-        OpenStore(plan.path), plan.identity, lambda progress: Pulse(channel, position, progress), plan.max_paths
-    )
-    walk.walk()
-    channel.put("metadata", walk.tally.result())
-
-
-def _look_at_skeleton(plan: WalkPlan, channel: Channel, position: Position) -> None:
-    """The base directory, C(.chunks), C(.lock) and C(.gc-status), and what else lies in C(.chunks)."""
-    store = OpenStore(plan.path)
-    tally = Tally(plan.identity, plan.max_paths)
-    _directory(tally, plan.path, store.status, BASE_MODE)
-    for name, needed in ((LOCK, READ | WRITE), (GC_STATUS, READ)):
-        position.set(name)
-        path = os.path.join(plan.path, name)
-        try:
-            status = os.stat(name, dir_fd=store.base, follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        except OSError as exc:
-            tally.error(path, exc)
-            continue
-        if not stat.S_ISREG(status.st_mode):
-            tally.foreign(foreign_kind(status.st_mode), path, "instead of a file")
-            continue
-        tally.counts.files += 1
-        if status.st_nlink != 1:
-            tally.foreign("hardlink", path, "%d links" % status.st_nlink)
-        tally.owner(path, status)
-        if name == LOCK:
-            tally.exact_mode(path, status, LOCK_MODE)
-        if not allows(plan.identity, status, needed):
-            tally.unreadable(path, status)
-    position.set(CHUNKS)
-    top = store.open_chunks()
-    _directory(tally, os.path.join(plan.path, CHUNKS), os.fstat(top), CHUNKS_MODE)
-    pulse = Pulse(channel, position, dict)
-    with os.scandir(top) as entries:
-        for entry in entries:
-            pulse.beat()
-            if not is_prefix(entry.name):
-                tally.foreign("name", os.path.join(plan.path, CHUNKS, entry.name), "no prefix directory")
-    channel.put("skeleton", tally.result())
-
-
-def _directory(tally: Tally, path: str, status: os.stat_result, mode: int) -> None:
-    tally.counts.directories += 1
-    tally.owner(path, status)
-    tally.exact_mode(path, status, mode)
-    if not allows(tally.identity, status, READ | SEARCH):
-        tally.unreadable(path, status)
-
-
-# --- what they found ---------------------------------------------------------------------------------------------------
-
-
-class ProgressSum:
-    """Adds up what the children say about their progress."""
-
-    def __init__(self, on_progress: t.Optional[OnProgress]) -> None:
-        self._on_progress = on_progress
-        self._latest: t.Dict[str, t.Dict[str, int]] = {}
-
-    def on_part(self, key: str, name: str, value: t.Any) -> None:
-        if name != "progress" or self._on_progress is None:
-            return
-        self._latest[key] = value
-        total = WalkProgress()
-        for part in self._latest.values():
-            for field, number in part.items():
-                setattr(total, field, getattr(total, field) + number)
-        self._on_progress(total)
-
-
-def _take(facts: OwnershipFacts, outcomes: t.Mapping[str, Outcome], plan: WalkPlan) -> None:
-    parts = [outcome.parts for outcome in outcomes.values()]
-    for tree in ("skeleton", "chunks", "metadata"):
+    facts.method = "one stat a file, workers: %d" % workers
+    for tree in _TREES:
         found = [load(WalkCounts, part[tree]) for part in parts if tree in part]
-        setattr(facts, tree, merge(found, plan.max_paths))
+        setattr(facts, tree, merge(WalkCounts, found, plan.max_paths))
     for part in parts:
         for name, number in part.get("extras", {}).items():
             setattr(facts, name, getattr(facts, name) + number)
+    errors = [problem for tree in _TREES for problem in getattr(facts, tree).examples.get("errors", ())]
+    if errors and not facts.stuck:
+        facts.stuck = "%s: %s" % (errors[0].path, errors[0].detail)
+    facts.complete = not facts.stuck
+    return facts
 
 
-def _trees(facts: OwnershipFacts) -> t.Tuple[WalkCounts, ...]:
-    return (facts.skeleton, facts.chunks, facts.metadata)
+def _jobs(plan: WalkPlan, workers: int) -> t.Dict[str, Job]:
+    def chunk_job(worker: int) -> Job:
+        return lambda pulse: _walk_chunks(plan, share(worker, workers), pulse)
+
+    jobs = {"chunks %d" % number: chunk_job(number) for number in range(workers)}
+    jobs["skeleton"] = lambda pulse: _walk_skeleton(plan, pulse)
+    if plan.scope != "skeleton":
+        jobs["metadata"] = lambda pulse: _walk_metadata(plan, pulse)
+    return jobs
 
 
-def describe_trouble(path: str, outcomes: t.Mapping[str, Outcome], positions: t.Mapping[str, Position]) -> str:
-    """Where the first child that did not come to its end was, and why it did not; empty where all did."""
-    for key, outcome in outcomes.items():
-        if outcome.finished:
-            continue
-        where = display(os.path.join(path, positions[key].get()))
-        return "%s: %s" % (where, "no answer" if outcome.timed_out else outcome.error)
-    return ""
+def _walk_chunks(plan: WalkPlan, numbers: t.Iterable[int], pulse: Pulse) -> None:
+    skeleton, chunks = Tally(plan.identity, plan.max_paths), Tally(plan.identity, plan.max_paths)
+    walk = ChunkWalk(OpenStore(plan.path), plan.identity, skeleton, chunks, pulse, plan.temporary_age)
+    walk.walk(numbers, plan.listed())
+    pulse.put("skeleton", skeleton.result())
+    pulse.put("chunks", chunks.result())
+    pulse.put("extras", walk.extras)
+
+
+def _walk_skeleton(plan: WalkPlan, pulse: Pulse) -> None:
+    tally = Tally(plan.identity, plan.max_paths)
+    walk_skeleton(OpenStore(plan.path), tally, pulse)
+    pulse.put("skeleton", tally.result())
+
+
+def _walk_metadata(plan: WalkPlan, pulse: Pulse) -> None:
+    tally = Tally(plan.identity, plan.max_paths)
+    MetadataWalk(OpenStore(plan.path), tally, pulse).walk()
+    pulse.put("metadata", tally.result())

@@ -13,6 +13,8 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount, PathProblem, WalkCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import mode_string
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.permission import allows
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import Place, Rule, Visitor
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
@@ -31,66 +33,42 @@ _FOREIGN = {
     stat.S_IFCHR: "device",
 }
 
+T = t.TypeVar("T")
+
 
 def foreign_kind(mode: int) -> str:
-    """The kind under which something is counted where only regular files belong."""
+    """The kind under which something is counted where something else belongs."""
     return _FOREIGN.get(stat.S_IFMT(mode), "name")
 
 
-class Tally:
-    """The counts of one tree, or of one worker's part of it."""
+class Examples:
+    """The first paths of each kind."""
 
-    def __init__(self, identity: Identity, max_paths: int) -> None:
-        self.identity = identity
-        """The daemon's user: who should own everything, and has to read it."""
-        self.counts = WalkCounts()
-        self._max_paths = max_paths
-        self._owners: t.Dict[t.Tuple[int, int], int] = {}
+    def __init__(self, limit: int) -> None:
+        self.found: t.Dict[str, t.List[PathProblem]] = {}
+        self._limit = limit
 
-    def example(self, kind: str, path: str, detail: str) -> None:
-        """Keep the path as an example, if there are not enough of its kind yet."""
-        examples = self.counts.examples.setdefault(kind, [])
-        if len(examples) < self._max_paths:
+    def add(self, kind: str, path: str, detail: str) -> None:
+        examples = self.found.setdefault(kind, [])
+        if len(examples) < self._limit:
             examples.append(PathProblem(display(path), detail))
 
-    def owner(self, path: str, status: os.stat_result) -> None:
-        """Compare the owner with the wanted one."""
-        wrong_uid = status.st_uid != self.identity.uid
-        wrong_gid = status.st_gid != self.identity.gid
-        if not (wrong_uid or wrong_gid):
-            return
-        self.counts.wrong_owner += 1
-        self.counts.wrong_uid += wrong_uid
-        self.counts.wrong_gid += wrong_gid
-        key = (status.st_uid, status.st_gid)
-        if key not in self._owners and len(self._owners) >= _MAX_OWNERS:
+
+class Owners:
+    """Counts by owner."""
+
+    def __init__(self) -> None:
+        self._counts: t.Dict[t.Tuple[int, int], int] = {}
+
+    def add(self, uid: int, gid: int) -> None:
+        key = (uid, gid)
+        if key not in self._counts and len(self._counts) >= _MAX_OWNERS:
             key = OTHER_OWNERS
-        self._owners[key] = self._owners.get(key, 0) + 1
-        self.example("wrong_owner", path, "uid %d, gid %d" % (status.st_uid, status.st_gid))
+        self._counts[key] = self._counts.get(key, 0) + 1
 
-    def exact_mode(self, path: str, status: os.stat_result, wanted: int) -> None:
-        """Compare the low nine bits of the mode with the ones that PBS gives."""
-        if status.st_mode & 0o777 != wanted:
-            self.counts.wrong_mode += 1
-            self.example("wrong_mode", path, "mode %s instead of %04o" % (mode_string(status.st_mode), wanted))
-
-    def unreadable(self, path: str, status: os.stat_result) -> None:
-        self.counts.unreadable += 1
-        detail = "mode %s, uid %d, gid %d" % (mode_string(status.st_mode), status.st_uid, status.st_gid)
-        self.example("unreadable", path, detail)
-
-    def foreign(self, kind: str, path: str, detail: str = "") -> None:
-        self.counts.foreign[kind] = self.counts.foreign.get(kind, 0) + 1
-        self.example(kind, path, detail)
-
-    def error(self, path: str, error: t.Union[OSError, str]) -> None:
-        self.counts.errors += 1
-        self.example("errors", path, error if isinstance(error, str) else describe_error(error))
-
-    def result(self) -> WalkCounts:
-        """The counts, with the owners of what is wrong, most first."""
-        self.counts.owners = _ranked(self._owners)
-        return self.counts
+    def ranked(self) -> t.List[OwnerCount]:
+        """Most first."""
+        return _ranked(self._counts)
 
 
 def _ranked(owners: t.Mapping[t.Tuple[int, int], int]) -> t.List[OwnerCount]:
@@ -98,23 +76,96 @@ def _ranked(owners: t.Mapping[t.Tuple[int, int], int]) -> t.List[OwnerCount]:
     return [OwnerCount(uid, gid, count) for (uid, gid), count in ranked]
 
 
-def merge(parts: t.Iterable[WalkCounts], max_paths: int) -> WalkCounts:
-    """Add up the counts of several workers; the examples are the first by path."""
-    total = WalkCounts()
-    numbers = [field.name for field in dataclasses.fields(WalkCounts) if isinstance(getattr(total, field.name), int)]
-    owners: t.Dict[t.Tuple[int, int], int] = {}
+class Tally(Visitor):
+    """Counts one tree, or one worker's part of it, and changes nothing."""
+
+    def __init__(self, identity: Identity, max_paths: int) -> None:
+        self.identity = identity
+        """The daemon's user: who should own everything, and has to read it."""
+        self.counts = WalkCounts()
+        self._examples = Examples(max_paths)
+        self._owners = Owners()
+
+    def plain(self, directories: int = 0, files: int = 0, size: int = 0) -> None:
+        self.counts.directories += directories
+        self.counts.files += files
+        self.counts.bytes += size
+
+    def directory(self, path: str, status: os.stat_result, rule: Rule, place: Place) -> None:
+        self.counts.directories += 1
+        self._compare(path, status, rule)
+
+    def file(self, path: str, status: os.stat_result, rule: Rule, place: Place) -> None:
+        self.counts.files += 1
+        self.counts.bytes += status.st_size
+        if rule.owned and status.st_nlink != 1:
+            self.foreign("hardlink", path, "%d links" % status.st_nlink)
+        self._compare(path, status, rule)
+
+    def _compare(self, path: str, status: os.stat_result, rule: Rule) -> None:
+        if rule.owned:
+            self._compare_owner(path, status)
+        if rule.exact and status.st_mode & 0o777 != rule.mode:
+            self.counts.wrong_mode += 1
+            self._examples.add("wrong_mode", path, "mode %s instead of %04o" % (mode_string(status.st_mode), rule.mode))
+        if not allows(self.identity, status, rule.needs):
+            self.counts.unreadable += 1
+            detail = "mode %s, uid %d, gid %d" % (mode_string(status.st_mode), status.st_uid, status.st_gid)
+            self._examples.add("unreadable", path, detail)
+
+    def _compare_owner(self, path: str, status: os.stat_result) -> None:
+        wrong_uid = status.st_uid != self.identity.uid
+        wrong_gid = status.st_gid != self.identity.gid
+        if not (wrong_uid or wrong_gid):
+            return
+        self.counts.wrong_owner += 1
+        self.counts.wrong_uid += wrong_uid
+        self.counts.wrong_gid += wrong_gid
+        self._owners.add(status.st_uid, status.st_gid)
+        self._examples.add("wrong_owner", path, "uid %d, gid %d" % (status.st_uid, status.st_gid))
+
+    def foreign(self, kind: str, path: str, detail: str = "") -> None:
+        self.counts.foreign[kind] = self.counts.foreign.get(kind, 0) + 1
+        self._examples.add(kind, path, detail)
+
+    def vanished(self) -> None:
+        self.counts.vanished += 1
+
+    def error(self, path: str, error: t.Union[OSError, str]) -> None:
+        self.counts.errors += 1
+        self._examples.add("errors", path, error if isinstance(error, str) else describe_error(error))
+
+    def wrong(self) -> int:
+        return self.counts.wrong_owner
+
+    def result(self) -> WalkCounts:
+        """The counts, with the owners of what is wrong and the examples."""
+        self.counts.owners = self._owners.ranked()
+        self.counts.examples = self._examples.found
+        return self.counts
+
+
+def merge(cls: t.Type[T], parts: t.Iterable[T], max_paths: int) -> T:
+    """Add up the counts of several workers, field by field; the examples are the first by path."""
+    total = cls()
     for part in parts:
-        for name in numbers:
-            setattr(total, name, getattr(total, name) + getattr(part, name))
-        for kind, count in part.foreign.items():
-            total.foreign[kind] = total.foreign.get(kind, 0) + count
-        for owner in part.owners:
-            key = (owner.uid, owner.gid)
-            owners[key] = owners.get(key, 0) + owner.count
-        for kind, problems in part.examples.items():
-            total.examples.setdefault(kind, []).extend(problems)
-    total.owners = _ranked(owners)
-    for problems in total.examples.values():
+        for field in dataclasses.fields(t.cast(t.Any, cls)):
+            setattr(total, field.name, _sum(getattr(total, field.name), getattr(part, field.name)))
+    for problems in getattr(total, "examples", {}).values():
         problems.sort(key=lambda problem: problem.path)
         del problems[max_paths:]
     return total
+
+
+def _sum(one: t.Any, other: t.Any) -> t.Any:
+    if isinstance(one, dict):
+        total = dict(one)
+        for key, value in other.items():
+            total[key] = _sum(total[key], value) if key in total else value
+        return total
+    if isinstance(one, list) and all(isinstance(owner, OwnerCount) for owner in one + other):
+        owners: t.Dict[t.Tuple[int, int], int] = {}
+        for owner in one + other:
+            owners[owner.uid, owner.gid] = owners.get((owner.uid, owner.gid), 0) + owner.count
+        return _ranked(owners)
+    return one + other

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A datastore's base directory and chunk store, held open for a walk."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
+
+
+class OpenStore:
+    """The base directory, held open, with what is mounted below it."""
+
+    def __init__(self, path: str) -> None:
+        """Open the base directory, following links as PBS does. Raises C(OSError)."""
+        self.path = path
+        self.base = open_directory(path, follow=True)
+        self.status = os.fstat(self.base)
+        self.device = self.status.st_dev
+        # The kernel's name for the directory: asking for it touches no filesystem.
+        real = os.readlink("/proc/self/fd/%d" % self.base).rstrip("/") + "/"
+        self.mounts = {
+            entry.mount_point[len(real) :] for entry in MountTable.read().entries if entry.mount_point.startswith(real)
+        }
+        """Mount points below, relative to the base directory. Nothing there is touched: its server may be dead, and
+        it may be another part of the same filesystem."""
+
+    def open_chunks(self) -> int:
+        """Open C(.chunks). Raises C(OSError), also where it is on another filesystem."""
+        if CHUNKS in self.mounts:
+            raise OSError("another filesystem is mounted there")
+        fd = open_directory(CHUNKS, dir_fd=self.base)
+        if os.fstat(fd).st_dev != self.device:
+            os.close(fd)
+            raise OSError("on another filesystem than the base directory")
+        return fd
+
+    def join(self, *names: str) -> str:
+        """The whole path of something below the base directory."""
+        return "/".join((self.path.rstrip("/"), *names))

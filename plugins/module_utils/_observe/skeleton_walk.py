@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The few parts of a chunk store that carry the rest: base directory, C(.chunks), C(.lock), C(.gc-status)."""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import (
+    CHUNKS,
+    GC_STATUS,
+    LOCK,
+    is_prefix,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import foreign_kind
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import (
+    BASE,
+    CHUNKS_DIRECTORY,
+    LOCK_FILE,
+    STATUS_FILE,
+    Place,
+    Visitor,
+)
+
+
+def walk_skeleton(store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
+    """Visit the fixed parts, and what lies in C(.chunks) beside the prefix directories.
+
+    Raises C(OSError) where C(.chunks) cannot be opened or listed.
+    """
+    visitor.directory(store.path, store.status, BASE, Place(-1, "", store.base))
+    for name, rule in ((LOCK, LOCK_FILE), (GC_STATUS, STATUS_FILE)):
+        pulse.at(name)
+        path = store.join(name)
+        try:
+            status = os.stat(name, dir_fd=store.base, follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            visitor.error(path, exc)
+            continue
+        if stat.S_ISREG(status.st_mode):
+            visitor.file(path, status, rule, Place(store.base, name))
+        else:
+            visitor.foreign(foreign_kind(status.st_mode), path, "instead of a file")
+    pulse.at(CHUNKS)
+    top = store.open_chunks()
+    visitor.directory(store.join(CHUNKS), os.fstat(top), CHUNKS_DIRECTORY, Place(store.base, CHUNKS, top))
+    with os.scandir(top) as entries:
+        for entry in entries:
+            pulse.beat(_nothing)
+            if not is_prefix(entry.name):
+                visitor.foreign("name", store.join(CHUNKS, entry.name), "no prefix directory")
+
+
+def _nothing() -> t.Dict[str, int]:
+    return {}
