@@ -146,10 +146,10 @@ def _add(section: Section, number: int, line: str, schema: Schema, strict: bool)
             raise SectionConfigError(number, problem)
         section.unknown.append("line %d: %s" % (number, problem))
     earlier = section.properties.get(key)
-    if earlier is None:
-        section.properties[key] = value
+    if isinstance(earlier, list):
+        earlier.append(value)
     else:
-        section.properties[key] = [*(earlier if isinstance(earlier, list) else [earlier]), value]
+        section.properties[key] = value if earlier is None else [earlier, value]
 
 
 def _problem(kind: str, key: str, value: str, schema: Schema) -> str:

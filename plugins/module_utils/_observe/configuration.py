@@ -31,7 +31,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 REMOVABLE_ROOT = "/mnt/datastore"
 """Where PBS mounts every removable datastore, each in a directory of its name."""
 
-_SIZE_LIMIT = 4 * 1024 * 1024
+_SIZE_LIMIT = 1024 * 1024
+_NOTES = 20
+"""How many of the things that a newer PBS may know are said."""
 _DATASTORES, _PRUNE_JOBS, _VERIFY_JOBS = "datastore.cfg", "prune.cfg", "verification.cfg"
 _FILES = {
     _DATASTORES: section_config.DATASTORE,
@@ -107,7 +109,7 @@ def _read_file(
         # Tolerant first: what cannot even be read this way has nothing to show.
         sections = section_config.parse(found.data, schema, strict=False)
         if newer:
-            facts.unknown = [note for section in sections for note in section.unknown]
+            facts.unknown = [note for section in sections for note in section.unknown][:_NOTES]
         else:
             section_config.parse(found.data, schema)
         facts.parsed = True

@@ -151,7 +151,7 @@ def test_a_file_without_end_is_not_read(host: Host) -> None:
     path = host.write("prune.cfg", "")
     os.truncate(path, 1 << 40)
     file = host.file("prune.cfg")
-    assert (file.parsed, file.error) == (None, "it is larger than 4194304 bytes; it was not read")
+    assert (file.parsed, file.error) == (None, "it is larger than 1048576 bytes; it was not read")
 
 
 ACCOUNT = AccountFacts("backup", "backup", uid=34, primary_gid=34, gid=34, groups=[34, 26])
@@ -211,6 +211,13 @@ def test_an_unknown_property_is_no_error_for_a_newer_pbs(host: Host) -> None:
     ]
     (store,) = host.observe(version=NEWER)[1]
     assert store.properties == {"new-thing": ["1", "2"]}
+
+
+def test_a_file_full_of_unknown_properties_stays_a_file(host: Host) -> None:
+    host.write("datastore.cfg", "datastore: tank\n\tpath /tank\n" + " a b\n" * 150_000)
+    file = host.file("datastore.cfg", NEWER)
+    assert file.parsed is True
+    assert len(file.unknown) == 20
 
 
 def test_garbage_is_an_error_for_a_newer_pbs_too(host: Host) -> None:
