@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.ext import observe_dir_nlink
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.fstab import FstabEntry, parse_fstab
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.fstab import FstabEntry, parse_fstab
 
 
 def one(line: bytes) -> FstabEntry:

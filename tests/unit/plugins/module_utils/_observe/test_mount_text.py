@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_text import (
     hide_secret_in_source,
     hide_secrets,
@@ -12,8 +15,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_text i
     split_options,
     unescape,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def escape(name: bytes) -> bytes:

@@ -7,13 +7,14 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mountinfo import (
     MountEntry,
     parse_line,
     parse_mountinfo,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 PLAIN = b"36 27 98:0 /mnt1 /mnt/2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue"
 
@@ -74,7 +75,7 @@ def test_garbage_never_raises(text):
     assert len(found) + skipped <= text.count(b"\n") + 1
 
 
-fragments = st.sampled_from(PLAIN.split(b" ") + [b"", b"-", b"\\040", b"\xff", b"-1", b"1:", b":1", b"/", b"\xc2\xb9"])
+fragments = st.sampled_from([*PLAIN.split(b" "), b"", b"-", b"\\040", b"\xff", b"-1", b"1:", b":1", b"/", b"\xc2\xb9"])
 
 
 @given(st.lists(fragments, max_size=14).map(b" ".join))

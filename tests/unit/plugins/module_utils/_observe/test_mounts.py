@@ -10,10 +10,11 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
-from ansible_collections.fleetops.pbs.tests.support import mounts
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
+from ansible_collections.fleetops.pbs.tests.support import mounts
 
 
 def kernel_says(path: Path) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.space import observe_space
 
 

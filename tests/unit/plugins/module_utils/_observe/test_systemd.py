@@ -9,6 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.systemd import (
     UNIT_DIRECTORIES,
     Link,
@@ -18,8 +21,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.systemd impo
     split_words,
     unit_name_for,
 )
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 VECTORS = [
     ("/mnt/datastore/store1", "mnt-datastore-store1.mount"),
