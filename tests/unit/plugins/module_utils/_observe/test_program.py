@@ -28,7 +28,7 @@ def test_a_silent_failure() -> None:
 
 def test_a_program_that_is_not_there() -> None:
     answer = run(["/nonexistent/program"], 30)
-    assert (answer.code, answer.output) == (None, "")
+    assert (answer.code, answer.output, answer.missing) == (None, "", True)
     assert answer.error == "/nonexistent/program: ENOENT: No such file or directory"
 
 
