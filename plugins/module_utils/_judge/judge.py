@@ -102,6 +102,8 @@ def _not_applicable(control: Control, case: Case) -> str:
     if control.needs_pbs and not case.host.pbs_installed:
         return "Proxmox Backup Server is not installed on this host."
     if case.store is None:
+        if not case.host.pbs_installed and not case.stores:
+            return "Neither Proxmox Backup Server nor a declared datastore is on this host."
         return ""
     if case.store.mounted is False and not control.unmounted:
         return "The removable datastore is not mounted; PBS skips it, too."

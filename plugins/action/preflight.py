@@ -1,0 +1,56 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.color import stringc
+
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._files import document_path, write_document
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._summary import summary
+
+
+class ActionModule(ActionBase):
+    """Runs the module, keeps the document on the controller, and shows the summary."""
+
+    _requires_connection = True
+
+    def run(self, tmp=None, task_vars=None):
+        task_vars = task_vars or {}
+        result = super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        dest = args.pop("dest", None)
+        if not args.get("host"):
+            args["host"] = task_vars["inventory_hostname"]
+        self._forget_earlier(dest, args["host"])
+        result.update(
+            self._execute_module(module_name="fleetops.pbs.preflight", module_args=args, task_vars=task_vars)
+        )
+        document = result.get("document")
+        if not document:
+            return result
+        self._display.display(summary(document, result["msg"], self._display.columns, self._paint))
+        if dest:
+            try:
+                result["dest"] = write_document(os.path.abspath(dest), result.pop("document"))
+            except OSError as exc:
+                raise AnsibleActionFail("dest: '%s' cannot be written on the controller: %s" % (dest, exc)) from exc
+        return result
+
+    @staticmethod
+    def _forget_earlier(dest, host):
+        """A document of an earlier run must not pass for the answer of this one, if this one gives none."""
+        if not dest:
+            return
+        try:
+            os.unlink(document_path(os.path.abspath(dest), host))
+        except OSError:
+            pass
+
+    @staticmethod
+    def _paint(text, colour):
+        return stringc(text, colour) if colour else text

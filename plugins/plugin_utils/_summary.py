@@ -1,0 +1,107 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a person reads of one document on the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+import typing as t
+
+MARKS = {
+    "fail": ("FAIL", "red"),
+    "unknown": ("UNKNOWN", "purple"),
+    "warn": ("WARN", "yellow"),
+    "waived": ("WAIVED", "dark gray"),
+    "fixed": ("FIXED", "green"),
+}
+"""Word and colour of the statuses that are shown one by one, in the order of showing; the rest is only counted."""
+
+COUNTED = (("pass", "passed"), ("skip", "did not apply"))
+SEVERITIES = ("info", "low", "medium", "high", "critical")
+INDENT = 4
+
+Paint = t.Callable[[str, t.Optional[str]], str]
+
+
+def plain(text: str, _colour: t.Optional[str]) -> str:
+    """No colours."""
+    return text
+
+
+def summary(document: t.Mapping[str, t.Any], headline: str, width: int, paint: Paint = plain) -> str:
+    """Lines for one host: the headline, then each datastore with what is not right, worst first."""
+    width = max(60, min(width, 120))
+    lines = [paint(line, _headline_colour(document)) for line in _wrap("%s: %s" % (document["host"], headline), width, 2)]
+    for name, path, findings in _groups(document):
+        shown = _worst_first(findings)
+        if not shown and name is None:
+            continue
+        title = "  this host" if name is None else "  %s (%s)" % (name, path)
+        lines.append(paint("%s: %s" % (title, _counts(findings)), None if shown else "green"))
+        same: t.Dict[t.Tuple[str, str], t.List[t.Mapping[str, t.Any]]] = {}
+        for finding in shown:
+            # A datastore that does not answer leaves most controls unknown for one and the same reason.
+            same.setdefault((finding["status"], finding["message"]), []).append(finding)
+        for alike in same.values():
+            lines += _finding(alike, width, paint)
+    return "\n".join(lines)
+
+
+def _headline_colour(document: t.Mapping[str, t.Any]) -> t.Optional[str]:
+    counts = document["summary"]
+    if counts["fail"]:
+        return "red"
+    if counts["unknown"] or counts["warn"]:
+        return "yellow"
+    return "green"
+
+
+def _groups(
+    document: t.Mapping[str, t.Any],
+) -> t.Iterator[t.Tuple[t.Optional[str], str, t.List[t.Mapping[str, t.Any]]]]:
+    by_name: t.Dict[t.Optional[str], t.List[t.Mapping[str, t.Any]]] = {}
+    for finding in document["findings"]:
+        by_name.setdefault(finding["datastore"], []).append(finding)
+    yield None, "", by_name.get(None, [])
+    for store in document["datastores"]:
+        yield store["name"], store["path"], by_name.get(store["name"], [])
+
+
+def _worst_first(findings: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[t.Mapping[str, t.Any]]:
+    order = list(MARKS)
+    shown = [finding for finding in findings if finding["status"] in MARKS]
+    return sorted(shown, key=lambda f: (order.index(f["status"]), -SEVERITIES.index(f["severity"]), f["control"]))
+
+
+def _counts(findings: t.Sequence[t.Mapping[str, t.Any]]) -> str:
+    statuses = [finding["status"] for finding in findings]
+    parts = ["%d %s" % (statuses.count(status), MARKS[status][0].lower()) for status in MARKS if status in statuses]
+    parts += ["%d %s" % (statuses.count(status), word) for status, word in COUNTED if status in statuses]
+    return ", ".join(parts)
+
+
+def _finding(alike: t.Sequence[t.Mapping[str, t.Any]], width: int, paint: Paint) -> t.List[str]:
+    first = alike[0]
+    word, colour = MARKS[first["status"]]
+    ids = ", ".join(finding["control"] for finding in alike)
+    lines = [paint(line, colour) for line in _wrap("%s %s (%s)" % (word, ids, first["severity"]), width, INDENT)]
+    lines += _wrap(first["message"], width, INDENT + 2)
+    if first["waiver"]:
+        lines += _wrap("Waived until %(until)s: %(justification)s" % first["waiver"], width, INDENT + 2)
+    elif first["remedy"]:
+        lines += _wrap("-> " + first["remedy"], width, INDENT + 2)
+    return lines
+
+
+def _wrap(text: str, width: int, indent: int) -> t.List[str]:
+    """Commands and paths are longer than a line now and then, and are never broken: somebody will copy them."""
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=" " * indent if indent > 2 else "",
+        subsequent_indent=" " * (indent if indent > 2 else 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
