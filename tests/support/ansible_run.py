@@ -106,7 +106,8 @@ def run_module(
     """
     if "." not in name:
         name = f"fleetops.pbs.{name}"
-    argv = ["adhoc", HOST, "--inventory", f"{HOST},", "--module-name", name, "--args", json.dumps(dict(args or {}))]
+    argv = ["adhoc", HOST, "--inventory", f"{HOST},", "--module-name", name]
+    argv += ["--args", json.dumps(dict(args))] if args else []
     argv += _connection(python)
     argv += ["--check"] * check + ["--diff"] * diff
     run = _run(argv, env or {}, timeout, None)

@@ -48,8 +48,6 @@ def run(*argv: str | os.PathLike[str]) -> str:
     )
     if done.returncode != 0:
         text = (done.stderr + done.stdout).strip()
-        if "unknown filesystem type" in text:
-            raise Unsupported(f"kernel without this filesystem: {text}")
         raise RuntimeError(f"{' '.join(map(os.fspath, argv))}: exit {done.returncode}: {text}")
     return done.stdout
 
@@ -89,6 +87,13 @@ def _scratch() -> Iterator[Path]:
                 (directory / name).rmdir()
 
 
+def _missing_type(argv: list[str]) -> str:
+    """The filesystem type that `argv` of mount asks for, if this kernel lacks it."""
+    known = Path("/proc/filesystems").read_text().split()
+    asked = argv[argv.index("-t") + 1] if "-t" in argv else ""
+    return asked if asked not in known else ""
+
+
 @contextlib.contextmanager
 def mounted(*argv: str | os.PathLike[str], point: Path | None = None) -> Iterator[Path]:
     """`mount ARGV... POINT`; the mount point is a new one unless given."""
@@ -96,7 +101,13 @@ def mounted(*argv: str | os.PathLike[str], point: Path | None = None) -> Iterato
         if point is None:
             point = stack.enter_context(_scratch()) / "mnt"
             point.mkdir()
-        run("mount", *argv, point)
+        try:
+            run("mount", *argv, point)
+        except RuntimeError as error:
+            missing = _missing_type([*map(os.fspath, argv)])
+            if missing:
+                raise Unsupported(f"kernel without {missing}: {error}") from error
+            raise
         stack.callback(unmount, point)
         yield point
 

@@ -1,77 +1,92 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a command as root of a user namespace, as an unprivileged container does. Needs root.
-
-usage: userns.py INSIDE:OUTSIDE:COUNT[,...] COMMAND [ARGUMENT...]
-
-The ids COUNT from INSIDE on are those from OUTSIDE on in the parent namespace; all others do not exist inside. The
-command has a mount namespace of its own. The exit code is the command's.
-"""
+"""Runs code as root of a user namespace, as an unprivileged container does. Needs root."""
 
 from __future__ import annotations
 
-import ctypes
 import os
+import pickle
 import subprocess
-import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
-CLONE_NEWNS = 0x00020000
-CLONE_NEWUSER = 0x10000000
+from ansible_collections.fleetops.pbs.tests.support.namespaces import CLONE_NEWNS, CLONE_NEWUSER, unshare
 
-# What container managers use unless told otherwise.
+T = TypeVar("T")
+
+# INSIDE:OUTSIDE:COUNT[,...]: the ids COUNT from INSIDE on are those from OUTSIDE on in this namespace, and no others
+# exist inside. This one is what container managers use unless told otherwise.
 CONTAINER_MAP = "0:100000:65536"
+
+# Said by the child when it is in its namespace, and by the parent when the ids are mapped; no pickle begins with it.
+READY = b"R"
+
+
+def call_in_user_namespace(function: Callable[[], T], id_map: str = CONTAINER_MAP) -> T:
+    """Call `function` in a forked child that is root there, with mounts of its own; what it returns is pickled.
+
+    Whatever it raises is a RuntimeError here, with its traceback.
+    """
+    from_child, to_parent = os.pipe()
+    from_parent, to_child = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(from_child)
+        os.close(to_child)
+        _child(function, from_parent, to_parent)
+    os.close(to_parent)
+    os.close(from_parent)
+    try:
+        with open(from_child, "rb") as answers:
+            if answers.peek(1)[:1] == READY:
+                answers.read(len(READY))
+                _write_maps(child, id_map)
+                os.write(to_child, READY)
+            answer = answers.read()
+    finally:
+        os.close(to_child)
+        os.waitpid(child, 0)
+    succeeded, result = pickle.loads(answer)
+    if not succeeded:
+        raise RuntimeError(f"in the user namespace:\n{result}")
+    return result
+
+
+def _write_maps(child: int, id_map: str) -> None:
+    lines = "".join(f"{extent.replace(':', ' ')}\n" for extent in id_map.split(","))
+    for kind in ("uid_map", "gid_map"):
+        Path(f"/proc/{child}/{kind}").write_text(lines)
+
+
+def _child(function: Callable[[], Any], from_parent: int, to_parent: int) -> NoReturn:
+    # This is a copy of the test run: nothing may leave here but the answer.
+    try:
+        try:
+            unshare(CLONE_NEWUSER | CLONE_NEWNS)
+            os.write(to_parent, READY)
+            if not os.read(from_parent, 1):
+                return  # the parent gave up
+            os.setgroups([])
+            os.setgid(0)
+            os.setuid(0)
+            answer = pickle.dumps((True, function()))
+        except BaseException:
+            answer = pickle.dumps((False, traceback.format_exc()))
+        with open(to_parent, "wb") as stream:
+            stream.write(answer)
+    finally:
+        os._exit(0)
 
 
 def run_in_user_namespace(
-    argv: Sequence[str | os.PathLike[str]], id_map: str = CONTAINER_MAP, **kwargs: Any
+    argv: Sequence[str | os.PathLike[str]], id_map: str = CONTAINER_MAP
 ) -> subprocess.CompletedProcess[str]:
-    """Run `argv` there, and return what it wrote; kwargs are those of subprocess.run."""
-    return subprocess.run(
-        [sys.executable, __file__, id_map, *argv],
-        check=False,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        **kwargs,
-    )
+    """Run a program there, and return what it wrote. It has to be one that other users than root may run."""
 
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(argv, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
-def _enter_and_exec(argv: list[str], unshared: int, mapped: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0:
-        sys.exit(f"unshare: {os.strerror(ctypes.get_errno())}")
-    os.write(unshared, b"x")
-    if not os.read(mapped, 1):
-        sys.exit(1)
-    os.setgroups([])
-    os.setgid(0)
-    os.setuid(0)
-    os.execvp(argv[0], argv)
-
-
-def main() -> int:
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    unshared, tell_unshared = os.pipe()
-    mapped, tell_mapped = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(unshared)
-        os.close(tell_mapped)
-        _enter_and_exec(sys.argv[2:], tell_unshared, mapped)
-    os.close(tell_unshared)
-    os.close(mapped)
-    if os.read(unshared, 1):  # else it ended, having said why
-        lines = "".join(f"{extent.replace(':', ' ')}\n" for extent in sys.argv[1].split(","))
-        for kind in ("uid_map", "gid_map"):
-            Path(f"/proc/{child}/{kind}").write_text(lines)
-        os.write(tell_mapped, b"x")
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return call_in_user_namespace(run, id_map)

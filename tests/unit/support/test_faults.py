@@ -1,0 +1,283 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each fault of faultfs does what it says, and only where it says."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.fleetops.pbs.tests.support import faults
+
+pytestmark = pytest.mark.root
+
+SECOND = 10**9
+OLD = 1_000_000_123 * SECOND + 456_789_012  # 2001-09-09, not on a whole second or day
+GENEROUS = 20  # seconds for what takes milliseconds
+
+
+class _TimeSpec(ctypes.Structure):
+    _fields_ = [("tv_sec", ctypes.c_long), ("tv_nsec", ctypes.c_long)]
+
+
+def touch(path: Path) -> None:
+    """utimensat(path, {UTIME_NOW, UTIME_OMIT}, AT_SYMLINK_NOFOLLOW), as PBS does it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    times = (_TimeSpec * 2)(_TimeSpec(0, 0x3FFFFFFF), _TimeSpec(0, 0x3FFFFFFE))
+    if libc.utimensat(-100, os.fsencode(path), times, 0x100) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def old_file(mount: faults.FaultyMount, name: str = "file") -> Path:
+    """A file with old times, by its path on the mount."""
+    source = mount.source / name
+    source.write_text("content")
+    os.utime(source, ns=(OLD, OLD))
+    return mount.path / name
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + GENEROUS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_without_faults_the_touch_moves_the_access_time_alone(faultfs):
+    file = old_file(faultfs("ok"))
+    before = time.time_ns()
+    touch(file)
+    assert before - SECOND < file.stat().st_atime_ns <= time.time_ns()
+    assert file.stat().st_mtime_ns == OLD
+
+
+def test_without_faults_owners_modes_and_names_are_the_source_s(faultfs):
+    mount = faultfs("ok")
+    (mount.path / "directory").mkdir(mode=0o750)
+    file = mount.path / "directory" / "file"
+    file.write_text("content")
+    os.chown(file, 34, 34)
+    file.chmod(0o600)
+    os.link(file, mount.path / "hard")
+    (mount.path / "soft").symlink_to("hard")
+    os.mkfifo(mount.path / "fifo")
+    status = (mount.source / "directory" / "file").stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o7777, status.st_nlink) == (34, 34, 0o600, 2)
+    assert (mount.path / "hard").stat().st_ino == file.stat().st_ino == status.st_ino
+    assert (mount.path / "soft").read_text() == "content"
+    assert sorted(os.listdir(mount.path)) == ["directory", "fifo", "hard", "soft"]
+    (mount.path / "hard").rename(mount.path / "directory" / "other")
+    (mount.path / "soft").unlink()
+    assert sorted(os.listdir(mount.source)) == ["directory", "fifo"]
+
+
+def test_what_another_user_creates_is_that_user_s(faultfs):
+    mount = faultfs("ok")
+    mount.source.chmod(0o777)
+    create = "import os, sys; os.setgid(34); os.setuid(34); os.mkdir(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", create, mount.path / "theirs"], check=True)
+    assert (mount.source / "theirs").stat().st_uid == 34
+
+
+def test_a_foreign_file_cannot_be_touched_by_another_user(faultfs):
+    mount = faultfs("ok")
+    file = old_file(mount)
+    attempt = (
+        "import os, sys; os.setgid(34); os.setuid(34)\n"
+        "try: os.utime(sys.argv[1], (0, 0))\n"
+        "except OSError as error: sys.exit(error.errno)"
+    )
+    assert subprocess.run([sys.executable, "-c", attempt, file], check=False).returncode == errno.EPERM
+
+
+def test_ignore(faultfs):
+    file = old_file(faultfs("ignore"))
+    touch(file)
+    assert file.stat().st_atime_ns == OLD
+
+
+def test_forget_shows_the_new_time_only_from_the_kernel_s_cache(faultfs):
+    mount = faultfs("forget", attr_timeout=3600)
+    file = old_file(mount)
+    touch(file)
+    assert file.stat().st_atime_ns != OLD
+    assert (mount.source / "file").stat().st_atime_ns == OLD
+
+
+@pytest.mark.parametrize(("fault", "unit"), [("second", SECOND), ("day", 86400 * SECOND)])
+def test_rounding(faultfs, fault, unit):
+    file = old_file(faultfs(fault))
+    touch(file)
+    atime = file.stat().st_atime_ns
+    assert atime % unit == 0
+    assert time.time_ns() - 2 * unit < atime <= time.time_ns()
+
+
+def test_now_overrides_the_time_that_was_asked(faultfs):
+    file = old_file(faultfs("now"))
+    os.utime(file, ns=(OLD, OLD))
+    assert file.stat().st_atime_ns > OLD
+
+
+def test_delay(faultfs):
+    file = old_file(faultfs("delay:0.3"))
+    touch(file)
+    assert file.stat().st_atime_ns == OLD
+    wait_for(lambda: file.stat().st_atime_ns != OLD)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_clock(faultfs, hours):
+    mount = faultfs(f"clock:{hours * 3600}")
+    file = old_file(mount)
+    touch(file)
+    (mount.path / "new").touch()
+    for changed in (file, mount.path / "new"):
+        assert abs(changed.stat().st_atime_ns - time.time_ns() - hours * 3600 * SECOND) < GENEROUS * SECOND
+
+
+def test_read_updates(faultfs):
+    file = old_file(faultfs("read-updates"))
+    assert file.read_text() == "content"
+    assert file.stat().st_atime_ns > OLD
+    assert file.stat().st_mtime_ns == OLD
+
+
+def test_chown_ignored(faultfs):
+    mount = faultfs("chown-ignored")
+    file = old_file(mount)
+    os.chown(file, 34, 34)
+    assert (file.stat().st_uid, file.stat().st_gid) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["EPERM", "EIO", "EROFS", "ESTALE"])
+def test_errno_fails_the_touch_only(faultfs, name):
+    mount = faultfs(f"errno:{name}")
+    file = old_file(mount)
+    with pytest.raises(OSError, match=os.strerror(getattr(errno, name))) as raised:
+        touch(file)
+    assert raised.value.errno == getattr(errno, name)
+    assert file.read_text() == "content"
+
+
+def test_errno_of_chosen_operations(faultfs):
+    mount = faultfs("errno:ENOSPC@create+mkdir")
+    file = old_file(mount)
+    for attempt in ((mount.path / "new").touch, (mount.path / "new").mkdir):
+        with pytest.raises(OSError, match="No space"):
+            attempt()
+    touch(file)
+
+
+def test_errno_of_everything(faultfs):
+    mount = faultfs("ok")
+    file = old_file(mount)
+    mount.set("errno:ESTALE@all")
+    with pytest.raises(OSError, match=r"(?i)stale"):
+        file.stat()
+    mount.set("ok")
+    assert file.read_text() == "content"
+
+
+def test_several_faults_at_once(faultfs):
+    mount = faultfs("ignore", "chown-ignored")
+    file = old_file(mount)
+    touch(file)
+    os.chown(file, 34, 34)
+    assert file.stat().st_atime_ns == OLD
+    assert file.stat().st_uid == 0
+
+
+def test_readdir_loop_does_not_end(faultfs):
+    mount = faultfs("readdir-loop")
+    for name in "abc":
+        old_file(mount, name)
+    seen = 0
+    with os.scandir(mount.path) as entries:
+        for _entry in entries:
+            seen += 1
+            if seen > 10_000:
+                break
+    assert seen > 10_000
+
+
+def test_a_large_directory_is_listed_once(faultfs):
+    mount = faultfs("ok")
+    names = [f"{number:05}" for number in range(5000)]
+    for name in names:
+        (mount.source / name).touch()
+    assert sorted(os.listdir(mount.path)) == names
+
+
+def test_without_locks(faultfs):
+    import fcntl
+
+    with faults.faultfs("ok", locks=False) as mount, old_file(mount).open("r+") as handle:
+        with pytest.raises(OSError, match="No locks") as raised:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert raised.value.errno == errno.ENOLCK
+    with old_file(faultfs("ok")).open("r+") as handle:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_read_only(faultfs):
+    with pytest.raises(OSError, match="Read-only"):
+        (faultfs("ok", options="ro").path / "new").touch()
+
+
+def state_of(process: subprocess.Popen) -> str:
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_who_waits_for_a_hanging_path_cannot_be_killed_until_it_answers(faultfs):
+    mount = faultfs("ok")
+    (mount.source / "below").mkdir()
+    hung = old_file(mount, "below/file")
+    beside = old_file(mount, "beside")
+    assert hung.read_text() == beside.read_text() == "content"
+    mount.set("hang:/below")
+    waiting = subprocess.Popen(["stat", hung], stdout=subprocess.DEVNULL)
+    # The request has to have reached the daemon: before that, a signal still ends the wait.
+    wait_for(lambda: state_of(waiting) in "SD")
+    wait_for(lambda: waits_in_fuse(waiting))
+    time.sleep(0.2)
+    waiting.kill()
+    wait_for(lambda: state_of(waiting) == "D")
+    assert beside.read_text() == "content"
+    mount.set("ok")
+    assert waiting.wait(timeout=GENEROUS) in (0, -signal.SIGKILL)
+    assert hung.read_text() == "content"
+
+
+def waits_in_fuse(process: subprocess.Popen) -> bool:
+    """Whether the process is in a wait for an answer of a FUSE daemon; a kernel that does not tell is believed."""
+    try:
+        channel = Path(f"/proc/{process.pid}/wchan").read_text()
+    except OSError:
+        return True
+    return channel in ("", "0") or "fuse" in channel or "request" in channel
+
+
+def test_the_end_frees_who_waits_for_a_hanging_filesystem():
+    with faults.faultfs("hang:/") as mount:
+        waiting = subprocess.Popen(["stat", mount.path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.3)
+        assert waiting.poll() is None
+    assert waiting.wait(timeout=GENEROUS) != 0
+    assert str(mount.path) not in Path("/proc/self/mountinfo").read_text()
+    assert not Path(f"/proc/{mount.pid}").exists()
+
+
+def test_an_error_of_the_start_is_told(tmp_path):
+    with pytest.raises(RuntimeError, match="faultfs did not start"), faults.faultfs("ok", point=tmp_path / "missing"):
+        pass
