@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import stringc
 
@@ -27,9 +27,7 @@ class ActionModule(ActionBase):
         if not args.get("host"):
             args["host"] = task_vars["inventory_hostname"]
         self._forget_earlier(dest, args["host"])
-        result.update(
-            self._execute_module(module_name="fleetops.pbs.preflight", module_args=args, task_vars=task_vars)
-        )
+        result.update(self._ask(args, task_vars))
         document = result.get("document")
         if not document:
             return result
@@ -40,6 +38,20 @@ class ActionModule(ActionBase):
             except OSError as exc:
                 raise AnsibleActionFail("dest: '%s' cannot be written on the controller: %s" % (dest, exc)) from exc
         return result
+
+    def _ask(self, args, task_vars):
+        """Run the module. Whatever goes wrong is an answer with a reason: the play goes on to the other hosts."""
+        try:
+            answer = self._execute_module(module_name="fleetops.pbs.preflight", module_args=args, task_vars=task_vars)
+        except AnsibleConnectionFailure:
+            raise
+        except AnsibleError as exc:
+            return {"failed": True, "msg": str(exc)}
+        # No Python, no room for temporary files: the reason is in the last line that the host has written.
+        said = str(answer.get("module_stderr") or answer.get("module_stdout") or "").strip().splitlines()
+        if answer.get("failed") and said:
+            answer["msg"] = "%s: %s" % (answer.get("msg", "The module failed"), said[-1])
+        return answer
 
     @staticmethod
     def _forget_earlier(dest, host):

@@ -86,11 +86,12 @@ def _finding(alike: t.Sequence[t.Mapping[str, t.Any]], width: int, paint: Paint)
     first = alike[0]
     word, colour = MARKS[first["status"]]
     ids = ", ".join(finding["control"] for finding in alike)
+    if first["waiver"]:
+        text = "%s %s until %s: %s" % (word, ids, first["waiver"]["until"], first["waiver"]["justification"])
+        return [paint(line, colour) for line in _wrap(text, width, INDENT)]
     lines = [paint(line, colour) for line in _wrap("%s %s (%s)" % (word, ids, first["severity"]), width, INDENT)]
     lines += _wrap(first["message"], width, INDENT + 2)
-    if first["waiver"]:
-        lines += _wrap("Waived until %(until)s: %(justification)s" % first["waiver"], width, INDENT + 2)
-    elif first["remedy"]:
+    if first["remedy"]:
         lines += _wrap("-> " + first["remedy"], width, INDENT + 2)
     return lines
 

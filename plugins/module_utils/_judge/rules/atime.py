@@ -246,7 +246,7 @@ def zero_chunk(case: Case) -> Verdict:
         )
     return failed(
         "utimensat on the zero chunk answered success as uid %d, but its atime did not move or did not stay." % touch.uid,
-        "Move the datastore to a filesystem that honours access times; %s" % store.path,
+        "Move the datastore in %s to a filesystem that honours access times." % store.path,
         **evidence
     )
 
