@@ -44,7 +44,8 @@ SKIPPED = "@pytest.mark.skip(reason='not today')\ndef test_it(): pass"
     ids=["mark", "call", "module", "fixture"],
 )
 def test_a_needless_skip_fails_the_session(tmp_path, test):
-    done = run_pytest(tmp_path, f"{test}\ndef test_other(): pass", "--no-skips")
+    (tmp_path / "test_other.py").write_text("def test_other(): pass")
+    done = run_pytest(tmp_path, test, "--no-skips")
     assert done.returncode == 1
     assert "test_it.py" in done.stdout
     assert "not today" in done.stdout
