@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe import mounts as observed_mounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
 from ansible_collections.fleetops.pbs.tests.support import mounts
 
@@ -313,6 +314,25 @@ def test_everything_that_the_kernel_shows_is_understood():
     table = MountTable.read()
     assert table.skipped == 0
     assert len(table.entries) == len(Path("/proc/self/mountinfo").read_bytes().splitlines())
+
+
+@pytest.mark.root
+def test_a_table_that_changes_while_it_is_read_is_read_again(tmpfs, tmp_path, monkeypatch):
+    point = tmp_path / "point"
+    point.mkdir()
+    reads = []
+    read_all = observed_mounts._read_all
+
+    def slow(fd):
+        text = read_all(fd)
+        reads.append(text)
+        if len(reads) == 1:
+            tmpfs("size=1m", point=point)
+        return text
+
+    monkeypatch.setattr(observed_mounts, "_read_all", slow)
+    assert MountTable.read().find(str(point)).mount_point == str(point)
+    assert len(reads) == 2
 
 
 # --- links ------------------------------------------------------------------------------------------------------------
