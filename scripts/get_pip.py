@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# The first is CPython's place, the second Debian's.
+# CPython's own place, and where Debian puts it, for its own interpreter only.
 PLACES = (Path(ensurepip.__file__).parent / "_bundled", Path("/usr/share/python-wheels"))
 # Options of get-pip that pip does not have.
 FOREIGN = ("--no-setuptools", "--no-wheel")
@@ -25,7 +25,7 @@ def main() -> int:
     wheels = [wheel for place in PLACES for wheel in sorted(place.glob("pip-*.whl"))]
     if not wheels:
         sys.exit(f"{sys.executable} carries no pip (Debian: apt-get install python3-venv)")
-    env = dict(os.environ, PYTHONPATH=str(wheels[-1]))
+    env = dict(os.environ, PYTHONPATH=str(wheels[0]))
     env.pop("GET_PIP", None)  # ansible-test's sign that this file is to be run
     arguments = [argument for argument in sys.argv[1:] if argument not in FOREIGN]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--force-reinstall", *arguments]
