@@ -49,9 +49,11 @@ def check_atime(params: t.Mapping[str, t.Any], check_mode: bool) -> t.Dict[str, 
         raise OptionError("there is no %s on this host, so nothing can be tried as the daemon" % what)
     store = StoreFacts(name="path", path=path)
     plan = plan_probe(account, params["probe"], check_mode, params["deadline"])
-    observe_stores([store], plan, MountTable.read())
+    table = MountTable.read()
+    (real_path,) = observe_stores([store], plan, table)
+    store.mount = table.find(real_path)
     _require_directory(store)
-    findings = judge(_no_host(account), [store], Question(Policy(), time.time(), controls=CONTROLS))
+    findings = judge(no_host(account), [store], Question(Policy(), time.time(), controls=CONTROLS))
     return _result(store, findings, check_mode)
 
 
@@ -97,7 +99,7 @@ def _inserts_marker(store: StoreFacts, check_mode: bool) -> bool:
     return store.atime.marker_inserted
 
 
-def _no_host(account: AccountFacts) -> HostFacts:
+def no_host(account: AccountFacts) -> HostFacts:
     """The rules about access times want to know nothing of the host but the account."""
     return HostFacts(
         name="",

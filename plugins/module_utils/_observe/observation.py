@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import stat
+import functools
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import version
@@ -86,10 +85,10 @@ def observe(
     env = env or MountEnvironment(systemd=host.systemd)
     for store in stores:
         _observe_removable(store, env)
-    observe_stores(stores, plan_probe(account, plan.probe, plan.check_mode, plan.deadline), env.table)
+    real_paths = observe_stores(stores, plan_probe(account, plan.probe, plan.check_mode, plan.deadline), env.table)
     sources = {item.name: item for item in plan.declared}
-    for store in stores:
-        _observe_mount(store, sources.get(store.name), host, env)
+    for store, real_path in zip(stores, real_paths):
+        _observe_mount(store, real_path, sources.get(store.name), host, env)
     _observe_zfs(stores)
     _observe_owners(stores, plan, account, on_progress)
     return host, stores
@@ -99,32 +98,28 @@ def _observe_removable(store: StoreFacts, env: MountEnvironment) -> None:
     """PBS's own test: the mount at the path comes from the device of that filesystem UUID; any doubt means no."""
     if store.configured is None or not store.configured.backing_device:
         return
-    entry = env.table.find_entry(store.path)
-    store.mounted = False
-    if entry is None or entry.mount_point != store.path:
-        return
-    try:
-        device = os.stat(os.path.join(env.dev, "disk", "by-uuid", store.configured.backing_device))
-    except OSError:
-        return
-    number = "%d:%d" % (os.major(device.st_rdev), os.minor(device.st_rdev))
-    store.mounted = stat.S_ISBLK(device.st_mode) and number == entry.device
+    mount = env.table.find(store.path)
+    store.mounted = (
+        mount is not None
+        and mount.mount_point == store.path
+        and source_matches("UUID=" + store.configured.backing_device, "", (), mount, env) is True
+    )
 
 
-def _observe_mount(store: StoreFacts, declared: t.Optional[Declared], host: HostFacts, env: MountEnvironment) -> None:
-    """What can be told about the mount without touching it."""
-    real = store.location.realpath if store.location is not None and store.location.exists else store.path
+def _observe_mount(
+    store: StoreFacts, real_path: str, declared: t.Optional[Declared], host: HostFacts, env: MountEnvironment
+) -> None:
+    """What can be told about the mount without touching it; C(real_path) is free of links."""
     removable = store.configured is not None and bool(store.configured.backing_device)
-    if store.mount is None:
-        store.mount = env.table.find(real)
+    store.mount = env.table.find(real_path)
     try:
-        store.persistent = observe_persistence(real, store.mount, removable, env)
+        store.persistent = observe_persistence(real_path, store.mount, removable, env)
         if host.pbs_installed:
-            store.unit_order = observe_unit_order(real, env)
+            store.unit_order = observe_unit_order(real_path, env)
     except OSError as exc:
         store.error = store.error or "%s: %s" % (exc.filename or env.fstab_path, describe_error(exc))
     pids = {daemon.unit: daemon.main_pid for daemon in host.daemons if daemon.main_pid}
-    store.daemon_views = observe_daemon_views(real, store.mount, pids, env)
+    store.daemon_views = observe_daemon_views(real_path, store.mount, pids, env)
     if declared is not None and declared.source and store.mount is not None:
         store.declared_source_matches = source_matches(declared.source, declared.fstype, (), store.mount, env)
 
@@ -159,9 +154,8 @@ def _observe_owners(
             max_paths=plan.max_paths,
             stall=plan.stall,
         )
-        name = store.name
         store.ownership = observe_ownership(
-            walk, None if on_progress is None else lambda progress, name=name: on_progress(name, progress)
+            walk, None if on_progress is None else functools.partial(on_progress, store.name)
         )
 
 

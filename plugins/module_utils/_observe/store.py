@@ -77,16 +77,25 @@ def plan_probe(account: AccountFacts, probe: str, check_mode: bool, deadline: fl
     return ProbePlan(identity, "none" if not_tried else probe, not_tried, deadline, wanted=probe)
 
 
-def observe_stores(stores: t.Sequence[StoreFacts], plan: ProbePlan, table: MountTable) -> None:
-    """Fill in location, mount, space, skeleton, atime and lock of every datastore.
+def observe_stores(stores: t.Sequence[StoreFacts], plan: ProbePlan, table: MountTable) -> t.List[str]:
+    """Fill in location, space, skeleton, atime and lock of every datastore.
 
     What did not answer in time stays None, and C(stuck) says what was being looked at. The children run side by side,
     so that a host costs one wait and not one per datastore. A removable datastore that is not mounted is left alone.
+
+    Returns the paths without links, in the order of the datastores: as the kernel told them, or, where it did not
+    answer, as far as they can be followed without touching anything but the root filesystem.
     """
     to_see = {str(number): store for number, store in enumerate(stores) if store.mounted is not False}
     tasks = {key: _task(store, plan, table) for key, store in to_see.items()}
-    for key, outcome in run(tasks, plan.deadline).items():
-        _take(to_see[key], outcome, plan, table)
+    outcomes = run(tasks, plan.deadline)
+    for key, outcome in outcomes.items():
+        _take(to_see[key], outcome, plan)
+    real_paths = []
+    for number, store in enumerate(stores):
+        location = outcomes[str(number)].parts.get("location") if str(number) in outcomes else None
+        real_paths.append(location["realpath"] if location and location["exists"] else table.resolve(store.path))
+    return real_paths
 
 
 def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[Channel], None]:
@@ -134,16 +143,13 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
     return look
 
 
-def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan, table: MountTable) -> None:
+def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
     """Turn what the child has sent into facts of the datastore."""
     parts = outcome.parts
     store.deadline = plan.deadline
-    real = store.path
     if "location" in parts:
         store.location = load(LocationFacts, parts["location"])
-        real = store.location.realpath or real
-        store.location.realpath = display(real)
-    store.mount = table.find(real)
+        store.location.realpath = display(store.location.realpath)
     if "reach" in parts and store.location is not None:
         store.location.reachable, store.location.blocked_at = parts["reach"]
     if "space" in parts:

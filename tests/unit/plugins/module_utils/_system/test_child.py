@@ -1,0 +1,213 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Children with a deadline: what comes back, and what never keeps the parent waiting."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import PathProblem
+from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
+from ansible_collections.fleetops.pbs.tests.support import machine
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1] not in (b"Z", b"X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_until_gone(pid):
+    for _attempt in range(500):
+        if not is_alive(pid):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_every_task_answers_for_itself():
+    outcomes = child.run({"one": lambda c: c.put("n", 1), "two": lambda c: c.put("n", [2, None, "ü\udcff"])}, 10)
+    assert list(outcomes) == ["one", "two"]
+    assert [outcome.parts for outcome in outcomes.values()] == [{"n": 1}, {"n": [2, None, "ü\udcff"]}]
+    assert all(outcome.finished and not outcome.error for outcome in outcomes.values())
+
+
+def test_dataclasses_arrive_as_dictionaries():
+    assert child.run_one(lambda c: c.put("p", PathProblem("a", "b")), 10).parts == {"p": {"path": "a", "detail": "b"}}
+
+
+def test_what_was_found_out_before_the_deadline_is_kept():
+    def task(channel):
+        channel.begin("the easy part")
+        channel.put("easy", True)
+        channel.begin("the hard part")
+        time.sleep(600)
+
+    started = time.monotonic()
+    outcomes = child.run({"stuck": task, "fine": lambda c: c.put("x", 1)}, 0.3)
+    assert time.monotonic() - started < 30
+    assert outcomes["fine"].finished
+    stuck = outcomes["stuck"]
+    assert (stuck.timed_out, stuck.finished, stuck.parts, stuck.doing) == (True, False, {"easy": True}, "the hard part")
+
+
+def test_with_renew_the_deadline_bounds_silence_only():
+    def task(channel):
+        for number in range(8):
+            time.sleep(0.1)
+            channel.put("n", number)
+
+    assert child.run({"": task}, 0.5, renew=True)[""].finished
+    assert child.run({"": task}, 0.5)[""].timed_out
+
+
+def test_parts_are_handed_on_as_they_arrive():
+    seen = []
+    child.run({"k": lambda c: [c.put("n", n) for n in range(3)]}, 10, on_part=lambda *part: seen.append(part))
+    assert seen == [("k", "n", 0), ("k", "n", 1), ("k", "n", 2)]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(5, "whatever"), "EIO: Input/output error"),
+        (FileNotFoundError(2, "x", "/a\nb"), r"ENOENT: No such file or directory: /a\x0ab"),
+        (ValueError("bad\x1b"), r"ValueError: bad\x1b"),
+        (SystemExit(3), "SystemExit: 3"),
+    ],
+)
+def test_an_exception_comes_back_as_one_line(error, said):
+    def task(_channel):
+        raise error
+
+    outcome = child.run_one(task, 10)
+    assert (outcome.error, outcome.finished) == (said, False)
+
+
+def test_a_child_that_is_killed_says_by_what():
+    assert child.run_one(lambda c: os.kill(os.getpid(), signal.SIGSEGV), 10).error == "ended by SIGSEGV"
+
+
+def test_what_cannot_cross_the_pipe_is_an_error_and_no_crash():
+    assert child.run_one(lambda c: c.put("x", object()), 10).error.startswith("TypeError: object does not go")
+
+
+@pytest.mark.parametrize("message", [b"no json\n", b"[]\n", b"{}\n", b'{"part": 1}\n', b"\xff\n", b"1\n"])
+def test_a_hostile_child_can_only_fail_itself(message):
+    def task(channel):
+        os.write(channel._fd, message)
+
+    outcome = child.run_one(task, 10)
+    assert outcome.error == "the child sent what is not a message"
+    assert not outcome.parts
+
+
+def test_a_child_that_floods_is_given_up(monkeypatch):
+    monkeypatch.setattr(child, "_MESSAGE_LIMIT", 1 << 20)
+
+    def task(channel):
+        while True:
+            os.write(channel._fd, b"x" * 65536)
+
+    assert child.run_one(task, 60).error == "the child sent more than it should"
+
+
+def test_more_tasks_than_may_run_at_once_all_run():
+    outcomes = child.run({str(n): (lambda c, n=n: c.put("n", n)) for n in range(20)}, 10, parallel=3)
+    assert [outcome.parts["n"] for outcome in outcomes.values()] == list(range(20))
+
+
+def test_no_task_is_no_work():
+    assert child.run({}, 1) == {}
+
+
+def test_the_child_holds_nothing_of_the_parent():
+    """Ansible waits until the last process has closed its output; one that hangs for ever must not hold it."""
+    reader, writer = os.pipe()
+    try:
+        outcome = child.run_one(lambda c: c.put("fds", sorted(os.listdir("/proc/self/fd"))), 10)
+    finally:
+        os.close(reader)
+        os.close(writer)
+    # Standard descriptors, the pipe, and the listing itself.
+    assert len(outcome.parts["fds"]) == 5
+
+
+def test_the_standard_descriptors_lead_nowhere():
+    outcome = child.run_one(lambda c: c.put("to", [os.readlink("/proc/self/fd/%d" % fd) for fd in (0, 1, 2)]), 10)
+    assert outcome.parts["to"] == [os.devnull] * 3
+
+
+PARENT = """
+import os, sys, time
+from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
+def task(channel):
+    {become}
+    with open(sys.argv[1], "w") as file:
+        file.write(str(os.getpid()))
+    os.rename(sys.argv[1], sys.argv[1] + ".done")
+    time.sleep(600)
+child.run({{"": task}}, 600)
+"""
+
+BECOME = (
+    "from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become;"
+    " become(Identity(34, 34))"
+)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("become", ["pass", pytest.param(BECOME, marks=pytest.mark.root)])
+def test_no_child_outlives_its_parent(tmp_path, how, become):
+    tmp_path.chmod(0o777)
+    machine.open_way(tmp_path)
+    mark = tmp_path / "pid"
+    program = textwrap.dedent(PARENT).format(become=become)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    parent = subprocess.Popen([sys.executable, "-c", program, str(mark)], stderr=subprocess.DEVNULL, env=environment)
+    try:
+        done = tmp_path / "pid.done"
+        for _attempt in range(1000):
+            if done.exists():
+                break
+            time.sleep(0.01)
+        pid = int(done.read_text())
+        assert is_alive(pid)
+        parent.send_signal(how)
+        parent.wait(30)
+        assert wait_until_gone(pid)
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+def test_a_path_that_never_answers_is_given_up_and_the_process_ends(faultfs):
+    """The real thing: a call in the kernel that no signal interrupts."""
+    mount = faultfs()
+    (mount.source / "dead").touch()
+    path = str(mount.path / "dead")
+    os.stat(path)
+    mount.set("hang:/dead")
+
+    def task(channel):
+        channel.begin("stat")
+        os.stat(path)
+
+    started = time.monotonic()
+    outcome = child.run({"dead": task, "alive": lambda c: c.put("x", os.stat("/").st_ino)}, 1)
+    assert time.monotonic() - started < 30
+    assert outcome["alive"].finished
+    assert (outcome["dead"].timed_out, outcome["dead"].doing) == (True, "stat")
+    assert outcome["dead"].abandoned
+    mount.set("ok")
+    assert wait_until_gone(outcome["dead"].abandoned)

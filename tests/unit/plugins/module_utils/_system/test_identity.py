@@ -1,0 +1,47 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become, current
+from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids
+
+
+def test_the_present_identity_is_what_the_kernel_says():
+    assert current() == Identity(os.geteuid(), os.getegid(), tuple(sorted(os.getgroups())))
+
+
+def test_becoming_who_one_is_needs_no_rights():
+    outcome = child.run_one(lambda channel: become(current()), 10)
+    assert outcome.finished
+
+
+@pytest.mark.root
+def test_all_ids_change_for_good():
+    uid, gid = backup_ids()
+
+    def task(channel):
+        become(Identity(uid, gid, (gid, 6)))
+        channel.put("ids", [os.getresuid(), os.getresgid(), sorted(os.getgroups())])
+        os.setuid(0)
+
+    outcome = child.run_one(task, 10)
+    assert outcome.parts["ids"] == [[uid] * 3, [gid] * 3, sorted([6, gid])]
+    assert outcome.error.startswith("EPERM")
+
+
+@pytest.mark.root
+def test_one_without_rights_cannot_become_another():
+    uid, gid = backup_ids()
+
+    def task(channel):
+        become(Identity(uid, gid))
+        become(Identity(uid + 1, gid))
+
+    assert child.run_one(task, 10).error == "EPERM: " + os.strerror(errno.EPERM)
