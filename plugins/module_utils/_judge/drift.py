@@ -71,7 +71,9 @@ def _tuning(declared: t.Mapping[str, t.Any], configured: DatastoreConfig) -> t.L
     return found
 
 
-def _jobs(kind: str, declared: t.Sequence[t.Mapping[str, t.Any]], configured: t.Sequence[JobFacts]) -> t.List[Difference]:
+def _jobs(
+    kind: str, declared: t.Sequence[t.Mapping[str, t.Any]], configured: t.Sequence[JobFacts]
+) -> t.List[Difference]:
     found = []
     by_id = {job.id: job for job in configured}
     for want in declared:

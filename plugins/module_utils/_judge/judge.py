@@ -119,13 +119,19 @@ def _not_applicable(control: Control, case: Case) -> str:
 _NEEDS_A_PLACE = frozenset(
     control.id
     for control in CONTROLS
-    if control.id.startswith(("PBS-ATIME-", "PBS-OWNER-")) or control.id in ("PBS-MOUNT-07", "PBS-MOUNT-08", "PBS-MOUNT-13")
+    if control.id.startswith(("PBS-ATIME-", "PBS-OWNER-"))
+    or control.id in ("PBS-MOUNT-07", "PBS-MOUNT-08", "PBS-MOUNT-13")
 )
 
 
 def _not_made_yet(store: StoreFacts) -> bool:
     """Declared, not known to PBS, and no directory there: there is nothing to look at, and nothing wrong with that."""
-    return store.configured is None and store.location is not None and not store.location.exists and not store.location.error
+    return (
+        store.configured is None
+        and store.location is not None
+        and not store.location.exists
+        and not store.location.error
+    )
 
 
 def _finding(control: Control, datastore: t.Optional[str], verdict: Verdict, policy: Policy) -> Finding:
@@ -180,7 +186,7 @@ def _expired(question: Question, host: str, today: datetime.date) -> t.Iterator[
 
 def summarise(findings: t.Sequence[Finding]) -> t.Dict[str, t.Any]:
     """Counts by status, the worst severity that failed, and the worst one that nobody could judge (None for none)."""
-    counts: t.Dict[str, t.Any] = {status: 0 for status in STATUSES}
+    counts: t.Dict[str, t.Any] = dict.fromkeys(STATUSES, 0)
     for finding in findings:
         counts[finding.status] += 1
     counts["worst"] = worst(findings, FAIL)

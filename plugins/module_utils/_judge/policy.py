@@ -40,7 +40,7 @@ class Policy:
     """Another severity for a control, by its id."""
 
     @classmethod
-    def from_mapping(cls, given: t.Mapping[str, t.Any]) -> "Policy":
+    def from_mapping(cls, given: t.Mapping[str, t.Any]) -> Policy:
         """Build a policy from what a user wrote. Raises C(PolicyError) and names key and value."""
         defaults = cls()
         values: t.Dict[str, t.Any] = {}

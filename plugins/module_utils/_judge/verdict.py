@@ -94,9 +94,14 @@ class Case:
         if store.error:
             return store.error
         if store.location is not None and not store.location.exists:
-            return "%s does not exist" % store.path if not store.location.error else "%s: %s" % (
-                store.path,
-                store.location.error,
+            return (
+                "%s does not exist" % store.path
+                if not store.location.error
+                else "%s: %s"
+                % (
+                    store.path,
+                    store.location.error,
+                )
             )
         if store.location is not None and store.location.type != "directory":
             return "%s is not a directory but a %s" % (store.path, store.location.type)

@@ -126,7 +126,8 @@ def _permission(case: Case, touch: TouchFacts, user: str, group: str) -> t.Tuple
         )
     return (
         "%s at %s" % (touch.error, touch.path),
-        "Check owners and modes from %s downwards; a security module or an ACL may forbid it, too." % case.the_store.path,
+        "Check owners and modes from %s downwards; a security module or an ACL may forbid it, too."
+        % case.the_store.path,
     )
 
 
@@ -142,7 +143,7 @@ def explicit_touch(case: Case) -> Verdict:
             return failed(
                 "%s is mounted read-only (%s): a touch cannot work." % (store.path, half),
                 "mount -o remount,rw %s" % (store.mount.mount_point if store.mount is not None else store.path),
-                **_evidence(case, None)
+                **_evidence(case, None),
             )
         return unknown("Only a probe tells, and there was none: %s." % facts.not_tried, **_evidence(case, None))
     probe = facts.probe
@@ -158,18 +159,17 @@ def explicit_touch(case: Case) -> Verdict:
                 _milliseconds(probe),
                 store.mount.fstype if store.mount is not None else "unknown filesystem",
             ),
-            **evidence
+            **evidence,
         )
     if probe.errno == 0:
         if probe.advanced is None:
             return unknown("The probe gave no answer: %s." % (probe.error or "no file could be made"), **evidence)
         return failed(
             "utimensat answered success as uid %d, but atime did not move in %s: %s ns before and after. GC would delete "
-            "chunks that backups need."
-            % (probe.uid, _milliseconds(probe), probe.after_ns),
+            "chunks that backups need." % (probe.uid, _milliseconds(probe), probe.after_ns),
             "Move the datastore to a filesystem that honours access times (ext4, xfs, ZFS, btrfs, NFS); until then do not "
             "run GC, and do not switch PBS's check off.",
-            **evidence
+            **evidence,
         )
     cause, remedy = _cause(case, probe)
     made_file = probe.step != "create" and probe.step != "open"
@@ -178,7 +178,7 @@ def explicit_touch(case: Case) -> Verdict:
         return passed(
             "The zero chunk's atime moved under a touch as uid %d; a file of our own could not be made (%s)."
             % (chunk.uid, probe.error),
-            **_evidence(case, chunk)
+            **_evidence(case, chunk),
         )
     if not made_file:
         cause = "uid %d cannot make a file in %s: %s" % (probe.uid, store.path, cause)
@@ -208,7 +208,7 @@ def refreshed(case: Case) -> Verdict:
             "atime moved to %s ns, but after a forced refresh it is %s ns again: what the touch showed came from a cache."
             % (probe.after_ns, probe.refreshed_ns),
             "Check how the server treats access times (noatime and relatime there do not matter, a dropped SETATTR does).",
-            **evidence
+            **evidence,
         )
     return passed("The new atime is still there after a forced refresh and in a reopened file.", **evidence)
 
@@ -228,8 +228,13 @@ def zero_chunk(case: Case) -> Verdict:
     evidence = _evidence(case, touch)
     as_root = facts.zero_chunk_as_root
     if as_root is not None:
-        evidence["as_root"] = {"errno": as_root.error.split(":")[0] if as_root.errno else None, "advanced": as_root.advanced}
-    if touch.advanced and (touch.refreshed_ns is None or touch.before_ns is None or touch.refreshed_ns > touch.before_ns):
+        evidence["as_root"] = {
+            "errno": as_root.error.split(":")[0] if as_root.errno else None,
+            "advanced": as_root.advanced,
+        }
+    if touch.advanced and (
+        touch.refreshed_ns is None or touch.before_ns is None or touch.refreshed_ns > touch.before_ns
+    ):
         return passed("A touch of the zero chunk as uid %d moved its atime." % touch.uid, **evidence)
     if touch.errno:
         cause, remedy = _cause(case, touch)
@@ -237,17 +242,20 @@ def zero_chunk(case: Case) -> Verdict:
         if as_root is not None and as_root.errno == 0:
             root_too = " Root's own touch passes, so PBS's check at creation would not have noticed."
         where = "insert" if touch.step == "create" else "touch"
-        return failed("uid %d cannot %s the zero chunk: %s.%s" % (touch.uid, where, cause, root_too), remedy, **evidence)
+        return failed(
+            "uid %d cannot %s the zero chunk: %s.%s" % (touch.uid, where, cause, root_too), remedy, **evidence
+        )
     if touch.advanced is None:
         return failed(
             "The zero chunk at %s cannot be used: %s." % (touch.path, touch.error),
             "Move it away; PBS makes a new one.",
-            **evidence
+            **evidence,
         )
     return failed(
-        "utimensat on the zero chunk answered success as uid %d, but its atime did not move or did not stay." % touch.uid,
+        "utimensat on the zero chunk answered success as uid %d, but its atime did not move or did not stay."
+        % touch.uid,
         "Move the datastore in %s to a filesystem that honours access times." % store.path,
-        **evidence
+        **evidence,
     )
 
 
@@ -259,20 +267,20 @@ def _untouched_zero_chunk(case: Case, chunk: FileFacts, mode: str, not_tried: st
         return failed(
             "The zero chunk %s has the %s flag: nobody can touch it." % (chunk.path, " and ".join(chunk.flags)),
             "chattr -i -a %s" % chunk.path,
-            **evidence
+            **evidence,
         )
     if wanted.uid is not None and chunk.uid != wanted.uid:
         return failed(
             "The zero chunk %s belongs to uid %d, not to '%s' (%d): every GC will stop there with EPERM."
             % (chunk.path, chunk.uid, wanted.user, wanted.uid),
             "chown %s:%s %s" % (wanted.user, wanted.group, chunk.path),
-            **evidence
+            **evidence,
         )
     if mode != "none":
         return failed(
             "'%s' cannot reach the zero chunk %s." % (wanted.user, chunk.path),
             "Check owners and modes of the directories above it (PBS-OWNER-01).",
-            **evidence
+            **evidence,
         )
     return unknown("Only a touch tells, and there was none: %s." % not_tried, **evidence)
 
@@ -300,7 +308,9 @@ def check_enabled(case: Case) -> Verdict:
 
 def _without(tuning: t.Mapping[str, t.Any], key: str) -> str:
     kept = {name: value for name, value in tuning.items() if name != key}
-    return ",".join("%s=%s" % (name, str(value).lower() if isinstance(value, bool) else value) for name, value in kept.items())
+    return ",".join(
+        "%s=%s" % (name, str(value).lower() if isinstance(value, bool) else value) for name, value in kept.items()
+    )
 
 
 def cutoff(case: Case) -> Verdict:
@@ -314,8 +324,9 @@ def cutoff(case: Case) -> Verdict:
         return passed("The cutoff is %d minutes." % minutes, **evidence)
     return failed(
         "gc-atime-cutoff is %d minutes; the policy wants %d to %d." % (minutes, low, high),
-        "Remove gc-atime-cutoff from the tuning options of '%s' (the default is %d)." % (configured.name, DEFAULT_CUTOFF),
-        **evidence
+        "Remove gc-atime-cutoff from the tuning options of '%s' (the default is %d)."
+        % (configured.name, DEFAULT_CUTOFF),
+        **evidence,
     )
 
 
@@ -329,7 +340,7 @@ def timestamps(case: Case) -> Verdict:
         return failed(
             "Timestamps are cut to %g s; PBS compares over one second." % (step / SECOND),
             "Move the datastore to a filesystem with timestamps of a second or finer.",
-            **evidence
+            **evidence,
         )
     if offset is not None:
         # A stamp is cut down to the step, so a difference of up to a step is none.
@@ -341,7 +352,7 @@ def timestamps(case: Case) -> Verdict:
                 "The filesystem's clock is %s the host's by %.0f s; allowed are %g s. GC compares the host's time with "
                 "the filesystem's stamps." % (word, abs(offset) / SECOND, limit),
                 "Synchronise the clock of the file server.",
-                **evidence
+                **evidence,
             )
     if step is None or offset is None:
         probe = facts.probe

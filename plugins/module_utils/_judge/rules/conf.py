@@ -97,14 +97,14 @@ def gc_succeeded(case: Case) -> Verdict:
         return failed(
             "The last GC ended %.1f days ago; the policy allows %g." % (age, case.policy.gc_max_age_days),
             "Find out why the scheduler passes over it (journalctl -u proxmox-backup-proxy), then start GC by hand.",
-            **evidence
+            **evidence,
         )
     if run.state == "warning":
         return warned(
             "The last GC ended with %s: usually chunks that an index needs and that are not there."
             % counted(run.warnings, "warning"),
             log,
-            **evidence
+            **evidence,
         )
     return passed("The last GC succeeded%s." % ("" if age is None else " %.1f days ago" % max(age, 0.0)), **evidence)
 
@@ -135,7 +135,7 @@ def jobs(case: Case) -> Verdict:
             % (configured.name, " and ".join(missing), ", with a schedule"),
             "proxmox-backup-manager %s create ID --store %s --schedule daily …"
             % ("verify-job" if missing[0].startswith("no verify") else "prune-job", configured.name),
-            **evidence
+            **evidence,
         )
     return passed("A verify job and a prune job cover the whole datastore.", **evidence)
 
@@ -187,18 +187,20 @@ def whole(case: Case) -> Verdict:
             "PBS knows datastore '%s', but %s: most likely a filesystem is not mounted." % (store.name, what),
             "Mount it. Do not create the datastore anew before you know where its chunks are.",
             severity="critical",
-            **evidence
+            **evidence,
         )
     if found.state == "foreign":
         if store.location is not None and store.location.type != "directory":
-            return failed("%s is not a directory but a %s." % (store.path, store.location.type), "Correct the path.", **evidence)
+            return failed(
+                "%s is not a directory but a %s." % (store.path, store.location.type), "Correct the path.", **evidence
+            )
         examples = ", ".join((found.groups + found.foreign)[:3]) or ".chunks that is no directory"
         return failed(
             "%s holds no chunk store, but other things (%s)." % (store.path, examples),
             "Check the path and the mount; nothing here is removed for you.",
             groups=found.groups,
             foreign=found.foreign,
-            **evidence
+            **evidence,
         )
     return _half_made(case, found, evidence)
 
@@ -209,7 +211,7 @@ def _half_made(case: Case, found: SkeletonFacts, evidence: t.Dict[str, t.Any]) -
             ".lock is missing; PBS makes it again when it opens the datastore, and refuses a reuse without it.",
             "The `provision` playbook completes it.",
             severity="low",
-            **evidence
+            **evidence,
         )
     absent = PREFIXES - found.prefixes
     return failed(
@@ -220,7 +222,7 @@ def _half_made(case: Case, found: SkeletonFacts, evidence: t.Dict[str, t.Any]) -
             ", …" if absent > 4 else "",
         ),
         "The `provision` playbook completes it, then it can be reused; by hand: mkdir -m 0750 and chown backup:backup each.",
-        **evidence
+        **evidence,
     )
 
 

@@ -36,7 +36,7 @@ def account(case: Case) -> Verdict:
             "The primary group of user '%s' is gid %s, but group '%s' is gid %d: PBS creates with the one and demands the "
             "other." % (found.user, found.primary_gid, found.group, found.gid),
             "usermod -g %s %s" % (found.group, found.user),
-            **evidence
+            **evidence,
         )
     return passed("%s:%s is %d:%d." % (found.user, found.group, found.uid, found.gid), **evidence)
 
@@ -50,7 +50,7 @@ def clock(case: Case) -> Verdict:
         return failed(
             "The kernel's clock is not synchronised.",
             "systemctl enable --now chrony (or systemd-timesyncd), then look at `timedatectl`",
-            **evidence
+            **evidence,
         )
     return passed("The kernel's clock is synchronised.", **evidence)
 
@@ -62,7 +62,8 @@ def daemons(case: Case) -> Verdict:
     if not found:
         return unknown("The state of the daemons could not be found out.")
     evidence: t.Dict[str, t.Any] = {
-        daemon.unit: {"active": daemon.active_state, "pid": daemon.main_pid, "replaced": daemon.replaced} for daemon in found
+        daemon.unit: {"active": daemon.active_state, "pid": daemon.main_pid, "replaced": daemon.replaced}
+        for daemon in found
     }
     errors = ["%s: %s" % (daemon.unit, daemon.error) for daemon in found if daemon.error and not daemon.active_state]
     if errors:
@@ -72,7 +73,7 @@ def daemons(case: Case) -> Verdict:
         return failed(
             "%s, not active." % " and ".join("%s is %s" % (d.unit, d.active_state or "not there") for d in down),
             "systemctl start %s; journalctl -u %s says why it stopped" % (" ".join(d.unit for d in down), down[0].unit),
-            **evidence
+            **evidence,
         )
     replaced = [daemon for daemon in found if daemon.replaced]
     if replaced:
@@ -80,17 +81,20 @@ def daemons(case: Case) -> Verdict:
             "%s still runs a program that was replaced on disk (installed: %s)."
             % (" and ".join(d.unit for d in replaced), case.host.pbs_version or "unknown"),
             "systemctl restart %s, when no backup is running" % " ".join(d.unit for d in replaced),
-            **evidence
+            **evidence,
         )
     workers = sorted(pid for daemon in found for pid in daemon.old_workers)
     if workers:
         return warned(
-            "%s of a replaced program still run, for tasks that have not ended." % counted(len(workers), "process", "processes"),
+            "%s of a replaced program still run, for tasks that have not ended."
+            % counted(len(workers), "process", "processes"),
             "Wait for the tasks to end; then restart both daemons.",
             old_workers=workers,
-            **evidence
+            **evidence,
         )
-    return passed("Both daemons are active and run the installed version %s." % (case.host.pbs_version or ""), **evidence)
+    return passed(
+        "Both daemons are active and run the installed version %s." % (case.host.pbs_version or ""), **evidence
+    )
 
 
 def configuration(case: Case) -> Verdict:
@@ -113,14 +117,16 @@ def configuration(case: Case) -> Verdict:
             % (counted(len(broken), "part"), "; ".join(broken)),
             "Correct the line that is named; PBS has no comment syntax, and one wrong line hides the whole file.",
             broken=broken,
-            **evidence
+            **evidence,
         )
-    if directory.mode != "0700" or (wanted.uid is not None and (directory.uid, directory.gid) != (wanted.uid, wanted.gid)):
+    if directory.mode != "0700" or (
+        wanted.uid is not None and (directory.uid, directory.gid) != (wanted.uid, wanted.gid)
+    ):
         return failed(
             "%s is %s:%s %s; required is %s:%s 0700."
             % (directory.path, directory.uid, directory.gid, directory.mode, wanted.uid, wanted.gid),
             "chown %s:%s %s && chmod 0700 %s" % (wanted.user, wanted.group, directory.path, directory.path),
-            **evidence
+            **evidence,
         )
     closed = [file for file in directory.files if file.exists and file.readable is False]
     if closed:
@@ -128,7 +134,7 @@ def configuration(case: Case) -> Verdict:
             "User '%s' cannot read %s." % (wanted.user, ", ".join(file.path for file in closed)),
             "chown root:%s FILE && chmod 0640 FILE" % wanted.group,
             unreadable=[file.path for file in closed],
-            **evidence
+            **evidence,
         )
     parsed = [file for file in directory.files if file.parsed]
     return passed("%s is 0700, and %s parse." % (directory.path, counted(len(parsed), "file")), **evidence)
@@ -165,7 +171,7 @@ def id_map(case: Case) -> Verdict:
             "User namespace without a mapping for %s:%s (%d:%d)."
             % (account_facts.user, account_facts.group, account_facts.uid, account_facts.gid),
             "Extend the container's id map (lxc.idmap, /etc/subuid, /etc/subgid) over id %d." % account_facts.uid,
-            **evidence
+            **evidence,
         )
     nobodys = [store.path for store in case.stores if store.location is not None and store.location.uid == OVERFLOW_ID]
     if nobodys:
@@ -174,12 +180,12 @@ def id_map(case: Case) -> Verdict:
             "On the outer host: chown -R %d:%d DIRECTORY, for it is %d that '%s' is there."
             % (outer_uid, outer_gid, outer_uid, account_facts.user),
             paths=nobodys,
-            **evidence
+            **evidence,
         )
     return passed(
         "User namespace: %s:%s is %d:%d inside and %d:%d on the outer host."
         % (account_facts.user, account_facts.group, account_facts.uid, account_facts.gid, outer_uid, outer_gid),
-        **evidence
+        **evidence,
     )
 
 

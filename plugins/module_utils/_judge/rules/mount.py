@@ -52,7 +52,18 @@ UNFIT = {
 }
 OBJECT_STORES = frozenset(
     "fuse." + name
-    for name in ("s3fs", "goofys", "rclone", "s3ql", "gcsfuse", "blobfuse", "blobfuse2", "geesefs", "mount-s3", "juicefs")
+    for name in (
+        "s3fs",
+        "goofys",
+        "rclone",
+        "s3ql",
+        "gcsfuse",
+        "blobfuse",
+        "blobfuse2",
+        "geesefs",
+        "mount-s3",
+        "juicefs",
+    )
 )
 NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3"))
 ANY_SIZE = frozenset(("xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "ceph"))
@@ -95,7 +106,7 @@ def declared_mount(case: Case) -> Verdict:
                 "%s lies on the root filesystem (%s on /)." % (path, mount.fstype),
                 "Mount a filesystem of its own there. If one should be mounted, it is not: do not run GC or backups now.",
                 severity="medium",
-                **_evidence(mount)
+                **_evidence(mount),
             )
         return passed("%s is on %s, mounted at %s." % (path, mount.source, mount.mount_point), **_evidence(mount))
     wrong = []
@@ -114,15 +125,17 @@ def declared_mount(case: Case) -> Verdict:
             "%s is not on the declared mount: %s." % (path, "; ".join(wrong)),
             "mount %s, and find out why it was not mounted; do not run GC or backups before." % (point or path),
             declared=dict(contract),
-            **_evidence(mount)
+            **_evidence(mount),
         )
     if contract.get("source") and matches is None:
         return unknown(
             "Whether %s is the declared %s could not be found out." % (mount.source, contract["source"]),
             "Declare the source as UUID=… or as a path below /dev/disk.",
-            **_evidence(mount)
+            **_evidence(mount),
         )
-    return passed("%s is on the declared mount (%s at %s)." % (path, mount.source, mount.mount_point), **_evidence(mount))
+    return passed(
+        "%s is on the declared mount (%s at %s)." % (path, mount.source, mount.mount_point), **_evidence(mount)
+    )
 
 
 def _same_fstype(declared: str, live: str) -> bool:
@@ -131,7 +144,9 @@ def _same_fstype(declared: str, live: str) -> bool:
 
 
 def _own_persistent(case: Case, mount: MountFacts) -> t.List[PersistentMount]:
-    return [entry for entry in case.need("persistent") if entry.where == mount.mount_point or entry.kind in ("zfs", "pbs")]
+    return [
+        entry for entry in case.need("persistent") if entry.where == mount.mount_point or entry.kind in ("zfs", "pbs")
+    ]
 
 
 def persistent(case: Case) -> Verdict:
@@ -152,7 +167,7 @@ def persistent(case: Case) -> Verdict:
         return failed(
             "Nothing mounts %s at boot: no line in /etc/fstab, no .mount unit, no ZFS dataset." % mount.mount_point,
             "Add a line to /etc/fstab (by UUID) or enable a .mount unit; the `mounts` role does it.",
-            **evidence
+            **evidence,
         )
     good = [entry for entry in entries if entry.active_at_boot and entry.source_matches is not False]
     if good:
@@ -163,28 +178,31 @@ def persistent(case: Case) -> Verdict:
                 % (first.file, first.source, mount.source),
                 "Write the source as UUID=….",
                 severity="low",
-                **evidence
+                **evidence,
             )
-        return passed("%s comes back after a reboot (%s: %s)." % (mount.mount_point, first.kind, first.file), **evidence)
+        return passed(
+            "%s comes back after a reboot (%s: %s)." % (mount.mount_point, first.kind, first.file), **evidence
+        )
     other = [entry for entry in entries if entry.source_matches is False]
     if other:
         return failed(
             "At boot %s mounts %s at %s; mounted now is %s."
             % (other[0].file, other[0].source, mount.mount_point, mount.source),
             "Correct %s, or mount what it names." % other[0].file,
-            **evidence
+            **evidence,
         )
     undecided = [entry for entry in entries if entry.active_at_boot is None]
     if undecided:
         return unknown(
-            "Whether %s is active at boot could not be found out: %s." % (undecided[0].file, undecided[0].detail or "no answer"),
-            **evidence
+            "Whether %s is active at boot could not be found out: %s."
+            % (undecided[0].file, undecided[0].detail or "no answer"),
+            **evidence,
         )
     return failed(
         "%s knows %s, but does not mount it at boot (%s)."
         % (entries[0].file, mount.mount_point, entries[0].detail or "not active at boot"),
         "Remove `noauto` or enable the unit: systemctl enable UNIT.mount; for ZFS: zfs set canmount=on DATASET.",
-        **evidence
+        **evidence,
     )
 
 
@@ -199,17 +217,18 @@ def filesystem(case: Case) -> Verdict:
             "%s shows an object store as a filesystem: owners, access times and locks are only pretended." % kind,
             "Use PBS's own S3 backend (since 4.0), with a local cache.",
             severity="high",
-            **_evidence(mount)
+            **_evidence(mount),
         )
     if kind == "autofs":
         return unknown("%s is not mounted yet: an automount waits there." % mount.mount_point, **_evidence(mount))
     if kind in GOOD:
         return passed("%s can carry a chunk store." % kind, **_evidence(mount))
     return warned(
-        "%s is not among the filesystems that are known to carry a chunk store; the probes decide (PBS-ATIME-*)." % kind,
+        "%s is not among the filesystems that are known to carry a chunk store; the probes decide (PBS-ATIME-*)."
+        % kind,
         move,
         severity="high" if kind.startswith("fuse") else "medium",
-        **_evidence(mount)
+        **_evidence(mount),
     )
 
 
@@ -222,14 +241,14 @@ def writable(case: Case) -> Verdict:
             "Look for the reason first (dmesg: a disk error remounts read-only), repair, then mount -o remount,rw %s."
             % mount.mount_point,
             half=half,
-            **_evidence(mount)
+            **_evidence(mount),
         )
     if half == "mount":
         return failed(
             "%s: this mount is read-only (mount option ro), the filesystem below is not." % mount.mount_point,
             "mount -o remount,bind,rw %s" % mount.mount_point,
             half=half,
-            **_evidence(mount)
+            **_evidence(mount),
         )
     return passed("%s is mounted read-write." % mount.mount_point, **_evidence(mount))
 
@@ -256,7 +275,7 @@ def options(case: Case) -> Verdict:
             severity=severity,
             missing=missing,
             present=present,
-            **_evidence(mount)
+            **_evidence(mount),
         )
     return passed("The options satisfy the contract.", **_evidence(mount))
 
@@ -278,7 +297,7 @@ def options_persist(case: Case) -> Verdict:
             "%s is mounted otherwise than %s says: %s." % (mount.mount_point, entry.file, "; ".join(differences)),
             "mount -o remount %s, or correct %s." % (mount.mount_point, entry.file),
             differences=differences,
-            **evidence
+            **evidence,
         )
     return passed("The live options are those of %s." % entry.file, **evidence)
 
@@ -326,14 +345,18 @@ def directory_limit(case: Case) -> Verdict:
             return failed(
                 "ext4 without dir_nlink ends at 64,998 directories in one; a chunk store has 65,536.",
                 "Unmounted: tune2fs -O dir_nlink %s && e2fsck -f %s" % (mount.source, mount.source),
-                **evidence
+                **evidence,
             )
         return passed("ext4 with dir_nlink.", **evidence)
     if mount.fstype in ANY_SIZE:
         return passed("%s has no such limit." % mount.fstype, **evidence)
     if mount.fstype in UNFIT:
-        return failed("%s cannot hold 65,538 entries in one directory." % mount.fstype, "Move to ext4, xfs or ZFS.", **evidence)
-    return unknown("How many entries a directory of %s holds is not known here; creation would tell." % mount.fstype, **evidence)
+        return failed(
+            "%s cannot hold 65,538 entries in one directory." % mount.fstype, "Move to ext4, xfs or ZFS.", **evidence
+        )
+    return unknown(
+        "How many entries a directory of %s holds is not known here; creation would tell." % mount.fstype, **evidence
+    )
 
 
 def space(case: Case) -> Verdict:
@@ -349,7 +372,9 @@ def space(case: Case) -> Verdict:
     if skeleton is not None and skeleton.state in ("absent", "empty"):
         short = _too_small_for_creation(case, found)
         if short:
-            return failed("%s." % short, "Use a larger filesystem, or make it with more inodes (mkfs.ext4 -N).", **evidence)
+            return failed(
+                "%s." % short, "Use a larger filesystem, or make it with more inodes (mkfs.ext4 -N).", **evidence
+            )
     bytes_free = _percent(found.bytes_available, found.bytes_total)
     inodes_free = _percent(found.inodes_available, found.inodes_total) if found.inodes_total else 100.0
     evidence.update(bytes_free_percent=round(bytes_free, 2), inodes_free_percent=round(inodes_free, 2))
@@ -365,7 +390,9 @@ def space(case: Case) -> Verdict:
         ("inodes", inodes_free, policy.inodes_warn_percent),
     ):
         if free < warn:
-            return warned("%.1f %% of the %s free; below %g %% it is time to act." % (free, what, warn), remedy, **evidence)
+            return warned(
+                "%.1f %% of the %s free; below %g %% it is time to act." % (free, what, warn), remedy, **evidence
+            )
     inodes_text = "%.0f %% of the inodes" % inodes_free if found.inodes_total else "inodes without limit"
     return passed("%.0f %% of the space and %s are free." % (bytes_free, inodes_text), **evidence)
 
@@ -398,13 +425,15 @@ def network(case: Case) -> Verdict:
     else:
         problems, remedy = _cifs(case, live)
     if problems:
-        return failed("%s: %s." % (mount.mount_point, "; ".join(problems)), remedy, problems=problems, **_evidence(mount))
+        return failed(
+            "%s: %s." % (mount.mount_point, "; ".join(problems)), remedy, problems=problems, **_evidence(mount)
+        )
     if "noserverino" in live:
         return warned(
             "noserverino: inode numbers are made up by the client and may change, which PBS's check takes for another file.",
             "Mount with serverino.",
             severity="medium",
-            **_evidence(mount)
+            **_evidence(mount),
         )
     return passed("The %s mount is hard, and its locks reach the server." % mount.fstype, **_evidence(mount))
 
@@ -437,14 +466,16 @@ def daemon_view(case: Case) -> Verdict:
     views = case.the_store.daemon_views
     if not views:
         return unknown("No running daemon could be asked what it sees at %s." % case.the_store.path)
-    evidence = {"views": [{"unit": view.unit, "pid": view.pid, "same": view.same, "detail": view.detail} for view in views]}
+    evidence = {
+        "views": [{"unit": view.unit, "pid": view.pid, "same": view.same, "detail": view.detail} for view in views]
+    }
     other = [view for view in views if view.same is False]
     if other:
         return failed(
             "%s (process %d) sees something else at %s: %s."
             % (other[0].unit, other[0].pid, case.the_store.path, other[0].detail),
             "systemctl restart proxmox-backup proxmox-backup-proxy, when no backup is running.",
-            **evidence
+            **evidence,
         )
     unclear = [view for view in views if view.same is None]
     if unclear:
@@ -469,7 +500,7 @@ def unit_order(case: Case) -> Verdict:
             "%s not wait for %s at boot."
             % (" and ".join(order.unit for order in idle) + (" does" if len(idle) == 1 else " do"), mount.mount_point),
             "A drop-in for both units: [Unit] RequiresMountsFor=%s (the `mounts` role writes it)." % store.path,
-            **evidence
+            **evidence,
         )
     unclear = [order for order in orders if order.waits is None]
     if unclear:

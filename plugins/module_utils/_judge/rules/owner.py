@@ -81,7 +81,10 @@ def coverage(facts: OwnershipFacts) -> t.Dict[str, t.Any]:
 
 
 def _seen(facts: OwnershipFacts) -> str:
-    return "%s in %s" % (counted(facts.chunks.files, "file"), counted(facts.prefixes_walked, "prefix directory", "prefix directories"))
+    return "%s in %s" % (
+        counted(facts.chunks.files, "file"),
+        counted(facts.prefixes_walked, "prefix directory", "prefix directories"),
+    )
 
 
 def _all_right(case: Case, facts: OwnershipFacts, what: str, **evidence: t.Any) -> Verdict:
@@ -95,14 +98,17 @@ def _all_right(case: Case, facts: OwnershipFacts, what: str, **evidence: t.Any) 
             "Nothing wrong in a sample of %s (%.1f %% of all); the rest was not looked at." % (_seen(facts), share),
             "Run preflight with preflight_scope: full.",
             severity="low",
-            **evidence
+            **evidence,
         )
     return passed("%s (%s)." % (what, _seen(facts)), **evidence)
 
 
 def _errors(counts: WalkCounts) -> str:
     """The part of a message about what could not be looked at."""
-    return "%s could not be looked at%s" % (counted(counts.errors, "entry", "entries"), _examples(counts.examples.get("errors", [])))
+    return "%s could not be looked at%s" % (
+        counted(counts.errors, "entry", "entries"),
+        _examples(counts.examples.get("errors", [])),
+    )
 
 
 def _ownership(case: Case, facts: OwnershipFacts, counts: WalkCounts, what: str, consequence: str) -> Verdict:
@@ -110,7 +116,9 @@ def _ownership(case: Case, facts: OwnershipFacts, counts: WalkCounts, what: str,
     evidence = _evidence(facts, counts, ("wrong_owner",))
     account = case.host.account
     if counts.wrong_owner:
-        owners = ", ".join("%s of %d:%d" % (format(owner.count, ","), owner.uid, owner.gid) for owner in counts.owners[:3])
+        owners = ", ".join(
+            "%s of %d:%d" % (format(owner.count, ","), owner.uid, owner.gid) for owner in counts.owners[:3]
+        )
         only_group = counts.wrong_uid == 0
         return failed(
             "%s %s to %s:%s (%d:%d): %s%s. %s"
@@ -123,12 +131,14 @@ def _ownership(case: Case, facts: OwnershipFacts, counts: WalkCounts, what: str,
                 facts.gid,
                 owners,
                 _examples(counts.examples.get("wrong_owner", [])),
-                "Only the group is wrong: PBS works, and refuses to reuse the datastore." if only_group else consequence,
+                "Only the group is wrong: PBS works, and refuses to reuse the datastore."
+                if only_group
+                else consequence,
             ),
             REPAIR,
             severity="medium" if only_group else "",
             wrong=counts.wrong_owner,
-            **evidence
+            **evidence,
         )
     if counts.errors:
         return unknown("%s." % _errors(counts), "Look at what is named as root.", **evidence)
@@ -152,7 +162,11 @@ def skeleton_owner(case: Case) -> Verdict:
         raise NotObserved(ownership.not_walked if ownership is not None else case.why_not_observed())
     facts = _walk(case)
     verdict = _ownership(
-        case, facts, facts.skeleton, "part of the skeleton", "Backups cannot be written there, and GC cannot delete there."
+        case,
+        facts,
+        facts.skeleton,
+        "part of the skeleton",
+        "Backups cannot be written there, and GC cannot delete there.",
     )
     if verdict.status == "pass":
         return passed(
@@ -162,7 +176,7 @@ def skeleton_owner(case: Case) -> Verdict:
                 case.host.account.user,
                 case.host.account.group,
             ),
-            **verdict.evidence
+            **verdict.evidence,
         )
     return verdict
 
@@ -209,7 +223,7 @@ def skeleton_mode(case: Case) -> Verdict:
             ),
             REPAIR,
             wrong=counts.wrong_mode,
-            **evidence
+            **evidence,
         )
     return _all_right(case, facts, "Base, .chunks, prefixes and .lock have the modes that a reuse demands", **evidence)
 
@@ -244,7 +258,7 @@ def chunk_readable(case: Case) -> Verdict:
             ),
             REPAIR,
             unreadable=counts.unreadable,
-            **evidence
+            **evidence,
         )
     if counts.errors:
         return unknown("%s." % _errors(counts), "Look at what is named as root.", **evidence)
@@ -270,7 +284,7 @@ def metadata(case: Case) -> Verdict:
             ),
             REPAIR,
             unreadable=counts.unreadable,
-            **evidence
+            **evidence,
         )
     if counts.wrong_owner:
         return _ownership(
@@ -288,7 +302,7 @@ def metadata(case: Case) -> Verdict:
             case.host.account.user,
             case.host.account.group,
         ),
-        **evidence
+        **evidence,
     )
 
 
@@ -318,7 +332,7 @@ def foreign(case: Case) -> Verdict:
             "%s in the store that PBS does not make (%s)%s."
             % (counted(total, "thing is", "things are"), kinds, _examples(examples)),
             "Look at what is named, find out who made it, and move it away; nothing here is removed for you.",
-            **evidence
+            **evidence,
         )
     return _all_right(case, facts, "Nothing foreign", **evidence)
 
@@ -354,7 +368,7 @@ def debris(case: Case) -> Verdict:
         return failed(
             "%s." % " and ".join(parts),
             "Make new backups of the snapshots that verify names: a missing chunk is uploaded again.",
-            **evidence
+            **evidence,
         )
     if facts.temporary > case.policy.temporary_files_max:
         return warned(
@@ -362,7 +376,7 @@ def debris(case: Case) -> Verdict:
             % (counted(facts.temporary, "temporary file"), format(facts.temporary_bytes, ",")),
             "Remove them by hand while no backup runs: find STORE/.chunks -name '*.tmp_*' -mtime +1",
             severity="low",
-            **evidence
+            **evidence,
         )
     return _all_right(case, facts, "No corrupt, empty or left-over chunk files", **evidence)
 
