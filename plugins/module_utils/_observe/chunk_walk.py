@@ -10,7 +10,7 @@ collection run meanwhile.
 
 Listing with C(os.scandir) and one C(fstatat) a name was measured against C(os.listdir), C(statx) and C(getdents64)
 called through ctypes, and batches of those: it is the fastest, because a call through ctypes costs more than Python's
-own stat. What a file costs beyond the two system calls is kept to one line of comparisons.
+own stat.
 """
 
 from __future__ import annotations
@@ -27,14 +27,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import Pulse
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import foreign_kind
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import CHUNK, PREFIX, Place, Visitor
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import CHUNK, PREFIX, Directory, Visitor
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 
 _BATCH = 256
 """Names that are held at once; a directory may have millions."""
-
-_PLAIN_PREFIX = stat.S_IFDIR | PREFIX.mode
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}\Z")
 _DIGESTS = re.compile(r"(?:[0-9a-fA-F]{64}/)*\Z")
@@ -59,143 +56,101 @@ class ChunkExtras:
     prefixes_walked: int = 0
     prefixes_missing: int = 0
     bad_chunks: int = 0
-    empty_chunks: int = 0
     temporary: int = 0
     temporary_bytes: int = 0
     using_markers: int = 0
 
 
 class ChunkWalk:
-    """Looks at prefix directories, and at what lies in those that shall be listed."""
+    """Goes through prefix directories, and what lies in those that shall be listed."""
 
     def __init__(
-        self,
-        store: OpenStore,
-        identity: Identity,
-        skeleton: Visitor,
-        chunks: Visitor,
-        pulse: Pulse,
-        temporary_age: float = 86400.0,
+        self, store: OpenStore, skeleton: Visitor, chunks: Visitor, pulse: Pulse, temporary_age: float = 86400.0
     ) -> None:
         """C(skeleton) is told of prefix directories, C(chunks) of what lies in them.
 
-        Temporary files younger than C(temporary_age) seconds are somebody's work and left alone. Raises C(OSError)
-        where C(.chunks) cannot be opened.
+        Temporary files younger than C(temporary_age) seconds are somebody's work. Raises C(OSError) where C(.chunks)
+        cannot be opened.
         """
         self.extras = ChunkExtras()
         self._store = store
-        self._top = store.open_chunks()
+        self._top = Directory(store.path.rstrip("/") + "/" + CHUNKS, store.open_chunks())
         self._skeleton = skeleton
         self._chunks = chunks
         self._pulse = pulse
-        self._uid = identity.uid
-        self._gid = identity.gid
         self._stale_before = time.time() - temporary_age
         self._visited = 0
-        self._files = 0
-        # Every mode of a regular file that its owner may read: one look instead of several.
-        may_read = range(0o10000) if identity.uid == 0 else (mode for mode in range(0o10000) if mode & 0o400)
-        self._plain_modes = frozenset(stat.S_IFREG | mode for mode in may_read)
 
     def progress(self) -> t.Dict[str, int]:
-        wrong = self._chunks.wrong() + (self._skeleton.wrong() if self._skeleton is not self._chunks else 0)
-        return {"prefixes": self._visited, "files": self._files, "wrong": wrong}
+        return {
+            "prefixes": self._visited,
+            "files": self._chunks.seen(),
+            "wrong": sum(visitor.wrong() for visitor in {self._chunks, self._skeleton}),
+        }
 
     def walk(self, numbers: t.Iterable[int], listed: t.Container[int]) -> None:
-        """Look at the prefix directories with these numbers, and into those of them that are C(listed)."""
+        """Go through the prefix directories with these numbers, and into those of them that are C(listed)."""
         for number in numbers:
             name = "%04x" % number
-            path = "%s/%s" % (CHUNKS, name)
-            self._pulse.at(path)
-            if path in self._store.mounts:
-                self._skeleton.foreign("mount", self._path(name))
-            elif number in listed:
-                self._enter(name)
+            inner = CHUNKS + "/" + name
+            self._pulse.at(inner)
+            if inner in self._store.mounts:
+                self._skeleton.foreign("mount", self._top.join(name))
             else:
-                self._look(name)
+                self._enter(name, number in listed)
             self._visited += 1
             self._pulse.beat(self.progress)
         self._pulse.put("progress", self.progress())
 
-    def _path(self, *names: str) -> str:
-        return self._store.join(CHUNKS, *names)
-
-    # --- prefix directories
-
-    def _look(self, name: str) -> bool:
-        """Look at a prefix directory from outside; whether it is there."""
+    def _enter(self, name: str, listed: bool) -> None:
+        path = self._top.join(name)
         try:
-            status = os.stat(name, dir_fd=self._top, follow_symlinks=False)
+            fd = open_directory(name, dir_fd=self._top.fd)
         except FileNotFoundError:
             self.extras.prefixes_missing += 1
-            return False
+            return
         except OSError as exc:
-            self._skeleton.error(self._path(name), exc)
-            return False
-        if not stat.S_ISDIR(status.st_mode):
-            self._skeleton.foreign(foreign_kind(status.st_mode), self._path(name), "instead of a directory")
-            return False
-        self._skeleton.directory(self._path(name), status, PREFIX, Place(self._top, name))
-        return True
-
-    def _enter(self, name: str) -> None:
-        try:
-            fd = open_directory(name, dir_fd=self._top)
-        except OSError as exc:
-            if self._look(name):
-                self._chunks.error(self._path(name), exc)
+            self._closed(name, path, exc)
             return
         try:
             status = os.fstat(fd)
             if status.st_dev != self._store.device:
-                self._skeleton.foreign("mount", self._path(name))
+                self._skeleton.foreign("mount", path)
                 return
-            if status.st_uid == self._uid and status.st_gid == self._gid and status.st_mode == _PLAIN_PREFIX:
-                self._skeleton.plain(directories=1)
-            else:
-                self._skeleton.directory(self._path(name), status, PREFIX, Place(self._top, name, fd))
-            self._list(name, fd)
-            self.extras.prefixes_walked += 1
+            self._skeleton.directory(path, status, PREFIX, fd)
+            if listed:
+                self._list(Directory(path, fd))
+                self.extras.prefixes_walked += 1
         except OSError as exc:
-            self._chunks.error(self._path(name), exc)
+            self._chunks.error(path, exc)
         finally:
             os.close(fd)
 
-    # --- what lies in them
+    def _closed(self, name: str, path: str, error: OSError) -> None:
+        """A prefix directory that cannot be opened as one."""
+        try:
+            status = os.stat(name, dir_fd=self._top.fd, follow_symlinks=False)
+        except OSError as exc:
+            self._skeleton.missed(path, exc)
+            return
+        if stat.S_ISDIR(status.st_mode):
+            self._skeleton.directory(path, status, PREFIX, -1)
+            self._skeleton.error(path, error)
+        else:
+            self._skeleton.foreign(foreign_kind(status.st_mode), path, "instead of a directory")
 
-    def _list(self, prefix: str, fd: int) -> None:
-        uid, gid, plain_modes = self._uid, self._gid, self._plain_modes
-        with os.scandir(fd) as entries:
+    def _list(self, prefix: Directory) -> None:
+        with os.scandir(prefix.fd) as entries:
             while True:
                 batch = list(itertools.islice(entries, _BATCH))
                 if not batch:
                     return
                 if not _DIGESTS.match("/".join([entry.name for entry in batch]) + "/"):
-                    batch = self._set_apart(prefix, fd, batch)
-                files = 0
-                size = 0
-                for entry in batch:
-                    try:
-                        status = entry.stat(follow_symlinks=False)
-                    except OSError as exc:
-                        self._failed(prefix, entry.name, exc)
-                        continue
-                    if (
-                        status.st_uid == uid
-                        and status.st_gid == gid
-                        and status.st_mode in plain_modes
-                        and status.st_nlink == 1
-                        and status.st_size
-                    ):
-                        files += 1
-                        size += status.st_size
-                    else:
-                        self._odd(prefix, fd, entry.name, status, "chunk")
-                self._files += files
-                self._chunks.plain(files=files, size=size)
+                    batch = self._set_apart(prefix, batch)
+                self._chunks.files(prefix, batch, CHUNK)
                 self._pulse.beat(self.progress)
 
-    def _set_apart(self, prefix: str, fd: int, batch: t.Iterable[os.DirEntry[str]]) -> t.List[os.DirEntry[str]]:
+    def _set_apart(self, prefix: Directory, batch: t.Iterable[os.DirEntry[str]]) -> t.List[os.DirEntry[str]]:
         """Deal with the names that are not digests; return the others."""
         chunks = []
         for entry in batch:
@@ -206,40 +161,24 @@ class ChunkWalk:
             try:
                 status = entry.stat(follow_symlinks=False)
             except OSError as exc:
-                self._failed(prefix, entry.name, exc)
+                self._chunks.missed(prefix.join(entry.name), exc)
+                continue
+            if not stat.S_ISREG(status.st_mode):
+                self._chunks.foreign(foreign_kind(status.st_mode), prefix.join(entry.name))
+            elif kind == "temporary" and status.st_mtime >= self._stale_before:
+                self._chunks.busy(status)
             else:
-                self._odd(prefix, fd, entry.name, status, kind)
+                self._count(kind, prefix.join(entry.name), status)
+                self._chunks.file(prefix, entry.name, status, CHUNK)
         return chunks
 
-    def _failed(self, prefix: str, name: str, error: OSError) -> None:
-        if isinstance(error, FileNotFoundError):
-            self._chunks.vanished()
-        else:
-            self._chunks.error(self._path(prefix, name), error)
-
-    def _odd(self, prefix: str, fd: int, name: str, status: os.stat_result, kind: str) -> None:
-        """Anything but a chunk that is all right."""
-        path = self._path(prefix, name)
-        if not stat.S_ISREG(status.st_mode):
-            self._chunks.foreign(foreign_kind(status.st_mode), path)
-            return
-        self._files += 1
-        if kind == "temporary" and status.st_mtime >= self._stale_before:
-            self._chunks.plain(files=1, size=status.st_size)
-            return
-        self._classify(kind, path, status)
-        self._chunks.file(path, status, CHUNK, Place(fd, name))
-
-    def _classify(self, kind: str, path: str, status: os.stat_result) -> None:
-        extras = self.extras
-        if kind == "chunk":
-            extras.empty_chunks += status.st_size == 0
-        elif kind == "bad":
-            extras.bad_chunks += 1
+    def _count(self, kind: str, path: str, status: os.stat_result) -> None:
+        if kind == "bad":
+            self.extras.bad_chunks += 1
         elif kind == "using":
-            extras.using_markers += 1
+            self.extras.using_markers += 1
         elif kind == "temporary":
-            extras.temporary += 1
-            extras.temporary_bytes += status.st_size
+            self.extras.temporary += 1
+            self.extras.temporary_bytes += status.st_size
         else:
             self._chunks.foreign("name", path)

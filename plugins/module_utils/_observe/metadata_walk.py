@@ -25,7 +25,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor impo
     STRAY_DIRECTORY,
     STRAY_FILE,
     STRAY_INDEX,
-    Place,
+    Directory,
     Visitor,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
@@ -52,7 +52,7 @@ class MetadataWalk:
     def walk(self) -> None:
         """Walk the tree. Raises C(OSError) where the base directory cannot be listed."""
         # A list of open listings instead of recursion: how deep it goes is somebody else's choice.
-        stack = [_Level("", self._store.base, os.scandir(self._store.base), owned=False)]
+        stack = [_Level(self._store.path, self._store.base, owned=False)]
         try:
             while stack:
                 self._pulse.beat(self.progress)
@@ -60,7 +60,7 @@ class MetadataWalk:
                 try:
                     entry = next(level.entries, None)
                 except OSError as exc:
-                    self._visitor.error(self._path(level.path), exc)
+                    self._visitor.error(level.path, exc)
                     entry = None
                 if entry is None:
                     stack.pop().close()
@@ -73,9 +73,6 @@ class MetadataWalk:
                 stack.pop().close()
         self._pulse.put("progress", self.progress())
 
-    def _path(self, path: str) -> str:
-        return self._store.join(path) if path else self._store.path
-
     def _visit(self, level: _Level, entry: os.DirEntry[str], depth: int) -> t.Optional[_Level]:
         """One name; the directory to go on with, if it is one."""
         name = entry.name
@@ -83,74 +80,69 @@ class MetadataWalk:
             return None
         if depth == 1 and name == _FORGIVEN:
             return None
-        path = level.path + "/" + name if level.path else name
-        self._pulse.at(path)
-        if path in self._store.mounts:
-            self._visitor.foreign("mount", self._path(path))
+        path = level.join(name)
+        inner = path[len(self._store.path.rstrip("/")) + 1 :]
+        self._pulse.at(inner)
+        if inner in self._store.mounts:
+            self._visitor.foreign("mount", path)
             return None
         try:
             status = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            self._visitor.vanished()
-            return None
         except OSError as exc:
-            self._visitor.error(self._path(path), exc)
+            self._visitor.missed(path, exc)
             return None
         if status.st_dev != self._store.device:
-            self._visitor.foreign("mount", self._path(path))
+            self._visitor.foreign("mount", path)
             return None
         owned = level.owned
         if depth == 1:
             owned = name in GROUPS
             if not owned:
-                self._visitor.foreign("name", self._path(path), "no part of a datastore")
+                self._visitor.foreign("name", path, "no part of a datastore")
         if stat.S_ISDIR(status.st_mode):
-            return self._descend(Place(level.fd, name), path, status, owned, depth)
+            return self._descend(level, name, status, owned, depth)
         if stat.S_ISREG(status.st_mode):
             rule = METADATA_FILE if owned else STRAY_INDEX if name.endswith(_INDEXES) else STRAY_FILE
-            self._visitor.file(self._path(path), status, rule, Place(level.fd, name))
+            self._visitor.file(level, name, status, rule)
         elif owned:
-            self._visitor.foreign(foreign_kind(status.st_mode), self._path(path))
+            self._visitor.foreign(foreign_kind(status.st_mode), path)
         return None
 
-    def _descend(self, place: Place, path: str, status: os.stat_result, owned: bool, depth: int) -> t.Optional[_Level]:
+    def _descend(self, level: _Level, name: str, status: os.stat_result, owned: bool, depth: int) -> t.Optional[_Level]:
+        path = level.join(name)
         rule = METADATA_DIRECTORY if owned else STRAY_DIRECTORY
         if depth >= _MAX_DEPTH:
-            self._visitor.error(self._path(path), "deeper than %d directories" % _MAX_DEPTH)
+            self._visitor.error(path, "deeper than %d directories" % _MAX_DEPTH)
             return None
         try:
-            fd = open_directory(place.name, dir_fd=place.dir_fd)
-        except FileNotFoundError:
-            self._visitor.vanished()
-            return None
+            fd = open_directory(name, dir_fd=level.fd)
         except OSError as exc:
-            self._visitor.directory(self._path(path), status, rule, place)
-            self._visitor.error(self._path(path), exc)
+            if not isinstance(exc, FileNotFoundError):
+                self._visitor.directory(path, status, rule, -1)
+            self._visitor.missed(path, exc)
             return None
         try:
             status = os.fstat(fd)
             if status.st_dev != self._store.device:
-                self._visitor.foreign("mount", self._path(path))
+                self._visitor.foreign("mount", path)
                 os.close(fd)
                 return None
-            self._visitor.directory(self._path(path), status, rule, place._replace(fd=fd))
-            return _Level(path, fd, os.scandir(fd), owned)
+            self._visitor.directory(path, status, rule, fd)
+            return _Level(path, fd, owned)
         except OSError as exc:
             os.close(fd)
-            self._visitor.error(self._path(path), exc)
+            self._visitor.error(path, exc)
             return None
 
 
-class _Level:
+class _Level(Directory):
     """A directory that is being listed."""
 
-    def __init__(self, path: str, fd: int, entries: t.Any, owned: bool) -> None:
-        self.path = path
-        self.fd = fd
-        self.entries = entries
+    def __init__(self, path: str, fd: int, owned: bool) -> None:
+        super().__init__(path, fd)
+        self.entries = os.scandir(fd)
         self.owned = owned
 
     def close(self) -> None:
         self.entries.close()
-        if self.path:
-            os.close(self.fd)
+        os.close(self.fd)

@@ -39,7 +39,3 @@ class OpenStore:
             os.close(fd)
             raise OSError("on another filesystem than the base directory")
         return fd
-
-    def join(self, *names: str) -> str:
-        """The whole path of something below the base directory."""
-        return "/".join((self.path.rstrip("/"), *names))

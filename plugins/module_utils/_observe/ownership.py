@@ -116,11 +116,11 @@ def _jobs(plan: WalkPlan, workers: int) -> t.Dict[str, Job]:
 
 def _walk_chunks(plan: WalkPlan, numbers: t.Iterable[int], pulse: Pulse) -> None:
     skeleton, chunks = Tally(plan.identity, plan.max_paths), Tally(plan.identity, plan.max_paths)
-    walk = ChunkWalk(OpenStore(plan.path), plan.identity, skeleton, chunks, pulse, plan.temporary_age)
+    walk = ChunkWalk(OpenStore(plan.path), skeleton, chunks, pulse, plan.temporary_age)
     walk.walk(numbers, plan.listed())
     pulse.put("skeleton", skeleton.result())
     pulse.put("chunks", chunks.result())
-    pulse.put("extras", walk.extras)
+    pulse.put("extras", dict(dataclasses.asdict(walk.extras), empty_chunks=chunks.empty))
 
 
 def _walk_skeleton(plan: WalkPlan, pulse: Pulse) -> None:

@@ -24,7 +24,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor impo
     CHUNKS_DIRECTORY,
     LOCK_FILE,
     STATUS_FILE,
-    Place,
+    Directory,
     Visitor,
 )
 
@@ -34,10 +34,11 @@ def walk_skeleton(store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
 
     Raises C(OSError) where C(.chunks) cannot be opened or listed.
     """
-    visitor.directory(store.path, store.status, BASE, Place(-1, "", store.base))
+    visitor.directory(store.path, store.status, BASE, store.base)
+    base = Directory(store.path, store.base)
     for name, rule in ((LOCK, LOCK_FILE), (GC_STATUS, STATUS_FILE)):
         pulse.at(name)
-        path = store.join(name)
+        path = base.join(name)
         try:
             status = os.stat(name, dir_fd=store.base, follow_symlinks=False)
         except FileNotFoundError:
@@ -46,17 +47,17 @@ def walk_skeleton(store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
             visitor.error(path, exc)
             continue
         if stat.S_ISREG(status.st_mode):
-            visitor.file(path, status, rule, Place(store.base, name))
+            visitor.file(base, name, status, rule)
         else:
             visitor.foreign(foreign_kind(status.st_mode), path, "instead of a file")
     pulse.at(CHUNKS)
     top = store.open_chunks()
-    visitor.directory(store.join(CHUNKS), os.fstat(top), CHUNKS_DIRECTORY, Place(store.base, CHUNKS, top))
+    visitor.directory(base.join(CHUNKS), os.fstat(top), CHUNKS_DIRECTORY, top)
     with os.scandir(top) as entries:
         for entry in entries:
             pulse.beat(_nothing)
             if not is_prefix(entry.name):
-                visitor.foreign("name", store.join(CHUNKS, entry.name), "no prefix directory")
+                visitor.foreign("name", base.join(CHUNKS + "/" + entry.name), "no prefix directory")
 
 
 def _nothing() -> t.Dict[str, int]:

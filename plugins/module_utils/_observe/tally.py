@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount, PathProblem, WalkCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import mode_string
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.permission import allows
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import Place, Rule, Visitor
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import Directory, Rule, Visitor
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
@@ -60,11 +60,11 @@ class Owners:
     def __init__(self) -> None:
         self._counts: t.Dict[t.Tuple[int, int], int] = {}
 
-    def add(self, uid: int, gid: int) -> None:
+    def add(self, uid: int, gid: int, count: int = 1) -> None:
         key = (uid, gid)
         if key not in self._counts and len(self._counts) >= _MAX_OWNERS:
             key = OTHER_OWNERS
-        self._counts[key] = self._counts.get(key, 0) + 1
+        self._counts[key] = self._counts.get(key, 0) + count
 
     def ranked(self) -> t.List[OwnerCount]:
         """Most first."""
@@ -80,27 +80,58 @@ class Tally(Visitor):
     """Counts one tree, or one worker's part of it, and changes nothing."""
 
     def __init__(self, identity: Identity, max_paths: int) -> None:
-        self.identity = identity
-        """The daemon's user: who should own everything, and has to read it."""
         self.counts = WalkCounts()
+        self.empty = 0
+        """Files without content, among those that C(files) was told of."""
+        self._identity = identity
         self._examples = Examples(max_paths)
         self._owners = Owners()
+        # Every mode of a regular file that its owner may read: one look instead of several.
+        may_read = range(0o10000) if identity.uid == 0 else (mode for mode in range(0o10000) if mode & 0o400)
+        self._readable = frozenset(stat.S_IFREG | mode for mode in may_read)
 
-    def plain(self, directories: int = 0, files: int = 0, size: int = 0) -> None:
-        self.counts.directories += directories
+    def files(self, where: Directory, entries: t.Sequence[os.DirEntry[str]], rule: Rule) -> None:
+        uid, gid, readable = self._identity.uid, self._identity.gid, self._readable
+        files = size = 0
+        for entry in entries:
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError as exc:
+                self.missed(where.join(entry.name), exc)
+                continue
+            # The whole cost of a file that is as it should be, beside the system call.
+            if (
+                status.st_uid == uid
+                and status.st_gid == gid
+                and status.st_mode in readable
+                and status.st_nlink == 1
+                and status.st_size
+            ):
+                files += 1
+                size += status.st_size
+            elif stat.S_ISREG(status.st_mode):
+                self.empty += status.st_size == 0
+                self.file(where, entry.name, status, rule)
+            else:
+                self.foreign(foreign_kind(status.st_mode), where.join(entry.name))
         self.counts.files += files
         self.counts.bytes += size
 
-    def directory(self, path: str, status: os.stat_result, rule: Rule, place: Place) -> None:
-        self.counts.directories += 1
-        self._compare(path, status, rule)
-
-    def file(self, path: str, status: os.stat_result, rule: Rule, place: Place) -> None:
+    def file(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> None:
         self.counts.files += 1
         self.counts.bytes += status.st_size
+        path = where.join(name)
         if rule.owned and status.st_nlink != 1:
             self.foreign("hardlink", path, "%d links" % status.st_nlink)
         self._compare(path, status, rule)
+
+    def directory(self, path: str, status: os.stat_result, rule: Rule, fd: int) -> None:
+        self.counts.directories += 1
+        self._compare(path, status, rule)
+
+    def busy(self, status: os.stat_result) -> None:
+        self.counts.files += 1
+        self.counts.bytes += status.st_size
 
     def _compare(self, path: str, status: os.stat_result, rule: Rule) -> None:
         if rule.owned:
@@ -108,14 +139,14 @@ class Tally(Visitor):
         if rule.exact and status.st_mode & 0o777 != rule.mode:
             self.counts.wrong_mode += 1
             self._examples.add("wrong_mode", path, "mode %s instead of %04o" % (mode_string(status.st_mode), rule.mode))
-        if not allows(self.identity, status, rule.needs):
+        if not allows(self._identity, status, rule.needs):
             self.counts.unreadable += 1
             detail = "mode %s, uid %d, gid %d" % (mode_string(status.st_mode), status.st_uid, status.st_gid)
             self._examples.add("unreadable", path, detail)
 
     def _compare_owner(self, path: str, status: os.stat_result) -> None:
-        wrong_uid = status.st_uid != self.identity.uid
-        wrong_gid = status.st_gid != self.identity.gid
+        wrong_uid = status.st_uid != self._identity.uid
+        wrong_gid = status.st_gid != self._identity.gid
         if not (wrong_uid or wrong_gid):
             return
         self.counts.wrong_owner += 1
@@ -134,6 +165,9 @@ class Tally(Visitor):
     def error(self, path: str, error: t.Union[OSError, str]) -> None:
         self.counts.errors += 1
         self._examples.add("errors", path, error if isinstance(error, str) else describe_error(error))
+
+    def seen(self) -> int:
+        return self.counts.files
 
     def wrong(self) -> int:
         return self.counts.wrong_owner

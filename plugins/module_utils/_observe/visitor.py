@@ -16,7 +16,7 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.permission import READ, SEARCH, WRITE
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Rule:
     """What one kind of file or directory has to be like."""
 
@@ -46,24 +46,48 @@ STRAY_INDEX = Rule(0o644, READ, owned=False)
 STRAY_FILE = Rule(0o644, 0, owned=False)
 
 
+class Directory:
+    """A directory that a walk is in."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self.path = path
+        """Whole, and as the kernel has it (C(os.fsdecode))."""
+        self.fd = fd
+        """Open, so that what is in it is reached without walking down the path again."""
+
+    def join(self, name: str) -> str:
+        return self.path.rstrip("/") + "/" + name
+
+
 class Visitor:
-    """Told what a walk comes across. Paths are whole, and as the kernel has them (C(os.fsdecode))."""
+    """Told what a walk comes across."""
 
-    def plain(self, directories: int = 0, files: int = 0, size: int = 0) -> None:
-        """So many directories, and files of so many bytes together, that are as they should be."""
+    def files(self, where: Directory, entries: t.Sequence[os.DirEntry[str]], rule: Rule) -> None:
+        """Names in an open directory, not looked at yet, that should be regular files."""
         raise NotImplementedError
 
-    def directory(self, path: str, status: os.stat_result, rule: Rule, place: Place) -> None:
-        """A directory."""
-        raise NotImplementedError
-
-    def file(self, path: str, status: os.stat_result, rule: Rule, place: Place) -> None:
+    def file(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> None:
         """A regular file."""
+        raise NotImplementedError
+
+    def directory(self, path: str, status: os.stat_result, rule: Rule, fd: int) -> None:
+        """A directory, held open; C(fd) is -1 where it could not be opened."""
+        raise NotImplementedError
+
+    def busy(self, status: os.stat_result) -> None:
+        """A file that somebody is still writing, and is not done with its owner and mode."""
         raise NotImplementedError
 
     def foreign(self, kind: str, path: str, detail: str = "") -> None:
         """What does not belong there; see C(WalkCounts.foreign) for the kinds."""
         raise NotImplementedError
+
+    def missed(self, path: str, error: OSError) -> None:
+        """What could not be looked at, which is normal if it is gone meanwhile."""
+        if isinstance(error, FileNotFoundError):
+            self.vanished()
+        else:
+            self.error(path, error)
 
     def vanished(self) -> None:
         """A name that was gone when it was looked at."""
@@ -73,16 +97,10 @@ class Visitor:
         """What could not be looked at."""
         raise NotImplementedError
 
+    def seen(self) -> int:
+        """How many files there were so far."""
+        raise NotImplementedError
+
     def wrong(self) -> int:
         """How many files and directories did not have the wanted owner so far."""
         raise NotImplementedError
-
-
-class Place(t.NamedTuple):
-    """How to get at a name without walking down its path again."""
-
-    dir_fd: int
-    """The directory that holds it; -1 if C(fd) is the only way."""
-    name: str
-    fd: int = -1
-    """The object itself, where the walk holds it open; -1 if not."""

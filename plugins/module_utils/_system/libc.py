@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import typing as t
 
@@ -27,8 +28,6 @@ def call(name: str, *args: t.Any) -> int:
     try:
         function = getattr(_LIBC, name)
     except AttributeError:
-        import errno
-
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), name) from None
     ctypes.set_errno(0)
     result = int(function(*args))
@@ -36,3 +35,21 @@ def call(name: str, *args: t.Any) -> int:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
     return result
+
+
+def bind(name: str) -> t.Callable[..., int]:
+    """The bare function, for what is called a million times: it takes C(int) and C(bytes), and answers an C(int).
+
+    Naming the types of the arguments would make ctypes twice as slow. The caller looks at the answer, and raises
+    C(last_error) where it is -1. Raises C(OSError) with C(ENOSYS) where the library does not have the function.
+    """
+    try:
+        return t.cast(t.Callable[..., int], _LIBC[name])
+    except AttributeError:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), name) from None
+
+
+def last_error() -> OSError:
+    """What errno says about the last call."""
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))

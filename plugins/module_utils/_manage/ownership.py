@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Gives a datastore back to the daemon's user: the same walk as the audit's, with a C(Mender) in it.
+
+It may be interrupted at any moment: every object is either as it was or as it should be, and another run does the
+rest. Access and modification times stay as they are; garbage collection and backups may go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.mender import Futile, Mender, RepairCounts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import PREFIX_COUNT
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_walk import ChunkWalk
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import (
+    Job,
+    OnProgress,
+    Pulse,
+    run_jobs,
+    share,
+    worker_count,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import load
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.metadata_walk import MetadataWalk
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.skeleton_walk import walk_skeleton
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import merge
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
+
+SCOPES = ("full", "skeleton", "chunks", "metadata")
+
+
+@dataclasses.dataclass
+class RepairPlan:
+    """What of a datastore is repaired, and how."""
+
+    path: str
+    """The base directory, absolute."""
+    uid: int
+    gid: int
+    """To whom everything shall belong."""
+    scope: str = "full"
+    """C(skeleton): base directory, C(.chunks), prefix directories, C(.lock), C(.gc-status). C(chunks): these and the
+    chunks. C(metadata): namespaces, groups, snapshots. C(full): everything."""
+    only_from: t.Optional[t.FrozenSet[int]] = None
+    """Repair only what belongs to one of these uids."""
+    modes: bool = True
+    """Repair modes, too: what the daemon's user could not use, and those that PBS demands exactly."""
+    dry: bool = False
+    """Count only."""
+    workers: int = 0
+    """As in C(WalkPlan)."""
+    max_paths: int = 20
+    stall: float = 60.0
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.uid, self.gid)
+
+
+@dataclasses.dataclass
+class RepairFacts:
+    """What a repair did."""
+
+    counts: RepairCounts = dataclasses.field(default_factory=RepairCounts)
+    complete: bool = False
+    """Everything that the scope asked for was seen, and nothing failed."""
+    stopped: str = ""
+    """Why it did not come to its end, and where."""
+    elapsed_ns: int = 0
+
+
+def repair(plan: RepairPlan, on_progress: t.Optional[OnProgress] = None) -> RepairFacts:
+    """Repair a datastore; see C(RepairPlan). Never raises because of the datastore."""
+    facts = RepairFacts()
+    started = time.monotonic_ns()
+    parts, facts.stopped = run_jobs(plan.path, _jobs(plan), plan.stall, on_progress)
+    facts.elapsed_ns = time.monotonic_ns() - started
+    facts.counts = merge(
+        RepairCounts, [load(RepairCounts, part["counts"]) for part in parts if "counts" in part], plan.max_paths
+    )
+    futile = [part["futile"] for part in parts if "futile" in part]
+    if futile:
+        facts.stopped = futile[0]
+    facts.complete = not facts.stopped and not facts.counts.failed
+    return facts
+
+
+def _jobs(plan: RepairPlan) -> t.Dict[str, Job]:
+    jobs: t.Dict[str, Job] = {}
+    if plan.scope != "metadata":
+        workers = 1 if plan.scope == "skeleton" else worker_count(plan.workers)
+
+        def chunk_job(worker: int) -> Job:
+            return lambda pulse: _work(plan, pulse, lambda *with_: _walk_chunks(plan, share(worker, workers), *with_))
+
+        jobs["skeleton"] = lambda pulse: _work(plan, pulse, walk_skeleton)
+        jobs.update(("chunks %d" % number, chunk_job(number)) for number in range(workers))
+    if plan.scope in ("full", "metadata"):
+        jobs["metadata"] = lambda pulse: _work(plan, pulse, _walk_metadata)
+    return jobs
+
+
+def _work(plan: RepairPlan, pulse: Pulse, walk: t.Callable[[OpenStore, Mender, Pulse], None]) -> None:
+    """What each child does around its walk: the counts are handed over even if the walk fails."""
+    store = OpenStore(plan.path)
+    mender = Mender(plan.identity, store.device, plan.dry, plan.modes, plan.only_from, plan.max_paths)
+    try:
+        walk(store, mender, pulse)
+    except Futile as exc:
+        pulse.put("futile", str(exc))
+    finally:
+        pulse.put("counts", mender.result())
+
+
+def _walk_chunks(plan: RepairPlan, numbers: t.Iterable[int], store: OpenStore, mender: Mender, pulse: Pulse) -> None:
+    listed: t.Container[int] = () if plan.scope == "skeleton" else range(PREFIX_COUNT)
+    ChunkWalk(store, mender, mender, pulse).walk(numbers, listed)
+
+
+def _walk_metadata(store: OpenStore, mender: Mender, pulse: Pulse) -> None:
+    MetadataWalk(store, mender, pulse).walk()
