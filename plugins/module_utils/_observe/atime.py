@@ -186,7 +186,7 @@ class AtimeProbe:
     def _try(self, target: t.Union[NamedFile, OpenFile], fd: int, facts: TouchFacts, born: t.Optional[int]) -> None:
         if born is not None:
             self._compare_clocks(fd, born)
-        self.facts.granularity_ns = set_back(fd, target.look)
+        self.facts.granularity_ns = set_back(fd, target)
         tried = try_touch(target, "private", ONE_LOOK if self._set_back_counts() else (), refresh=True)
         if not tried.advanced and not tried.errno:
             # The time that was set back does not count, or it did not help: begin from a fresh touch.

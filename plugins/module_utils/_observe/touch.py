@@ -160,25 +160,26 @@ def _refresh(target: Target, facts: TouchFacts) -> None:
 # --- with a file of our own, the answer can come at once ---------------------------------------------------------------
 
 
-def set_back(fd: int, look: t.Callable[[], Statx]) -> t.Optional[int]:
+def set_back(fd: int, target: Target) -> t.Optional[int]:
     """Set the access time of our own new file back by one second; return how coarse its timestamps are, in ns.
 
     After that a touch shows at once instead of after a wait, and says the same as PBS's check: that one, too, compares
     with the time of a second ago. The second is taken off the filesystem's own clock (the file's present time), not
-    ours, so that a server whose clock differs is judged fairly.
+    ours, so that a server whose clock differs is judged fairly. Each look goes past the caches: what only the client
+    remembers would make every later comparison worthless.
 
     None where the filesystem does not keep a given time, or keeps it in a way that no known step explains: then only
     the waiting tells. Never done to a chunk.
     """
     try:
-        now = look().st_atime_ns
+        now = target.look(force_sync=True).st_atime_ns
         # A time whose every digit counts shows where the filesystem cuts.
         given = (now // SECOND - 1) * SECOND + 123_456_789
         set_atime_fd(fd, given)
-        kept = look().st_atime_ns
+        kept = target.look(force_sync=True).st_atime_ns
         granularity = next((step for step in _STEPS if given - given % step == kept), None)
         set_atime_fd(fd, now - SECOND)
-        kept = look().st_atime_ns
+        kept = target.look(force_sync=True).st_atime_ns
     except OSError:
         return None
     if granularity is not None and (now - SECOND) - (now - SECOND) % granularity != kept:
