@@ -254,7 +254,7 @@ CONTROLS: t.Tuple[Control, ...] = (
     ),
     Control(
         "PBS-ATIME-02",
-        "critical",
+        "high",
         "the move survives a forced attribute refresh",
         "A network client may show a new time from its cache that the server never kept. GC sees the server's time later.",
         "Check the server's export (noatime handling, read-only replicas) and the client's attribute cache.",

@@ -10,6 +10,7 @@ import os.path
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import DatastoreConfig, JobFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import parse_version
 
 Difference = t.Tuple[str, str, str]
 """Property, declared value, configured value."""
@@ -34,18 +35,26 @@ TUNING_DEFAULTS: t.Dict[str, t.Any] = {
 }
 """What PBS uses where a key is not set; a declared default is the same as an unset key."""
 
+DEEPEST = 7
+"""Levels of namespaces that a job without a depth covers."""
+
 TRUE = ("1", "on", "yes", "true")
 
 
-def differences(declared: t.Mapping[str, t.Any], configured: DatastoreConfig) -> t.List[Difference]:
+def differences(
+    declared: t.Mapping[str, t.Any], configured: DatastoreConfig, pbs_version: t.Optional[str]
+) -> t.List[Difference]:
     """Compare what is declared with what is configured; what is not declared does not count."""
     found: t.List[Difference] = []
-    if declared.get("path") and not configured.backing_device:
-        if os.path.normpath(declared["path"]) != os.path.normpath(configured.path):
-            found.append(("path", str(declared["path"]), configured.path))
+    device = str(declared.get("backing_device") or "")
+    if device and device != configured.backing_device:
+        found.append(("backing_device", device, configured.backing_device or "unset"))
+    path = str(declared.get("path") or "")
+    if path and not configured.backing_device and os.path.normpath(path) != os.path.normpath(configured.path):
+        found.append(("path", path, configured.path))
     for option, name in TEXT.items():
         if declared.get(option) is not None:
-            have = str(configured.properties.get(name, configured.gc_schedule if name == "gc-schedule" else "")).strip()
+            have = str(configured.properties.get(name, _default(name, configured, pbs_version))).strip()
             if str(declared[option]).strip() != have:
                 found.append((option, str(declared[option]).strip() or "unset", have or "unset"))
     for option, name in BOOLEANS.items():
@@ -59,10 +68,22 @@ def differences(declared: t.Mapping[str, t.Any], configured: DatastoreConfig) ->
     return found
 
 
+def _default(name: str, configured: DatastoreConfig, pbs_version: t.Optional[str]) -> str:
+    """What PBS does where a property is not set."""
+    if name == "gc-schedule":
+        return configured.gc_schedule
+    if name == "notification-mode" and pbs_version:
+        return "notification-system" if parse_version(pbs_version) >= (4,) else "legacy-sendmail"
+    return ""
+
+
 def _tuning(declared: t.Mapping[str, t.Any], configured: DatastoreConfig) -> t.List[Difference]:
     found = []
     for option, want in declared.items():
         if want is None:
+            continue
+        if configured.tuning_error:
+            found.append(("tuning.%s" % option, _show(want), "unreadable (%s)" % configured.tuning_error))
             continue
         name = option.replace("_", "-")
         have = configured.tuning.get(name, TUNING_DEFAULTS.get(name))
@@ -82,15 +103,24 @@ def _jobs(
         if job is None:
             found.append((name, "present", "absent"))
             continue
-        if want.get("schedule") is not None and want["schedule"] != job.schedule:
-            found.append((name + ".schedule", want["schedule"], job.schedule or "unset"))
+        for option, have_now in (
+            ("schedule", job.schedule or "unset"),
+            ("ns", job.namespace or "unset"),
+            ("max_depth", DEEPEST if job.max_depth is None else job.max_depth),
+            ("disable", job.disabled),
+        ):
+            wanted = want.get(option)
+            if wanted is not None and (wanted or "unset" if isinstance(wanted, str) else wanted) != have_now:
+                found.append(("%s.%s" % (name, option), _show(wanted), _show(have_now)))
         for option, value in want.items():
             if option.startswith("keep_") and value is not None:
                 have = job.keeps.get(option.replace("_", "-"))
                 if have != value:
-                    found.append(("%s.%s" % (name, option), _show(value), "unset" if have is None else _show(have)))
+                    found.append(("%s.%s" % (name, option), _show(value), _show(have)))
     return found
 
 
 def _show(value: t.Any) -> str:
+    if value is None or value == "":
+        return "unset"
     return str(value).lower() if isinstance(value, bool) else str(value)

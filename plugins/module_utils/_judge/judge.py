@@ -23,11 +23,15 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     Case,
     NotObserved,
     Verdict,
+    counted,
+    failed,
+    passed,
     skipped,
     unknown,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import Waiver
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import HostFacts, StoreFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 
 @dataclasses.dataclass
@@ -62,7 +66,6 @@ class Question:
 
 def judge(host: HostFacts, stores: t.Sequence[StoreFacts], question: Question) -> t.List[Finding]:
     """Ask every control about the host and each datastore. The order is that of the catalog, the host first."""
-    findings: t.List[Finding] = []
     case = Case(
         host=host,
         stores=stores,
@@ -74,15 +77,16 @@ def judge(host: HostFacts, stores: t.Sequence[StoreFacts], question: Question) -
     asked = [control for control in CONTROLS if control.id in RULES]
     if question.controls:
         asked = [control for control in asked if control.id in question.controls]
-    for control in asked:
-        if control.scope == "host":
-            findings.append(_finding(control, None, _ask(control, case), question.policy))
+    findings = [
+        _finding(control, None, _ask(control, case), question.policy) for control in asked if control.scope == "host"
+    ]
     for store in stores:
-        declared = (question.declarations or {}).get(store.name)
-        about_store = dataclasses.replace(case, store=store, declared=declared)
-        for control in asked:
-            if control.scope == "datastore":
-                findings.append(_finding(control, store.name, _ask(control, about_store), question.policy))
+        about_store = dataclasses.replace(case, store=store, declared=(question.declarations or {}).get(store.name))
+        findings += [
+            _finding(control, store.name, _ask(control, about_store), question.policy)
+            for control in asked
+            if control.scope == "datastore"
+        ]
     _waive(findings, host.name, question)
     return findings
 
@@ -92,10 +96,13 @@ def _ask(control: Control, case: Case) -> Verdict:
     if excuse:
         return skipped(excuse)
     try:
+        if control.needs_config and case.store is not None and case.store.configured is None:
+            # Without the configuration it is only known that the datastore is declared.
+            raise NotObserved(case.configuration_unreadable())
         return RULES[control.id](case)
     except NotObserved as exc:
-        reason = str(exc)
-        return unknown("%s." % (reason[0].upper() + reason[1:] if not reason.startswith("/") else reason).rstrip("."))
+        reason = str(exc).rstrip(".")
+        return unknown("%s." % (reason if reason.startswith("/") else reason[:1].upper() + reason[1:]))
 
 
 def _not_applicable(control: Control, case: Case) -> str:
@@ -107,7 +114,7 @@ def _not_applicable(control: Control, case: Case) -> str:
         return ""
     if case.store.mounted is False and not control.unmounted:
         return "The removable datastore is not mounted; PBS skips it, too."
-    if control.needs_config and case.store.configured is None:
+    if control.needs_config and case.store.configured is None and not case.configuration_unreadable():
         return "PBS does not know this datastore; it is only declared."
     if not control.on_s3 and case.store.configured is not None and case.store.configured.backend == "s3":
         return "Does not apply to an S3-backed datastore."
@@ -141,8 +148,9 @@ def _finding(control: Control, datastore: t.Optional[str], verdict: Verdict, pol
         datastore=datastore,
         status=verdict.status,
         severity=severity,
-        message=verdict.message,
-        remedy=verdict.remedy or (control.remedy if verdict.status in (FAIL, WARN) else ""),
+        # What was declared comes from people and may hold anything; what was observed is fit to be shown already.
+        message=display(verdict.message),
+        remedy=display(verdict.remedy or (control.remedy if verdict.status in (FAIL, WARN) else "")),
         evidence=verdict.evidence,
     )
 
@@ -160,25 +168,31 @@ def _waive(findings: t.List[Finding], host: str, question: Question) -> None:
                 finding.status = WAIVED
                 finding.waiver = waiver.as_dict()
                 break
-    findings.extend(_expired(question, host, today))
-
-
-def _expired(question: Question, host: str, today: datetime.date) -> t.Iterator[Finding]:
     control = BY_ID["PBS-WAIVER-01"]
-    if question.controls and control.id not in question.controls:
-        return
-    for waiver in question.waivers:
-        if waiver.names(host) and waiver.expired(today):
-            yield Finding(
-                control=control.id,
-                datastore=None,
-                status=FAIL,
-                severity=question.policy.severity.get(control.id) or control.severity,
-                message="The waiver of %s for %s/%s ended on %s (%s)."
-                % (waiver.control, waiver.host, waiver.datastore, waiver.until.isoformat(), waiver.justification),
-                remedy=control.remedy,
-                evidence=t.cast(t.Dict[str, t.Any], waiver.as_dict()),
-            )
+    if not question.controls or control.id in question.controls:
+        answers = _waivers_in_force(question.waivers, host, today)
+        findings.extend(_finding(control, None, answer, question.policy) for answer in answers)
+
+
+def _waivers_in_force(waivers: t.Sequence[Waiver], host: str, today: datetime.date) -> t.List[Verdict]:
+    """The answers to PBS-WAIVER-01: one for each waiver that has ended, else one for all."""
+    mine = [waiver for waiver in waivers if waiver.names(host)]
+    if not mine:
+        return [skipped("No waiver names this host.")]
+    ended = [waiver for waiver in mine if waiver.expired(today)]
+    if ended:
+        return [_ended(waiver, today) for waiver in ended]
+    number = counted(len(mine), "waiver that names this host is", "waivers that name this host are")
+    return [passed("%s in force." % number)]
+
+
+def _ended(waiver: Waiver, today: datetime.date) -> Verdict:
+    return failed(
+        "The waiver of %s for %s/%s ended on %s (%s); today is %s."
+        % (waiver.control, waiver.host, waiver.datastore, waiver.until, waiver.justification, today),
+        "",
+        **waiver.as_dict(),
+    )
 
 
 # --- totals -------------------------------------------------------------------------------------------------------------

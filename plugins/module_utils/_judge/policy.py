@@ -87,9 +87,9 @@ def _convert(key: str, value: t.Any, default: t.Any) -> t.Any:
         number = type(default)(value) if isinstance(value, str) else value
     except ValueError:
         raise PolicyError("policy.%s: must be %s, not %r" % (key, wanted, value)) from None
-    if isinstance(default, int) and number != int(number):
-        raise PolicyError("policy.%s: must be %s, not %r" % (key, wanted, value))
     # Not below zero, and neither infinite nor "nan", which compares with nothing.
     if not 0 <= number < float("inf"):
         raise PolicyError("policy.%s: must not be negative or infinite, but is %r" % (key, value))
+    if isinstance(default, int) and number != int(number):
+        raise PolicyError("policy.%s: must be %s, not %r" % (key, wanted, value))
     return type(default)(number)

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os.path
+import shlex
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
@@ -22,6 +24,13 @@ FIXED = "fixed"
 STATUSES = (PASS, FAIL, WARN, UNKNOWN, SKIP, WAIVED, FIXED)
 
 
+DATASTORES = "datastore.cfg"
+"""PBS's file of datastores, in its configuration directory."""
+
+Evidence = t.Dict[str, t.Any]
+"""What a verdict rests on, for the document: names of facts and their values."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Verdict:
     """A rule's answer about one host or datastore."""
@@ -29,7 +38,7 @@ class Verdict:
     status: str
     message: str
     remedy: str = ""
-    evidence: t.Dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    evidence: Evidence = dataclasses.field(default_factory=dict)
     severity: str = ""
     """Empty: the catalog's."""
 
@@ -87,6 +96,23 @@ class Case:
             raise NotObserved(self.why_not_observed())
         return value
 
+    @property
+    def repair(self) -> str:
+        """The command that mends owners and modes on this host."""
+        return "ansible-playbook fleetops.pbs.repair --limit %s (it changes only what is wrong)" % in_shell(
+            self.host.name
+        )
+
+    def configuration_unreadable(self) -> str:
+        """Why it is not known which datastores PBS has; empty where it is known."""
+        directory = self.host.config_dir
+        if directory.error:
+            return "%s: %s" % (directory.path, directory.error)
+        for file in directory.files:
+            if os.path.basename(file.path) == DATASTORES and file.exists and not file.parsed:
+                return "%s: %s" % (file.path, file.error or "it could not be read")
+        return ""
+
     def why_not_observed(self) -> str:
         store = self.the_store
         if store.stuck:
@@ -94,21 +120,18 @@ class Case:
         if store.error:
             return store.error
         if store.location is not None and not store.location.exists:
-            return (
-                "%s does not exist" % store.path
-                if not store.location.error
-                else "%s: %s"
-                % (
-                    store.path,
-                    store.location.error,
-                )
-            )
+            return "%s: %s" % (store.path, store.location.error or "does not exist")
         if store.location is not None and store.location.type != "directory":
             return "%s is not a directory but a %s" % (store.path, store.location.type)
         return "it was not looked at"
 
 
 Rule = t.Callable[[Case], Verdict]
+
+
+def in_shell(*words: str) -> str:
+    """Words of a command that somebody will copy into a root shell, quoted where that is needed."""
+    return " ".join(shlex.quote(word) for word in words)
 
 
 def counted(number: int, singular: str, plural: str = "") -> str:

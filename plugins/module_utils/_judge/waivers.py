@@ -9,10 +9,12 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import fnmatch
+import re
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import require_known
 
+DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 KEYS = ("control", "host", "datastore", "justification", "until")
 
 
@@ -73,7 +75,7 @@ def parse_waivers(given: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[Waiver]:
         waivers.append(
             Waiver(
                 control=str(item["control"]),
-                justification=str(item["justification"]).strip(),
+                justification=" ".join(str(item["justification"]).split()),
                 until=_day(item["until"], where),
                 host=str(item.get("host") or "*"),
                 datastore=str(item.get("datastore") or "*"),
@@ -88,6 +90,9 @@ def _day(value: t.Any, where: str) -> datetime.date:
     if isinstance(value, datetime.date):
         return value
     try:
+        # Newer Pythons take other forms of ISO 8601 too; the answer must not depend on the host.
+        if not DAY.fullmatch(str(value)):
+            raise ValueError
         return datetime.date.fromisoformat(str(value))
     except ValueError:
         raise WaiverError("%s.until: '%s' is not a date such as 2026-12-31" % (where, value)) from None

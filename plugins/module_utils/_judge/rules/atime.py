@@ -11,16 +11,24 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
+    Evidence,
     NotObserved,
     Rule,
     Verdict,
     failed,
+    in_shell,
     passed,
     skipped,
     unknown,
     warned,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import FileFacts, MountFacts, TouchFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
+    DatastoreConfig,
+    FileFacts,
+    MountFacts,
+    StoreFacts,
+    TouchFacts,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import parse_version
 
 SECOND = 1_000_000_000
@@ -32,9 +40,9 @@ DEFAULT_CUTOFF = 1445
 # --- evidence and causes ------------------------------------------------------------------------------------------------
 
 
-def _evidence(case: Case, touch: t.Optional[TouchFacts]) -> t.Dict[str, t.Any]:
+def _evidence(case: Case, touch: t.Optional[TouchFacts]) -> Evidence:
     store = case.the_store
-    evidence: t.Dict[str, t.Any] = {}
+    evidence: Evidence = {}
     if touch is not None:
         evidence.update(
             identity={"uid": touch.uid, "gid": touch.gid, "groups": touch.groups},
@@ -70,65 +78,93 @@ def read_only(mount: t.Optional[MountFacts]) -> str:
     return "mount" if "ro" in mount.options else ""
 
 
+def _read_only_cause(store: StoreFacts) -> t.Tuple[str, str]:
+    """Which half of the mount is read-only, and what mends that."""
+    where = store.mount.mount_point if store.mount is not None else store.path
+    half = read_only(store.mount)
+    if half == "mount":
+        return "the mount at %s is read-only" % where, "mount -o remount,bind,rw %s" % in_shell(where)
+    if half == "filesystem":
+        return (
+            "the filesystem at %s is read-only" % where,
+            "Look for the reason first (dmesg: a disk error remounts read-only), then: mount -o remount,rw %s"
+            % in_shell(where),
+        )
+    return (
+        "neither the mount at %s nor its superblock is marked read-only, so it is what lies behind" % where,
+        "Look where the storage comes from: a server that exports it read-only, or a disk that is write-protected.",
+    )
+
+
 def _cause(case: Case, touch: TouchFacts) -> t.Tuple[str, str]:
     """What an errno means here, and what mends it."""
     store = case.the_store
     user = case.host.account.user
-    group = case.host.account.group
-    name = touch.error.split(":")[0]
     if touch.errno == errno.EROFS:
-        where = store.mount.mount_point if store.mount is not None else store.path
-        half = read_only(store.mount)
-        if half == "mount":
-            return "%s (%s): this mount is read-only" % (touch.error, where), "mount -o remount,bind,rw %s" % where
-        return (
-            "%s (%s): the filesystem is read-only" % (touch.error, where),
-            "Look for the reason first (dmesg: a disk error remounts read-only), then: mount -o remount,rw %s" % where,
-        )
+        cause, remedy = _read_only_cause(store)
+        return "%s: %s" % (touch.error, cause), remedy
     if touch.errno in (errno.EPERM, errno.EACCES):
-        return _permission(case, touch, user, group)
+        return _permission(case, touch)
     if touch.errno == errno.ENOSPC:
-        return "%s" % touch.error, "Free space or inodes on %s; GC needs a few bytes to begin." % store.path
+        return touch.error, "Free space or inodes on %s; GC needs a few bytes to begin." % store.path
     if touch.errno == errno.EDQUOT:
-        return "%s" % touch.error, "Raise the quota of '%s' on %s." % (user, store.path)
+        return touch.error, "Raise the quota of '%s' on %s." % (user, store.path)
     if touch.errno == errno.ESTALE:
         return (
             "%s: the server no longer knows the file handle" % touch.error,
-            "Unmount and mount again (umount -l %s), then restart the PBS daemons." % store.path,
+            "Unmount and mount again (umount -l %s), then restart the PBS daemons."
+            % in_shell(store.mount.mount_point if store.mount is not None else store.path),
         )
     if touch.errno == errno.EIO:
-        return "%s" % touch.error, "The storage reports errors: look at dmesg and at the disks before anything else."
+        return touch.error, "The storage reports errors: look at dmesg and at the disks before anything else."
     if touch.errno in (errno.ENOSYS, errno.EOPNOTSUPP):
         return "%s: the filesystem has no such call" % touch.error, "Move the datastore to ext4, xfs, ZFS or btrfs."
-    return "%s" % (touch.error or name), "Mend what the error names; GC would meet it too."
+    return touch.error, "Mend what the error names; GC would meet it too."
 
 
-def _permission(case: Case, touch: TouchFacts, user: str, group: str) -> t.Tuple[str, str]:
+def _permission(case: Case, touch: TouchFacts) -> t.Tuple[str, str]:
     file = touch.file
+    account = case.host.account
+    owner = "%s:%s" % (account.user, account.group)
     if file is not None and file.flags:
-        letters = {"immutable": "i", "append": "a"}
-        flags = " and ".join(file.flags)
         return (
-            "%s: the %s flag is set on %s, which stops root too" % (touch.error, flags, touch.path),
-            "chattr %s %s" % (" ".join("-" + letters[flag] for flag in file.flags if flag in letters), touch.path),
+            "%s: the %s set on %s, which stops root too" % (touch.error, _flags(file), touch.path),
+            _without_flags(file, touch.path),
         )
     if file is not None and file.uid != touch.uid:
         return (
             "%s: %s belongs to %d:%d mode %s, and to touch only atime takes the owner, which is not uid %d"
             % (touch.error, touch.path, file.uid, file.gid, file.mode, touch.uid),
-            "chown %s:%s %s" % (user, group, touch.path),
+            "chown %s" % in_shell(owner, touch.path),
         )
-    location = case.the_store.location
-    if location is not None and location.reachable is False:
+    store = case.the_store
+    if store.location is not None and store.location.reachable is False:
+        blocked = store.location.blocked_at
         return (
-            "%s: '%s' cannot enter %s" % (touch.error, user, location.blocked_at),
-            "Let '%s' pass: chmod o+x %s" % (user, location.blocked_at),
+            "%s: '%s' cannot enter %s" % (touch.error, account.user, blocked),
+            "Let '%s' pass: chmod o+x %s" % (account.user, in_shell(blocked)),
         )
+    if touch.step in ("create", "open"):
+        above = store.skeleton
+        for part in (above.base, above.chunks) if above is not None else ():
+            if part is not None and part.uid != touch.uid:
+                return (
+                    "%s: %s belongs to %d:%d mode %s" % (touch.error, part.path, part.uid, part.gid, part.mode),
+                    "chown %s (PBS-OWNER-01 names all that is wrong)" % in_shell(owner, part.path),
+                )
     return (
         "%s at %s" % (touch.error, touch.path),
-        "Check owners and modes from %s downwards; a security module or an ACL may forbid it, too."
-        % case.the_store.path,
+        "Check owners and modes from %s downwards; a security module or an ACL may forbid it, too." % store.path,
     )
+
+
+def _flags(file: FileFacts) -> str:
+    return "%s %s" % (" and ".join(file.flags), "flag is" if len(file.flags) == 1 else "flags are")
+
+
+def _without_flags(file: FileFacts, path: str) -> str:
+    letters = {"immutable": "-i", "append": "-a"}
+    return "chattr %s %s" % (" ".join(letters[flag] for flag in file.flags if flag in letters), in_shell(path))
 
 
 # --- the rules ----------------------------------------------------------------------------------------------------------
@@ -137,14 +173,10 @@ def _permission(case: Case, touch: TouchFacts, user: str, group: str) -> t.Tuple
 def explicit_touch(case: Case) -> Verdict:
     store = case.the_store
     facts = case.need("atime")
-    half = read_only(store.mount)
     if facts.mode == "none":
-        if half:
-            return failed(
-                "%s is mounted read-only (%s): a touch cannot work." % (store.path, half),
-                "mount -o remount,rw %s" % (store.mount.mount_point if store.mount is not None else store.path),
-                **_evidence(case, None),
-            )
+        if read_only(store.mount):
+            cause, remedy = _read_only_cause(store)
+            return failed("A touch in %s cannot work: %s." % (store.path, cause), remedy, **_evidence(case, None))
         return unknown("Only a probe tells, and there was none: %s." % facts.not_tried, **_evidence(case, None))
     probe = facts.probe
     if probe is None:
@@ -165,8 +197,8 @@ def explicit_touch(case: Case) -> Verdict:
         if probe.advanced is None:
             return unknown("The probe gave no answer: %s." % (probe.error or "no file could be made"), **evidence)
         return failed(
-            "utimensat answered success as uid %d, but atime did not move in %s: %s ns before and after. GC would delete "
-            "chunks that backups need." % (probe.uid, _milliseconds(probe), probe.after_ns),
+            "utimensat answered success as uid %d, but atime did not move forward in %s: %s. GC would delete chunks that "
+            "backups need." % (probe.uid, _milliseconds(probe), _before_and_after(probe)),
             "Move the datastore to a filesystem that honours access times (ext4, xfs, ZFS, btrfs, NFS); until then do not "
             "run GC, and do not switch PBS's check off.",
             **evidence,
@@ -187,26 +219,32 @@ def explicit_touch(case: Case) -> Verdict:
     return failed("%s." % (cause[0].upper() + cause[1:] if made_file else cause), remedy, **evidence)
 
 
+def _before_and_after(touch: TouchFacts) -> str:
+    return "%s ns before, %s ns after; required is a later one" % (touch.before_ns, touch.after_ns)
+
+
 def _milliseconds(touch: TouchFacts) -> str:
     return "%.1f ms" % (touch.elapsed_ns / 1e6)
 
 
 def refreshed(case: Case) -> Verdict:
     facts = case.need("atime")
-    probe = facts.probe
     if facts.mode == "none":
         return unknown("Only a probe tells, and there was none: %s." % facts.not_tried)
-    if probe is None:
+    tried = [touch for touch in (facts.probe, facts.zero_chunk) if touch is not None]
+    if not tried:
         raise NotObserved(case.why_not_observed())
-    if not probe.advanced:
-        return skipped("atime did not move in the first place (PBS-ATIME-01).")
-    evidence = {"before_ns": probe.before_ns, "after_ns": probe.after_ns, "refreshed_ns": probe.refreshed_ns}
+    moved = [touch for touch in tried if touch.advanced]
+    if not moved:
+        return skipped("No atime moved in the first place (PBS-ATIME-01).")
+    probe = moved[0]
+    evidence: Evidence = {"before_ns": probe.before_ns, "after_ns": probe.after_ns, "refreshed_ns": probe.refreshed_ns}
     if probe.refreshed_ns is None or probe.before_ns is None:
         return unknown("The attributes could not be refreshed: %s." % (probe.refresh_error or "no answer"), **evidence)
     if probe.refreshed_ns <= probe.before_ns:
         return failed(
-            "atime moved to %s ns, but after a forced refresh it is %s ns again: what the touch showed came from a cache."
-            % (probe.after_ns, probe.refreshed_ns),
+            "atime moved from %s to %s ns, but after a forced refresh it is %s ns: what the touch showed came from a cache."
+            % (probe.before_ns, probe.after_ns, probe.refreshed_ns),
             "Check how the server treats access times (noatime and relatime there do not matter, a dropped SETATTR does).",
             **evidence,
         )
@@ -248,12 +286,13 @@ def zero_chunk(case: Case) -> Verdict:
     if touch.advanced is None:
         return failed(
             "The zero chunk at %s cannot be used: %s." % (touch.path, touch.error),
-            "Move it away; PBS makes a new one.",
+            "mv %s, out of .chunks; PBS makes a new one." % in_shell(touch.path, "DIRECTORY"),
             **evidence,
         )
+    stayed = "" if not touch.advanced else ", and %s ns after a forced refresh" % touch.refreshed_ns
     return failed(
-        "utimensat on the zero chunk answered success as uid %d, but its atime did not move or did not stay."
-        % touch.uid,
+        "utimensat on the zero chunk answered success as uid %d, but its atime did not move forward: %s%s."
+        % (touch.uid, _before_and_after(touch), stayed),
         "Move the datastore in %s to a filesystem that honours access times." % store.path,
         **evidence,
     )
@@ -262,18 +301,24 @@ def zero_chunk(case: Case) -> Verdict:
 def _untouched_zero_chunk(case: Case, chunk: FileFacts, mode: str, not_tried: str) -> Verdict:
     """What can be said of a zero chunk that nobody touched: some failures are certain without a try."""
     wanted = case.host.account
-    evidence = {"path": chunk.path, "uid": chunk.uid, "gid": chunk.gid, "mode": chunk.mode, "flags": chunk.flags}
+    evidence: Evidence = {
+        "path": chunk.path,
+        "uid": chunk.uid,
+        "gid": chunk.gid,
+        "mode": chunk.mode,
+        "flags": chunk.flags,
+    }
     if chunk.flags:
         return failed(
-            "The zero chunk %s has the %s flag: nobody can touch it." % (chunk.path, " and ".join(chunk.flags)),
-            "chattr -i -a %s" % chunk.path,
+            "The %s set on the zero chunk %s: nobody can touch it." % (_flags(chunk), chunk.path),
+            _without_flags(chunk, chunk.path),
             **evidence,
         )
     if wanted.uid is not None and chunk.uid != wanted.uid:
         return failed(
             "The zero chunk %s belongs to uid %d, not to '%s' (%d): every GC will stop there with EPERM."
             % (chunk.path, chunk.uid, wanted.user, wanted.uid),
-            "chown %s:%s %s" % (wanted.user, wanted.group, chunk.path),
+            "chown %s" % in_shell("%s:%s" % (wanted.user, wanted.group), chunk.path),
             **evidence,
         )
     if mode != "none":
@@ -293,8 +338,7 @@ def check_enabled(case: Case) -> Verdict:
     if value is False:
         return failed(
             "gc-atime-safety-check is off for datastore '%s'; required is on." % configured.name,
-            "Remove it from the tuning options: proxmox-backup-manager datastore update %s --tuning '%s'"
-            % (configured.name, _without(configured.tuning, "gc-atime-safety-check")),
+            _tuning_command(configured, {"gc-atime-safety-check": None}),
             tuning=configured.tuning,
         )
     version = case.host.pbs_version
@@ -306,11 +350,16 @@ def check_enabled(case: Case) -> Verdict:
     return passed("PBS's own check is on.")
 
 
-def _without(tuning: t.Mapping[str, t.Any], key: str) -> str:
-    kept = {name: value for name, value in tuning.items() if name != key}
-    return ",".join(
-        "%s=%s" % (name, str(value).lower() if isinstance(value, bool) else value) for name, value in kept.items()
+def _tuning_command(configured: DatastoreConfig, changes: t.Mapping[str, t.Optional[int]]) -> str:
+    """PBS replaces the whole property string, so the options that stay are named again; None takes one out."""
+    wanted = {**configured.tuning, **changes}
+    text = ",".join(
+        "%s=%s" % (name, str(value).lower() if isinstance(value, bool) else value)
+        for name, value in wanted.items()
+        if value is not None
     )
+    what = "--tuning %s" % in_shell(text) if text else "--delete tuning"
+    return "proxmox-backup-manager datastore update %s %s" % (in_shell(configured.name), what)
 
 
 def cutoff(case: Case) -> Verdict:
@@ -319,13 +368,19 @@ def cutoff(case: Case) -> Verdict:
         return unknown("The tuning options do not parse (%s), and PBS-HOST-04 says so." % configured.tuning_error)
     minutes = configured.tuning.get("gc-atime-cutoff", DEFAULT_CUTOFF)
     low, high = case.policy.gc_atime_cutoff_min, case.policy.gc_atime_cutoff_max
-    evidence = {"minutes": minutes, "min": low, "max": high, "explicit": "gc-atime-cutoff" in configured.tuning}
+    evidence: Evidence = {
+        "minutes": minutes,
+        "min": low,
+        "max": high,
+        "explicit": "gc-atime-cutoff" in configured.tuning,
+    }
     if low <= minutes <= high:
         return passed("The cutoff is %d minutes." % minutes, **evidence)
+    # Unset is PBS's default; where the policy does not allow that one, the nearest that it does.
+    wanted = None if low <= DEFAULT_CUTOFF <= high else max(low, min(DEFAULT_CUTOFF, high))
     return failed(
-        "gc-atime-cutoff is %d minutes; the policy wants %d to %d." % (minutes, low, high),
-        "Remove gc-atime-cutoff from the tuning options of '%s' (the default is %d)."
-        % (configured.name, DEFAULT_CUTOFF),
+        "The GC cutoff (gc-atime-cutoff) is %d minutes; the policy wants %d to %d." % (minutes, low, high),
+        _tuning_command(configured, {"gc-atime-cutoff": wanted}),
         **evidence,
     )
 
@@ -335,7 +390,11 @@ def timestamps(case: Case) -> Verdict:
     if facts.mode == "none":
         return unknown("Only a probe tells, and there was none: %s." % facts.not_tried)
     step, offset = facts.granularity_ns, facts.clock_offset_ns
-    evidence = {"granularity_ns": step, "clock_offset_ns": offset, "clock_resolution_ns": facts.clock_resolution_ns}
+    evidence: Evidence = {
+        "granularity_ns": step,
+        "clock_offset_ns": offset,
+        "clock_resolution_ns": facts.clock_resolution_ns,
+    }
     if step is not None and step > SECOND:
         return failed(
             "Timestamps are cut to %g s; PBS compares over one second." % (step / SECOND),
@@ -356,8 +415,9 @@ def timestamps(case: Case) -> Verdict:
             )
     if step is None or offset is None:
         probe = facts.probe
-        reason = probe.error if probe is not None and probe.error else "a given time was not kept"
-        return unknown("How fine the timestamps are could not be found out: %s." % reason, **evidence)
+        why = "it did not keep a time that was set" if step is None else "no stamp of its own clock could be had"
+        reason = probe.error if probe is not None and probe.error else why
+        return unknown("The timestamps of the filesystem could not be measured: %s." % reason, **evidence)
     return passed("Timestamps are kept to %s, and the clocks agree." % _step_name(step), **evidence)
 
 

@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
+import os.path
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
+    Evidence,
+    NotObserved,
     Rule,
     Verdict,
     counted,
     failed,
+    in_shell,
     passed,
     skipped,
     unknown,
@@ -26,9 +30,12 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import
     JobRunFacts,
     SkeletonFacts,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import parse_version
 
 DAY = 86400.0
 PREFIXES = 65536
+HIDDEN_BASE_SINCE = (3, 4, 1)
+"""The first PBS whose GC works in a datastore whose directory has a hidden name."""
 DEEPEST = 7
 """Levels of namespaces below the root; a job without a depth covers them all."""
 
@@ -50,12 +57,14 @@ def drift(case: Case) -> Verdict:
     if store.configured is None:
         if not case.host.pbs_installed:
             return skipped("Proxmox Backup Server is not installed here, so nothing is configured.")
+        if case.configuration_unreadable():
+            raise NotObserved(case.configuration_unreadable())
         return failed(
             "Datastore '%s' is declared, but PBS does not know it." % store.name,
             "ansible-playbook fleetops.pbs.provision",
             declared_path=store.path,
         )
-    found = differences(case.declared, store.configured)
+    found = differences(case.declared, store.configured, case.host.pbs_version)
     if found:
         return failed(
             "Datastore '%s' differs from its declaration: %s."
@@ -71,7 +80,7 @@ def gc_scheduled(case: Case) -> Verdict:
     if not configured.gc_schedule:
         return failed(
             "Datastore '%s' has no gc-schedule: nothing is ever collected." % configured.name,
-            "proxmox-backup-manager datastore update %s --gc-schedule daily" % configured.name,
+            "proxmox-backup-manager datastore update %s --gc-schedule daily" % in_shell(configured.name),
         )
     return passed("GC runs at '%s'." % configured.gc_schedule, schedule=configured.gc_schedule)
 
@@ -83,7 +92,7 @@ def gc_succeeded(case: Case) -> Verdict:
     if run is None or run.state == "created":
         return warned(
             "GC has not run yet on '%s'." % configured.name,
-            "proxmox-backup-manager garbage-collection start %s" % configured.name,
+            "proxmox-backup-manager garbage-collection start %s" % in_shell(configured.name),
         )
     evidence = _run_evidence(run, case.now)
     if run.state == "running":
@@ -109,7 +118,7 @@ def gc_succeeded(case: Case) -> Verdict:
     return passed("The last GC succeeded%s." % ("" if age is None else " %.1f days ago" % max(age, 0.0)), **evidence)
 
 
-def _run_evidence(run: JobRunFacts, now: float) -> t.Dict[str, t.Any]:
+def _run_evidence(run: JobRunFacts, now: float) -> Evidence:
     age = _age_days(run, now)
     return {"state": run.state, "end": run.end, "age_days": None if age is None else round(age, 2), "upid": run.upid}
 
@@ -120,21 +129,24 @@ def _age_days(run: JobRunFacts, now: float) -> t.Optional[float]:
 
 def jobs(case: Case) -> Verdict:
     configured = _configured(case)
-    evidence = {
+    evidence: Evidence = {
         "prune_jobs": [job.id for job in configured.prune_jobs],
         "verify_jobs": [job.id for job in configured.verify_jobs],
     }
+    commands = {
+        "verify": "verify-job create ID --store %s --schedule 'sun 05:00' --outdated-after 30",
+        "prune": "prune-job create ID --store %s --schedule daily --keep-daily 14",
+    }
     missing = [
-        "no %s job covers it" % kind
+        kind
         for kind, found in (("verify", configured.verify_jobs), ("prune", configured.prune_jobs))
         if not any(_covers(job, kind) for job in found)
     ]
     if missing:
         return failed(
-            "Datastore '%s': %s (root namespace, all depths, enabled%s)."
-            % (configured.name, " and ".join(missing), ", with a schedule"),
-            "proxmox-backup-manager %s create ID --store %s --schedule daily …"
-            % ("verify-job" if missing[0].startswith("no verify") else "prune-job", configured.name),
+            "Datastore '%s': %s (required: root namespace, all depths, enabled, with a schedule)."
+            % (configured.name, " and ".join("no %s job covers it" % kind for kind in missing)),
+            "; ".join("proxmox-backup-manager " + commands[kind] % in_shell(configured.name) for kind in missing),
             **evidence,
         )
     return passed("A verify job and a prune job cover the whole datastore.", **evidence)
@@ -159,13 +171,13 @@ def maintenance(case: Case) -> Verdict:
             "Datastore '%s' is in maintenance mode `delete`%s: a removal failed half way, and PBS offers no way back."
             % (configured.name, message),
             "Finish the removal (proxmox-backup-manager datastore remove %s), or take the line out of datastore.cfg with "
-            "both daemons stopped." % configured.name,
+            "both daemons stopped." % in_shell(configured.name),
             severity="high",
             type=kind,
         )
     return failed(
         "Datastore '%s' is in maintenance mode `%s`%s: GC does not run." % (configured.name, kind, message),
-        "proxmox-backup-manager datastore update %s --delete maintenance-mode" % configured.name,
+        "proxmox-backup-manager datastore update %s --delete maintenance-mode" % in_shell(configured.name),
         type=kind,
     )
 
@@ -173,8 +185,10 @@ def maintenance(case: Case) -> Verdict:
 def whole(case: Case) -> Verdict:
     store = case.the_store
     found: SkeletonFacts = case.need("skeleton")
-    evidence: t.Dict[str, t.Any] = {"state": found.state, "prefixes": found.prefixes, "missing": found.missing}
+    evidence: Evidence = {"state": found.state, "prefixes": found.prefixes, "missing": found.missing}
     known = store.configured is not None
+    if found.state == "whole" and os.path.basename(store.path).startswith("."):
+        return _hidden(case, evidence)
     if found.state == "whole":
         return passed("All 65,536 prefix directories and .lock are there.", **evidence)
     if found.state in ("absent", "empty"):
@@ -202,10 +216,24 @@ def whole(case: Case) -> Verdict:
             foreign=found.foreign,
             **evidence,
         )
-    return _half_made(case, found, evidence)
+    return _half_made(found, evidence)
 
 
-def _half_made(case: Case, found: SkeletonFacts, evidence: t.Dict[str, t.Any]) -> Verdict:
+def _hidden(case: Case, evidence: Evidence) -> Verdict:
+    """PBS before 3.4.1 passes over hidden names when it looks for indexes, the datastore's own directory included."""
+    store, version = case.the_store, case.host.pbs_version
+    if version and parse_version(version) >= HIDDEN_BASE_SINCE:
+        return passed("The chunk store is whole; PBS %s collects below a hidden name, too." % version, **evidence)
+    return failed(
+        "The last part of %s begins with a dot: the GC of PBS before 3.4.1 finds no index there%s."
+        % (store.path, ", and this is %s" % version if version else ""),
+        "Do not run GC. Upgrade PBS to 3.4.1 or newer, or move the datastore to a path without the dot.",
+        severity="critical",
+        **evidence,
+    )
+
+
+def _half_made(found: SkeletonFacts, evidence: Evidence) -> Verdict:
     if found.prefixes == PREFIXES:
         return warned(
             ".lock is missing; PBS makes it again when it opens the datastore, and refuses a reuse without it.",

@@ -10,10 +10,12 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
+    Evidence,
     Rule,
     Verdict,
     counted,
     failed,
+    in_shell,
     passed,
     unknown,
     warned,
@@ -26,16 +28,20 @@ OVERFLOW_ID = 65534
 
 def account(case: Case) -> Verdict:
     found = case.host.account
-    evidence = {"uid": found.uid, "primary_gid": found.primary_gid, "gid": found.gid}
+    evidence: Evidence = {"uid": found.uid, "primary_gid": found.primary_gid, "gid": found.gid}
     if found.uid is None:
-        return failed("There is no user '%s'." % found.user, "adduser --system --group %s" % found.user, **evidence)
+        return failed(
+            "There is no user '%s'." % found.user, "adduser --system --group %s" % in_shell(found.user), **evidence
+        )
     if found.gid is None:
-        return failed("There is no group '%s'." % found.group, "groupadd --system %s" % found.group, **evidence)
+        return failed(
+            "There is no group '%s'." % found.group, "groupadd --system %s" % in_shell(found.group), **evidence
+        )
     if found.primary_gid != found.gid:
         return failed(
             "The primary group of user '%s' is gid %s, but group '%s' is gid %d: PBS creates with the one and demands the "
             "other." % (found.user, found.primary_gid, found.group, found.gid),
-            "usermod -g %s %s" % (found.group, found.user),
+            "usermod -g %s" % in_shell(found.group, found.user),
             **evidence,
         )
     return passed("%s:%s is %d:%d." % (found.user, found.group, found.uid, found.gid), **evidence)
@@ -43,7 +49,7 @@ def account(case: Case) -> Verdict:
 
 def clock(case: Case) -> Verdict:
     found = case.host.clock
-    evidence = {"state": found.state, "status": found.status, "max_error_us": found.max_error_us}
+    evidence: Evidence = {"state": found.state, "status": found.status, "max_error_us": found.max_error_us}
     if found.synchronised is None:
         return unknown("The kernel did not say whether its clock is synchronised: %s." % found.error)
     if not found.synchronised:
@@ -61,13 +67,13 @@ def daemons(case: Case) -> Verdict:
         return unknown("systemd does not run here, so the state of the daemons is not known.")
     if not found:
         return unknown("The state of the daemons could not be found out.")
-    evidence: t.Dict[str, t.Any] = {
+    evidence: Evidence = {
         daemon.unit: {"active": daemon.active_state, "pid": daemon.main_pid, "replaced": daemon.replaced}
         for daemon in found
     }
-    errors = ["%s: %s" % (daemon.unit, daemon.error) for daemon in found if daemon.error and not daemon.active_state]
-    if errors:
-        return unknown("; ".join(errors) + ".", **evidence)
+    silent = [daemon for daemon in found if daemon.error and not daemon.active_state]
+    if silent:
+        return unknown("%s." % "; ".join("%s: %s" % (d.unit, d.error) for d in silent), **evidence)
     down = [daemon for daemon in found if daemon.active_state != "active"]
     if down:
         return failed(
@@ -83,6 +89,14 @@ def daemons(case: Case) -> Verdict:
             "systemctl restart %s, when no backup is running" % " ".join(d.unit for d in replaced),
             **evidence,
         )
+    unclear = [daemon for daemon in found if daemon.replaced is None]
+    if unclear:
+        return unknown(
+            "Whether %s runs the installed version could not be found out: %s."
+            % (unclear[0].unit, unclear[0].error or "it has no main process"),
+            "Run preflight as root (become: true).",
+            **evidence,
+        )
     workers = sorted(pid for daemon in found for pid in daemon.old_workers)
     if workers:
         return warned(
@@ -92,9 +106,8 @@ def daemons(case: Case) -> Verdict:
             old_workers=workers,
             **evidence,
         )
-    return passed(
-        "Both daemons are active and run the installed version %s." % (case.host.pbs_version or ""), **evidence
-    )
+    version = " (%s)" % case.host.pbs_version if case.host.pbs_version else ""
+    return passed("Both daemons are active and run the installed version%s." % version, **evidence)
 
 
 def configuration(case: Case) -> Verdict:
@@ -104,19 +117,28 @@ def configuration(case: Case) -> Verdict:
         return unknown("%s: %s." % (directory.path, directory.error), "Run preflight as root (become: true).")
     if not directory.exists:
         return failed("%s does not exist." % directory.path, "apt install --reinstall proxmox-backup-server")
-    broken = ["%s: %s" % (_where(file), file.error) for file in directory.files if file.exists and file.parsed is False]
-    broken += [
-        "datastore '%s', tuning: %s" % (store.name, store.configured.tuning_error)
+    files = [file for file in directory.files if file.exists]
+    evidence: Evidence = {"uid": directory.uid, "gid": directory.gid, "mode": directory.mode}
+    broken = ["%s: %s" % (_where(file), file.error) for file in files if file.parsed is False]
+    if broken:
+        return failed(
+            "%s: %s." % (counted(len(broken), "file does not parse", "files do not parse"), "; ".join(broken)),
+            "Correct the line that is named; PBS has no comment syntax, and one wrong line hides the whole file.",
+            broken=broken,
+            **evidence,
+        )
+    untuned = [
+        (store.name, store.configured.tuning_error)
         for store in case.stores
         if store.configured is not None and store.configured.tuning_error
     ]
-    evidence = {"uid": directory.uid, "gid": directory.gid, "mode": directory.mode}
-    if broken:
+    if untuned:
         return failed(
-            "%s of the configuration cannot be used as it stands: %s."
-            % (counted(len(broken), "part"), "; ".join(broken)),
-            "Correct the line that is named; PBS has no comment syntax, and one wrong line hides the whole file.",
-            broken=broken,
+            "Tuning options do not parse: %s. PBS keeps them as they are, and the next GC stops there."
+            % "; ".join("datastore '%s', %s" % item for item in untuned),
+            "proxmox-backup-manager datastore update %s --tuning … with options that PBS knows, or --delete tuning"
+            % in_shell(untuned[0][0]),
+            broken=[error for _name, error in untuned],
             **evidence,
         )
     if directory.mode != "0700" or (
@@ -125,19 +147,28 @@ def configuration(case: Case) -> Verdict:
         return failed(
             "%s is %s:%s %s; required is %s:%s 0700."
             % (directory.path, directory.uid, directory.gid, directory.mode, wanted.uid, wanted.gid),
-            "chown %s:%s %s && chmod 0700 %s" % (wanted.user, wanted.group, directory.path, directory.path),
+            "chown %s && chmod 0700 %s"
+            % (in_shell("%s:%s" % (wanted.user, wanted.group), directory.path), in_shell(directory.path)),
             **evidence,
         )
-    closed = [file for file in directory.files if file.exists and file.readable is False]
+    closed = [file for file in files if file.readable is False]
     if closed:
         return failed(
             "User '%s' cannot read %s." % (wanted.user, ", ".join(file.path for file in closed)),
-            "chown root:%s FILE && chmod 0640 FILE" % wanted.group,
+            "chown root:%s %s && chmod 0640 %s"
+            % (wanted.group, in_shell(*(file.path for file in closed)), in_shell(*(file.path for file in closed))),
             unreadable=[file.path for file in closed],
             **evidence,
         )
-    parsed = [file for file in directory.files if file.parsed]
-    return passed("%s is 0700, and %s parse." % (directory.path, counted(len(parsed), "file")), **evidence)
+    unread = [file for file in files if file.parsed is None]
+    if unread:
+        return unknown(
+            "%s could not be read: %s." % (unread[0].path, unread[0].error or "no reason was given"),
+            "Run preflight as root (become: true).",
+            **evidence,
+        )
+    parsing = counted(len(files), "file parses", "files parse")
+    return passed("%s is 0700, and %s." % (directory.path, parsing), **evidence)
 
 
 def _where(file: ConfigFileFacts) -> str:
@@ -165,12 +196,15 @@ def id_map(case: Case) -> Verdict:
     if account_facts.uid is None or account_facts.gid is None:
         return unknown("The ids of '%s' are not known, so neither is their mapping." % account_facts.user)
     outer_uid, outer_gid = _outside(found.uids, account_facts.uid), _outside(found.gids, account_facts.gid)
-    evidence = {"outer_uid": outer_uid, "outer_gid": outer_gid}
+    evidence: Evidence = {"outer_uid": outer_uid, "outer_gid": outer_gid}
     if outer_uid is None or outer_gid is None:
+        unmapped = ["uid %d" % account_facts.uid] if outer_uid is None else []
+        unmapped += ["gid %d" % account_facts.gid] if outer_gid is None else []
         return failed(
-            "User namespace without a mapping for %s:%s (%d:%d)."
-            % (account_facts.user, account_facts.group, account_facts.uid, account_facts.gid),
-            "Extend the container's id map (lxc.idmap, /etc/subuid, /etc/subgid) over id %d." % account_facts.uid,
+            "This user namespace has no mapping for %s of %s:%s."
+            % (" and ".join(unmapped), account_facts.user, account_facts.group),
+            "Extend the container's id map over %s (lxc.idmap, /etc/subuid, /etc/subgid), and restart it."
+            % " and ".join(unmapped),
             **evidence,
         )
     nobodys = [store.path for store in case.stores if store.location is not None and store.location.uid == OVERFLOW_ID]

@@ -12,10 +12,13 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.atime import read_only
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
+    Evidence,
+    NotObserved,
     Rule,
     Verdict,
     counted,
     failed,
+    in_shell,
     passed,
     skipped,
     unknown,
@@ -61,7 +64,7 @@ OBJECT_STORES = frozenset(
         "blobfuse",
         "blobfuse2",
         "geesefs",
-        "mount-s3",
+        "mountpoint-s3",
         "juicefs",
     )
 )
@@ -71,6 +74,13 @@ ANY_SIZE = frozenset(("xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "ceph"
 
 ATIME_OPTIONS = ("noatime", "strictatime", "relatime")
 FLAGS = (("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec"), ("sync", "async"), ("nodiratime", "diratime"))
+IMPLIED = {
+    "user": ("noexec", "nosuid", "nodev"),
+    "users": ("noexec", "nosuid", "nodev"),
+    "owner": ("nosuid", "nodev"),
+    "group": ("nosuid", "nodev"),
+}
+"""What mount(8) adds where others than root may mount."""
 BOOT_ONLY = ("noauto", "nofail", "user", "users", "owner", "group", "defaults", "auto", "nouser", "loop")
 
 
@@ -78,7 +88,7 @@ def _mount(case: Case) -> MountFacts:
     return t.cast(MountFacts, case.need("mount"))
 
 
-def _evidence(mount: MountFacts) -> t.Dict[str, t.Any]:
+def _evidence(mount: MountFacts) -> Evidence:
     return {
         "mount_point": mount.mount_point,
         "source": mount.source,
@@ -100,36 +110,43 @@ def declared_mount(case: Case) -> Verdict:
     mount = _mount(case)
     contract = _contract(case)
     path = case.the_store.path
+    waiting = _mounted_at_boot_only(case, mount)
+    if waiting is not None:
+        return failed(
+            "%s mounts %s at %s at boot, but it is not mounted now: %s lies on %s (mounted at %s)."
+            % (waiting.file, waiting.source, waiting.where, path, mount.source, mount.mount_point),
+            "mount %s, and find out why it was not mounted; do not run GC or backups before." % in_shell(waiting.where),
+            **_evidence(mount),
+        )
+    point, source = contract.get("path"), contract.get("source")
+    matches = case.the_store.declared_source_matches
+    if mount.is_root and not point and matches is not True:
+        return failed(
+            "%s lies on the root filesystem (%s on /)%s."
+            % (path, mount.fstype, ", declared is %s" % source if source else ""),
+            "Mount a filesystem of its own there. If one should be mounted, it is not: do not run GC or backups now.",
+            severity="" if source else "medium",
+            **_evidence(mount),
+        )
     if not contract:
-        if mount.is_root:
-            return failed(
-                "%s lies on the root filesystem (%s on /)." % (path, mount.fstype),
-                "Mount a filesystem of its own there. If one should be mounted, it is not: do not run GC or backups now.",
-                severity="medium",
-                **_evidence(mount),
-            )
         return passed("%s is on %s, mounted at %s." % (path, mount.source, mount.mount_point), **_evidence(mount))
     wrong = []
-    point = contract.get("path")
     if point and os.path.normpath(point) != mount.mount_point:
         wrong.append("it is on the mount at %s, declared is %s" % (mount.mount_point, point))
-    elif mount.is_root and contract.get("source"):
-        wrong.append("it lies on the root filesystem")
     if contract.get("fstype") and not _same_fstype(contract["fstype"], mount.fstype):
         wrong.append("filesystem %s, declared is %s" % (mount.fstype, contract["fstype"]))
-    matches = case.the_store.declared_source_matches
-    if contract.get("source") and matches is False:
-        wrong.append("%s is mounted, declared is %s" % (mount.source, contract["source"]))
+    if source and matches is False:
+        wrong.append("%s is mounted, declared is %s" % (mount.source, source))
     if wrong:
         return failed(
             "%s is not on the declared mount: %s." % (path, "; ".join(wrong)),
-            "mount %s, and find out why it was not mounted; do not run GC or backups before." % (point or path),
+            "mount %s, and find out why it was not mounted; do not run GC or backups before." % in_shell(point or path),
             declared=dict(contract),
             **_evidence(mount),
         )
-    if contract.get("source") and matches is None:
+    if source and matches is None:
         return unknown(
-            "Whether %s is the declared %s could not be found out." % (mount.source, contract["source"]),
+            "Whether %s is the declared %s could not be found out." % (mount.source, source),
             "Declare the source as UUID=… or as a path below /dev/disk.",
             **_evidence(mount),
         )
@@ -144,9 +161,16 @@ def _same_fstype(declared: str, live: str) -> bool:
 
 
 def _own_persistent(case: Case, mount: MountFacts) -> t.List[PersistentMount]:
-    return [
-        entry for entry in case.need("persistent") if entry.where == mount.mount_point or entry.kind in ("zfs", "pbs")
-    ]
+    return [entry for entry in case.need("persistent") if entry.where == mount.mount_point]
+
+
+def _mounted_at_boot_only(case: Case, mount: MountFacts) -> t.Optional[PersistentMount]:
+    """What will be mounted at boot between the present mount and the datastore, and is not mounted now."""
+    for entry in case.the_store.persistent or ():
+        automatic = entry.kind != "pbs" and entry.active_at_boot and entry.source_matches is not True
+        if automatic and _below(entry.where, mount.mount_point):
+            return entry
+    return None
 
 
 def persistent(case: Case) -> Verdict:
@@ -156,13 +180,20 @@ def persistent(case: Case) -> Verdict:
     entries = _own_persistent(case, mount)
     if mount.is_root:
         return skipped("The root filesystem always comes back.")
-    evidence: t.Dict[str, t.Any] = {
+    evidence: Evidence = {
         "entries": [
             {"kind": e.kind, "where": e.where, "source": e.source, "file": e.file, "active_at_boot": e.active_at_boot}
             for e in entries
         ],
         **_evidence(mount),
     }
+    if mount.deleted:
+        return failed(
+            "The directory that is mounted at %s was removed from its filesystem: nothing can mount it again."
+            % mount.mount_point,
+            "Copy what is needed while it is still mounted (cp -a), then make the directory and the mount anew.",
+            **evidence,
+        )
     if not entries:
         return failed(
             "Nothing mounts %s at boot: no line in /etc/fstab, no .mount unit, no ZFS dataset." % mount.mount_point,
@@ -170,6 +201,7 @@ def persistent(case: Case) -> Verdict:
             **evidence,
         )
     good = [entry for entry in entries if entry.active_at_boot and entry.source_matches is not False]
+    good.sort(key=lambda entry: entry.source_matches is None)
     if good:
         first = good[0]
         if first.source_matches is None and first.kind in ("fstab", "systemd"):
@@ -201,9 +233,20 @@ def persistent(case: Case) -> Verdict:
     return failed(
         "%s knows %s, but does not mount it at boot (%s)."
         % (entries[0].file, mount.mount_point, entries[0].detail or "not active at boot"),
-        "Remove `noauto` or enable the unit: systemctl enable UNIT.mount; for ZFS: zfs set canmount=on DATASET.",
+        _activate(entries[0]),
         **evidence,
     )
+
+
+def _activate(entry: PersistentMount) -> str:
+    """What makes an entry count at boot."""
+    if entry.kind == "zfs":
+        return "zfs set canmount=on %s" % in_shell(entry.file)
+    if entry.kind == "systemd":
+        return "systemctl enable %s" % in_shell(os.path.basename(entry.file))
+    if entry.kind == "fstab":
+        return "Remove `noauto` from the line for %s in %s, or what overrides it." % (entry.where, entry.file)
+    return "Unmask %s." % entry.file
 
 
 def filesystem(case: Case) -> Verdict:
@@ -212,7 +255,8 @@ def filesystem(case: Case) -> Verdict:
     move = "Move the datastore to ext4, xfs, ZFS or btrfs."
     if kind in UNFIT:
         return failed("%s cannot carry a chunk store: %s." % (kind, UNFIT[kind]), move, **_evidence(mount))
-    if kind in OBJECT_STORES:
+    if kind in OBJECT_STORES or (kind == "fuse" and "fuse." + mount.source in OBJECT_STORES):
+        kind = kind if kind in OBJECT_STORES else "%s (fuse)" % mount.source
         return failed(
             "%s shows an object store as a filesystem: owners, access times and locks are only pretended." % kind,
             "Use PBS's own S3 backend (since 4.0), with a local cache.",
@@ -238,15 +282,15 @@ def writable(case: Case) -> Verdict:
     if half == "filesystem":
         return failed(
             "%s: the filesystem itself is read-only (superblock option ro)." % mount.mount_point,
-            "Look for the reason first (dmesg: a disk error remounts read-only), repair, then mount -o remount,rw %s."
-            % mount.mount_point,
+            "Look for the reason first (dmesg: a disk error remounts read-only), repair, then: mount -o remount,rw %s"
+            % in_shell(mount.mount_point),
             half=half,
             **_evidence(mount),
         )
     if half == "mount":
         return failed(
             "%s: this mount is read-only (mount option ro), the filesystem below is not." % mount.mount_point,
-            "mount -o remount,bind,rw %s" % mount.mount_point,
+            "mount -o remount,bind,rw %s" % in_shell(mount.mount_point),
             half=half,
             **_evidence(mount),
         )
@@ -259,9 +303,7 @@ def options(case: Case) -> Verdict:
     if not required and not forbidden:
         return skipped("No options are declared.")
     mount = _mount(case)
-    live = set(mount.options) | set(mount.super_options)
-    if read_only(mount):
-        live.discard("rw")
+    live = _in_force(mount)
     missing = [o for o in required if o not in live and o not in BOOT_ONLY and not o.startswith(("x-", "_netdev"))]
     present = [option for option in forbidden if option in live]
     severity = contract.get("severity") or ""
@@ -270,14 +312,33 @@ def options(case: Case) -> Verdict:
         parts += ["forbidden and present: %s" % ", ".join(present)] if present else []
         return failed(
             "%s: %s." % (mount.mount_point, "; ".join(parts)),
-            "mount -o remount,%s %s, and the same where it is mounted at boot."
-            % (",".join(missing) or "…", mount.mount_point),
+            _mend_options(missing, present, mount),
             severity=severity,
             missing=missing,
             present=present,
             **_evidence(mount),
         )
     return passed("The options satisfy the contract.", **_evidence(mount))
+
+
+def _in_force(mount: MountFacts) -> t.Set[str]:
+    """The options that hold, with those that the kernel does not show because they are the default."""
+    live = set(mount.options) | set(mount.super_options)
+    if read_only(mount):
+        live.discard("rw")
+    if not live & {"noatime", "relatime"}:
+        live.add("strictatime")
+    live.update(opposite for flag, opposite in (*FLAGS, ("noatime", "atime")) if flag not in live)
+    return live
+
+
+def _mend_options(missing: t.Sequence[str], present: t.Sequence[str], mount: MountFacts) -> str:
+    parts = []
+    if missing:
+        parts.append("mount -o remount,%s" % in_shell(",".join(missing), mount.mount_point))
+    if present:
+        parts.append("remount %s without %s" % (mount.mount_point, ", ".join(present)))
+    return "%s; and the same where the mount is made at boot." % "; ".join(parts)
 
 
 def options_persist(case: Case) -> Verdict:
@@ -291,11 +352,11 @@ def options_persist(case: Case) -> Verdict:
         return skipped("No line of /etc/fstab and no unit to compare with (PBS-MOUNT-02).")
     entry = entries[0]
     differences = _option_differences(entry.options, mount)
-    evidence = {"persistent": entry.options, "file": entry.file, **_evidence(mount)}
+    evidence: Evidence = {"persistent": entry.options, "file": entry.file, **_evidence(mount)}
     if differences:
         return failed(
             "%s is mounted otherwise than %s says: %s." % (mount.mount_point, entry.file, "; ".join(differences)),
-            "mount -o remount %s, or correct %s." % (mount.mount_point, entry.file),
+            "mount -o remount %s, or correct %s." % (in_shell(mount.mount_point), entry.file),
             differences=differences,
             **evidence,
         )
@@ -305,6 +366,7 @@ def options_persist(case: Case) -> Verdict:
 def _option_differences(written: t.Sequence[str], mount: MountFacts) -> t.List[str]:
     """Compare what the kernel shows of an option list; the last of contradicting options wins, as mount(8) has it."""
     live = set(mount.options)
+    written = [part for option in written for part in (*IMPLIED.get(option, ()), option)]
     differences = []
     wants_ro = _last(written, ("ro", "rw"), "rw") == "ro"
     if wants_ro != bool(read_only(mount)):
@@ -335,7 +397,7 @@ def directory_limit(case: Case) -> Verdict:
         return passed("All 65,536 prefix directories are there.")
     mount = _mount(case)
     dir_nlink = case.the_store.dir_nlink
-    evidence = {"fstype": mount.fstype, "dir_nlink": dir_nlink}
+    evidence: Evidence = {"fstype": mount.fstype, "dir_nlink": dir_nlink}
     if mount.fstype in ("ext2", "ext3"):
         return failed("%s ends at about 32,000 directories in one." % mount.fstype, "Move to ext4.", **evidence)
     if mount.fstype == "ext4":
@@ -344,7 +406,7 @@ def directory_limit(case: Case) -> Verdict:
         if not dir_nlink:
             return failed(
                 "ext4 without dir_nlink ends at 64,998 directories in one; a chunk store has 65,536.",
-                "Unmounted: tune2fs -O dir_nlink %s && e2fsck -f %s" % (mount.source, mount.source),
+                "Unmounted: tune2fs -O dir_nlink %s && e2fsck -f %s" % (in_shell(mount.source), in_shell(mount.source)),
                 **evidence,
             )
         return passed("ext4 with dir_nlink.", **evidence)
@@ -362,7 +424,7 @@ def directory_limit(case: Case) -> Verdict:
 def space(case: Case) -> Verdict:
     found: SpaceFacts = case.need("space")
     policy = case.policy
-    evidence: t.Dict[str, t.Any] = {
+    evidence: Evidence = {
         "bytes_total": found.bytes_total,
         "bytes_available": found.bytes_available,
         "inodes_total": found.inodes_total,
@@ -375,30 +437,33 @@ def space(case: Case) -> Verdict:
             return failed(
                 "%s." % short, "Use a larger filesystem, or make it with more inodes (mkfs.ext4 -N).", **evidence
             )
+    if not found.bytes_total:
+        return unknown("The filesystem says nothing about its size.", **evidence)
     bytes_free = _percent(found.bytes_available, found.bytes_total)
     inodes_free = _percent(found.inodes_available, found.inodes_total) if found.inodes_total else 100.0
-    evidence.update(bytes_free_percent=round(bytes_free, 2), inodes_free_percent=round(inodes_free, 2))
+    evidence.update(bytes_free_percent=bytes_free, inodes_free_percent=inodes_free)
     remedy = "Prune and collect garbage, or grow the filesystem."
     for what, free, fail in (
-        ("space", bytes_free, policy.space_fail_percent),
+        ("bytes", bytes_free, policy.space_fail_percent),
         ("inodes", inodes_free, policy.inodes_fail_percent),
     ):
         if free < fail:
-            return failed("%.1f %% of the %s free; required are %g %%." % (free, what, fail), remedy, **evidence)
+            return failed("%.1f %% of the %s are free; required are %g %%." % (free, what, fail), remedy, **evidence)
     for what, free, warn in (
-        ("space", bytes_free, policy.space_warn_percent),
+        ("bytes", bytes_free, policy.space_warn_percent),
         ("inodes", inodes_free, policy.inodes_warn_percent),
     ):
         if free < warn:
             return warned(
-                "%.1f %% of the %s free; below %g %% it is time to act." % (free, what, warn), remedy, **evidence
+                "%.1f %% of the %s are free; below %g %% it is time to act." % (free, what, warn), remedy, **evidence
             )
     inodes_text = "%.0f %% of the inodes" % inodes_free if found.inodes_total else "inodes without limit"
-    return passed("%.0f %% of the space and %s are free." % (bytes_free, inodes_text), **evidence)
+    return passed("%.0f %% of the bytes and %s are free." % (bytes_free, inodes_text), **evidence)
 
 
 def _percent(part: int, whole: int) -> float:
-    return 100.0 * part / whole if whole else 0.0
+    """Cut, not rounded, to what is shown: 4.96 is not 5.0 where 5 are required."""
+    return part * 1000 // whole / 10
 
 
 def _too_small_for_creation(case: Case, found: SpaceFacts) -> str:
@@ -421,12 +486,53 @@ def network(case: Case) -> Verdict:
         return skipped("%s is no network filesystem." % mount.fstype)
     live = set(mount.options) | set(mount.super_options)
     if mount.fstype in ("nfs", "nfs4"):
-        problems, remedy = _nfs(live)
-    else:
-        problems, remedy = _cifs(case, live)
+        return _nfs(mount, live)
+    return _cifs(case, mount, live)
+
+
+def _nfs(mount: MountFacts, live: t.Set[str]) -> Verdict:
+    problems, remedies = [], []
+    if live & {"soft", "softerr"}:
+        problems.append("soft: a slow server becomes an I/O error, and verify renames good chunks")
+        remedies.append("`hard`")
+    if live & {"nolock", "local_lock=all", "local_lock=posix"}:
+        problems.append("locks stay on this client (nolock or local_lock), no other host sees them")
+        remedies.append("`lock,local_lock=none`")
     if problems:
         return failed(
-            "%s: %s." % (mount.mount_point, "; ".join(problems)), remedy, problems=problems, **_evidence(mount)
+            "%s: %s." % (mount.mount_point, "; ".join(problems)),
+            "Unmount, and mount again with %s." % " and ".join(remedies),
+            problems=problems,
+            **_evidence(mount),
+        )
+    return passed("The NFS mount is hard, and its locks reach the server.", **_evidence(mount))
+
+
+def _cifs(case: Case, mount: MountFacts, live: t.Set[str]) -> Verdict:
+    account = case.host.account
+    problems = []
+    if "nobrl" in live:
+        problems.append("nobrl: locks do not reach the server")
+    forced = [
+        (key, option.split("=", 1)[1], wanted)
+        for key, wanted in (("uid", account.uid), ("gid", account.gid))
+        for option in sorted(live)
+        if "force" + key in live and option.startswith(key + "=")
+    ]
+    for key, given, wanted in forced:
+        if wanted is not None and given != str(wanted):
+            problems.append("%s is forced to %s, '%s' is %d" % (key, given, account.user, wanted))
+    if problems:
+        return failed(
+            "%s: %s." % (mount.mount_point, "; ".join(problems)),
+            "Unmount, and mount again with uid=%s,gid=%s,forceuid,forcegid and without nobrl."
+            % (account.uid, account.gid),
+            problems=problems,
+            **_evidence(mount),
+        )
+    if any(wanted is None for _key, _given, wanted in forced):
+        return unknown(
+            "Owners are forced, and the ids of '%s' are not known (PBS-HOST-01)." % account.user, **_evidence(mount)
         )
     if "noserverino" in live:
         return warned(
@@ -435,28 +541,7 @@ def network(case: Case) -> Verdict:
             severity="medium",
             **_evidence(mount),
         )
-    return passed("The %s mount is hard, and its locks reach the server." % mount.fstype, **_evidence(mount))
-
-
-def _nfs(live: t.Set[str]) -> t.Tuple[t.List[str], str]:
-    problems = []
-    if live & {"soft", "softerr"}:
-        problems.append("soft: a slow server becomes an I/O error, and verify renames good chunks")
-    if live & {"nolock", "local_lock=all", "local_lock=posix"}:
-        problems.append("locks stay on this client (nolock or local_lock), no other host sees them")
-    return problems, "Mount with `hard` and without `nolock`."
-
-
-def _cifs(case: Case, live: t.Set[str]) -> t.Tuple[t.List[str], str]:
-    account = case.host.account
-    problems = []
-    if "nobrl" in live:
-        problems.append("nobrl: locks do not reach the server")
-    for key, wanted in (("uid", account.uid), ("gid", account.gid)):
-        given = next((option.split("=", 1)[1] for option in live if option.startswith(key + "=")), None)
-        if "force" + key in live and wanted is not None and given is not None and given != str(wanted):
-            problems.append("%s is forced to %s, '%s' is %d" % (key, given, account.user, wanted))
-    return problems, "Mount with uid=%s,gid=%s,forceuid,forcegid and without nobrl." % (account.uid, account.gid)
+    return passed("The locks of the CIFS mount reach the server, and no wrong owner is forced.", **_evidence(mount))
 
 
 # --- who else sees it ---------------------------------------------------------------------------------------------------
@@ -466,8 +551,11 @@ def daemon_view(case: Case) -> Verdict:
     views = case.the_store.daemon_views
     if not views:
         return unknown("No running daemon could be asked what it sees at %s." % case.the_store.path)
-    evidence = {
-        "views": [{"unit": view.unit, "pid": view.pid, "same": view.same, "detail": view.detail} for view in views]
+    evidence: Evidence = {
+        "views": [
+            {"unit": view.unit, "pid": view.pid, "same": view.same, "detail": view.detail, "options": view.options}
+            for view in views
+        ]
     }
     other = [view for view in views if view.same is False]
     if other:
@@ -475,6 +563,16 @@ def daemon_view(case: Case) -> Verdict:
             "%s (process %d) sees something else at %s: %s."
             % (other[0].unit, other[0].pid, case.the_store.path, other[0].detail),
             "systemctl restart proxmox-backup proxmox-backup-proxy, when no backup is running.",
+            **evidence,
+        )
+    mount = case.the_store.mount
+    closed = [view for view in views if "ro" in view.options and not read_only(mount)]
+    if closed:
+        return failed(
+            "%s (process %d) sees %s read-only, while it is read-write outside of the unit."
+            % (closed[0].unit, closed[0].pid, case.the_store.path),
+            "A drop-in for the unit: [Service] ReadWritePaths=%s; then restart it when no backup is running."
+            % case.the_store.path,
             **evidence,
         )
     unclear = [view for view in views if view.same is None]
@@ -493,7 +591,9 @@ def unit_order(case: Case) -> Verdict:
     orders = store.unit_order
     if not orders:
         return unknown("The order of the units could not be found out.")
-    evidence = {"units": [{"unit": order.unit, "waits": order.waits, "by": order.by} for order in orders]}
+    evidence: Evidence = {
+        "units": [{"unit": order.unit, "waits": order.waits, "by": order.by, "needs": order.needs} for order in orders]
+    }
     idle = [order for order in orders if order.waits is False]
     if idle:
         return failed(
@@ -521,11 +621,7 @@ def _overlap(one: StoreFacts, two: StoreFacts) -> str:
     a, b = one.location, two.location
     if a is not None and b is not None and a.exists and b.exists and (a.dev, a.ino) == (b.dev, b.ino):
         return "are one directory (device %d, inode %d)" % (a.dev, a.ino)
-    pairs = [(_real(one), _real(two))]
-    here, there = _inside(one), _inside(two)
-    if here is not None and there is not None and here[0] == there[0]:
-        pairs.append((here[1], there[1]))
-    for mine, other in pairs:
+    for mine, other in _places(one, two):
         if mine == other:
             return "are one directory"
         if _below(mine, other):
@@ -533,6 +629,21 @@ def _overlap(one: StoreFacts, two: StoreFacts) -> str:
         if _below(other, mine):
             return "are nested: %s lies inside %s" % (two.path, one.path)
     return ""
+
+
+def _places(one: StoreFacts, two: StoreFacts) -> t.List[t.Tuple[str, str]]:
+    """Pairs of paths of two datastores that can be compared with each other."""
+    pairs = []
+    if one.mounted is not False and two.mounted is not False:
+        pairs.append((_real(one), _real(two)))
+        here, there = _inside(one), _inside(two)
+        if here is not None and there is not None and here[0] == there[0]:
+            pairs.append((here[1], there[1]))
+    first, second = one.configured, two.configured
+    if first is not None and second is not None and first.backing_device == second.backing_device != "":
+        # The paths of removable datastores are relative to their device, mounted or not.
+        pairs.append(("/" + first.path.strip("/"), "/" + second.path.strip("/")))
+    return pairs
 
 
 def _real(store: StoreFacts) -> str:
@@ -547,7 +658,7 @@ def _below(path: str, parent: str) -> bool:
 
 def distinct(case: Case) -> Verdict:
     store = case.the_store
-    others = [other for other in case.stores if other is not store and other.mounted is not False]
+    others = [other for other in case.stores if other is not store]
     for other in others:
         how = _overlap(store, other)
         if how:
@@ -558,8 +669,8 @@ def distinct(case: Case) -> Verdict:
                 paths=[store.path, other.path],
             )
     if store.location is None:
-        return unknown(case.why_not_observed() + ".")
-    unseen = [other.name for other in others if other.location is None]
+        raise NotObserved(case.why_not_observed())
+    unseen = [other.name for other in others if other.location is None and other.mounted is not False]
     if unseen:
         return unknown("%s did not answer, so the real directories could not be compared." % ", ".join(unseen))
     return passed("No other datastore shares or nests in %s." % _real(store))

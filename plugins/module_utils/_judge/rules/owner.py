@@ -10,11 +10,13 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
+    Evidence,
     NotObserved,
     Rule,
     Verdict,
     counted,
     failed,
+    in_shell,
     passed,
     skipped,
     unknown,
@@ -27,29 +29,33 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import
     WalkCounts,
 )
 
-REPAIR = "ansible-playbook fleetops.pbs.repair --limit HOST (changes only what is wrong)"
 EXAMPLES = 5
 
 
 # --- what the rules share -----------------------------------------------------------------------------------------------
 
 
-def _walk(case: Case) -> OwnershipFacts:
-    """The walk's facts. Raises C(NotObserved) where there was none."""
-    facts: t.Optional[OwnershipFacts] = case.the_store.ownership
-    if facts is None:
-        raise NotObserved(case.why_not_observed())
-    if facts.not_walked:
-        raise NotObserved(facts.not_walked)
-    return facts
+WalkRule = t.Callable[[Case, OwnershipFacts], Verdict]
 
 
-def _nothing_there(case: Case) -> t.Optional[Verdict]:
-    """A skip for a path where no chunk store is (yet); PBS-CONF-06 judges that."""
-    skeleton = case.the_store.skeleton
-    if skeleton is not None and (skeleton.state in ("absent", "empty") or skeleton.chunks is None):
-        return skipped("There is no chunk store here (PBS-CONF-06).")
-    return None
+def _walked(*scopes: str) -> t.Callable[[WalkRule], Rule]:
+    """A rule about what the walk has seen, if its scope is one of these; PBS-CONF-06 judges a path without a store."""
+
+    def wrap(rule: WalkRule) -> Rule:
+        def ask(case: Case) -> Verdict:
+            skeleton = case.the_store.skeleton
+            if skeleton is not None and skeleton.chunks is None:
+                return skipped("There is no chunk store here (PBS-CONF-06).")
+            facts = case.the_store.ownership
+            if facts is None or facts.not_walked:
+                raise NotObserved(case.why_not_observed() if facts is None else facts.not_walked)
+            if facts.scope not in scopes:
+                return skipped("This part of the datastore was not walked (scope: %s)." % facts.scope)
+            return rule(case, facts)
+
+        return ask
+
+    return wrap
 
 
 def _examples(problems: t.Sequence[PathProblem]) -> str:
@@ -60,7 +66,7 @@ def _examples(problems: t.Sequence[PathProblem]) -> str:
     )
 
 
-def _evidence(facts: OwnershipFacts, counts: WalkCounts, kinds: t.Sequence[str]) -> t.Dict[str, t.Any]:
+def _evidence(facts: OwnershipFacts, counts: WalkCounts, kinds: t.Sequence[str]) -> Evidence:
     return {
         "scope": facts.scope,
         "method": facts.method,
@@ -70,7 +76,7 @@ def _evidence(facts: OwnershipFacts, counts: WalkCounts, kinds: t.Sequence[str])
     }
 
 
-def coverage(facts: OwnershipFacts) -> t.Dict[str, t.Any]:
+def coverage(facts: OwnershipFacts) -> Evidence:
     """How much of the store the walk has seen."""
     return {
         "prefixes_walked": facts.prefixes_walked,
@@ -87,7 +93,7 @@ def _seen(facts: OwnershipFacts) -> str:
     )
 
 
-def _all_right(case: Case, facts: OwnershipFacts, what: str, **evidence: t.Any) -> Verdict:
+def _all_right(facts: OwnershipFacts, what: str, **evidence: t.Any) -> Verdict:
     """Nothing wrong was seen: a pass only if everything was seen."""
     if not facts.complete:
         raise NotObserved("the walk did not end: %s" % (facts.stuck or "it was interrupted"))
@@ -103,87 +109,95 @@ def _all_right(case: Case, facts: OwnershipFacts, what: str, **evidence: t.Any) 
     return passed("%s (%s)." % (what, _seen(facts)), **evidence)
 
 
-def _errors(counts: WalkCounts) -> str:
-    """The part of a message about what could not be looked at."""
-    return "%s could not be looked at%s" % (
-        counted(counts.errors, "entry", "entries"),
-        _examples(counts.examples.get("errors", [])),
+def _unseen(counts: WalkCounts, evidence: Evidence) -> t.Optional[Verdict]:
+    """Nothing wrong was seen, but there was something that could not be looked at."""
+    if not counts.errors:
+        return None
+    return unknown(
+        "%s could not be looked at%s."
+        % (counted(counts.errors, "entry", "entries"), _examples(counts.examples.get("errors", []))),
+        "Look at what is named as root.",
+        **evidence,
     )
 
 
-def _ownership(case: Case, facts: OwnershipFacts, counts: WalkCounts, what: str, consequence: str) -> Verdict:
+class Part(t.NamedTuple):
+    """The words for one part of the store."""
+
+    one: str
+    many: str
+    owner_wrong: str
+    """What comes of it."""
+    group_wrong: str
+
+
+SKELETON = Part(
+    "part of the skeleton",
+    "parts of the skeleton",
+    "Backups cannot be written there, and GC cannot delete there.",
+    "Only the group is wrong: PBS works, and refuses to reuse the datastore.",
+)
+CHUNKS = Part(
+    "chunk",
+    "chunks",
+    "GC stops at the first of them that a backup needs.",
+    "Only the group is wrong: PBS works all the same.",
+)
+METADATA = Part(
+    "file or directory",
+    "files or directories",
+    "Backups into these groups fail, and prune cannot remove them.",
+    "Only the group is wrong: PBS works all the same.",
+)
+
+
+def _ownership(case: Case, facts: OwnershipFacts, counts: WalkCounts, part: Part) -> Verdict:
     """The verdict on wrong owners in one part of the store; a wrong group alone is the milder case."""
     evidence = _evidence(facts, counts, ("wrong_owner",))
     account = case.host.account
+    wanted = "%s:%s (%d:%d)" % (account.user, account.group, facts.uid, facts.gid)
     if counts.wrong_owner:
-        owners = ", ".join(
-            "%s of %d:%d" % (format(owner.count, ","), owner.uid, owner.gid) for owner in counts.owners[:3]
-        )
+        owners = ["%s of %d:%d" % (format(owner.count, ","), owner.uid, owner.gid) for owner in counts.owners[:3]]
         only_group = counts.wrong_uid == 0
         return failed(
-            "%s %s to %s:%s (%d:%d): %s%s. %s"
+            "%s not belong to %s: %s%s. %s"
             % (
-                counted(counts.wrong_owner, what),
-                "does not belong" if counts.wrong_owner == 1 else "do not belong",
-                account.user,
-                account.group,
-                facts.uid,
-                facts.gid,
-                owners,
+                counted(counts.wrong_owner, part.one + " does", part.many + " do"),
+                wanted,
+                ", ".join(owners),
                 _examples(counts.examples.get("wrong_owner", [])),
-                "Only the group is wrong: PBS works, and refuses to reuse the datastore."
-                if only_group
-                else consequence,
+                part.group_wrong if only_group else part.owner_wrong,
             ),
-            REPAIR,
+            case.repair,
             severity="medium" if only_group else "",
             wrong=counts.wrong_owner,
             **evidence,
         )
-    if counts.errors:
-        return unknown("%s." % _errors(counts), "Look at what is named as root.", **evidence)
-    return _all_right(case, facts, "Every %s belongs to %s:%s" % (what, account.user, account.group), **evidence)
+    return _unseen(counts, evidence) or _all_right(
+        facts, "Every %s that was seen belongs to %s" % (part.one, wanted), **evidence
+    )
 
 
 # --- the rules ----------------------------------------------------------------------------------------------------------
 
 
 def skeleton_owner(case: Case) -> Verdict:
-    nothing = _nothing_there(case)
-    if nothing is not None:
-        return nothing
     wrong = _wrong_fixed_parts(case)
-    ownership = case.the_store.ownership
-    if ownership is None or ownership.not_walked or ownership.scope == "none":
-        if wrong:
-            return _fixed_parts_verdict(case, wrong)
-        if ownership is not None and ownership.scope == "none":
-            return skipped("The walk was not asked for; base, .chunks, .lock and .gc-status are right.")
-        raise NotObserved(ownership.not_walked if ownership is not None else case.why_not_observed())
-    facts = _walk(case)
-    verdict = _ownership(
-        case,
-        facts,
-        facts.skeleton,
-        "part of the skeleton",
-        "Backups cannot be written there, and GC cannot delete there.",
-    )
-    if verdict.status == "pass":
-        return passed(
-            "Base, .chunks, %s, .lock and .gc-status belong to %s:%s."
-            % (
-                counted(facts.prefixes_walked, "prefix directory", "prefix directories"),
-                case.host.account.user,
-                case.host.account.group,
-            ),
-            **verdict.evidence,
-        )
-    return verdict
+    walk = case.the_store.ownership
+    # The fixed parts are looked at before the walk, and without one.
+    if wrong and (walk is None or not walk.skeleton.wrong_owner):
+        return _fixed_parts_verdict(case, wrong)
+    return _walked_skeleton_owner(case)
+
+
+@_walked("full", "sample", "skeleton")
+def _walked_skeleton_owner(case: Case, facts: OwnershipFacts) -> Verdict:
+    return _ownership(case, facts, facts.skeleton, SKELETON)
 
 
 def _wrong_fixed_parts(case: Case) -> t.List[FileFacts]:
     skeleton, account = case.the_store.skeleton, case.host.account
-    if skeleton is None or account.uid is None:
+    if skeleton is None or skeleton.chunks is None or account.uid is None:
         return []
     parts = (skeleton.base, skeleton.chunks, skeleton.lock, skeleton.gc_status)
     return [part for part in parts if part is not None and (part.uid, part.gid) != (account.uid, account.gid)]
@@ -191,27 +205,25 @@ def _wrong_fixed_parts(case: Case) -> t.List[FileFacts]:
 
 def _fixed_parts_verdict(case: Case, wrong: t.Sequence[FileFacts]) -> Verdict:
     account = case.host.account
+    only_group = all(part.uid == account.uid for part in wrong)
     return failed(
-        "%s; required is %s:%s (%s:%s)."
+        "%s; required is %s:%s (%s:%s). %s"
         % (
             ", ".join("%s belongs to %d:%d" % (part.path, part.uid, part.gid) for part in wrong),
             account.user,
             account.group,
             account.uid,
             account.gid,
+            SKELETON.group_wrong if only_group else SKELETON.owner_wrong,
         ),
-        "chown %s:%s %s" % (account.user, account.group, " ".join(part.path for part in wrong)),
+        "chown %s" % in_shell("%s:%s" % (account.user, account.group), *(part.path for part in wrong)),
+        severity="medium" if only_group else "",
         paths=[part.path for part in wrong],
     )
 
 
-def skeleton_mode(case: Case) -> Verdict:
-    nothing = _nothing_there(case)
-    if nothing is not None:
-        return nothing
-    facts = _walk(case)
-    if facts.scope == "none":
-        return skipped("The walk was not asked for.")
+@_walked("full", "sample", "skeleton")
+def skeleton_mode(case: Case, facts: OwnershipFacts) -> Verdict:
     counts = facts.skeleton
     evidence = _evidence(facts, counts, ("wrong_mode",))
     if counts.wrong_mode:
@@ -221,30 +233,22 @@ def skeleton_mode(case: Case) -> Verdict:
                 counted(counts.wrong_mode, "part of the skeleton has", "parts of the skeleton have"),
                 _examples(counts.examples.get("wrong_mode", [])),
             ),
-            REPAIR,
+            case.repair,
             wrong=counts.wrong_mode,
             **evidence,
         )
-    return _all_right(case, facts, "Base, .chunks, prefixes and .lock have the modes that a reuse demands", **evidence)
+    return _unseen(counts, evidence) or _all_right(
+        facts, "Base, .chunks, prefixes and .lock have the modes that a reuse demands", **evidence
+    )
 
 
-def chunk_owner(case: Case) -> Verdict:
-    nothing = _nothing_there(case)
-    if nothing is not None:
-        return nothing
-    facts = _walk(case)
-    if facts.scope in ("skeleton", "none"):
-        return skipped("The chunks were not walked (scope: %s)." % facts.scope)
-    return _ownership(case, facts, facts.chunks, "chunk", "GC stops at the first of them that a backup needs.")
+@_walked("full", "sample")
+def chunk_owner(case: Case, facts: OwnershipFacts) -> Verdict:
+    return _ownership(case, facts, facts.chunks, CHUNKS)
 
 
-def chunk_readable(case: Case) -> Verdict:
-    nothing = _nothing_there(case)
-    if nothing is not None:
-        return nothing
-    facts = _walk(case)
-    if facts.scope in ("skeleton", "none"):
-        return skipped("The chunks were not walked (scope: %s)." % facts.scope)
+@_walked("full", "sample")
+def chunk_readable(case: Case, facts: OwnershipFacts) -> Verdict:
     counts = facts.chunks
     evidence = _evidence(facts, counts, ("unreadable",))
     if counts.unreadable:
@@ -256,22 +260,17 @@ def chunk_readable(case: Case) -> Verdict:
                 _examples(counts.examples.get("unreadable", [])),
                 "it" if counts.unreadable == 1 else "them",
             ),
-            REPAIR,
+            case.repair,
             unreadable=counts.unreadable,
             **evidence,
         )
-    if counts.errors:
-        return unknown("%s." % _errors(counts), "Look at what is named as root.", **evidence)
-    return _all_right(case, facts, "'%s' can read every chunk" % case.host.account.user, **evidence)
+    return _unseen(counts, evidence) or _all_right(
+        facts, "'%s' can read every chunk" % case.host.account.user, **evidence
+    )
 
 
-def metadata(case: Case) -> Verdict:
-    nothing = _nothing_there(case)
-    if nothing is not None:
-        return nothing
-    facts = _walk(case)
-    if facts.scope in ("skeleton", "none"):
-        return skipped("The metadata tree was not walked (scope: %s)." % facts.scope)
+@_walked("full", "sample")
+def metadata(case: Case, facts: OwnershipFacts) -> Verdict:
     counts = facts.metadata
     evidence = _evidence(facts, counts, ("unreadable", "wrong_owner"))
     if counts.unreadable:
@@ -282,16 +281,15 @@ def metadata(case: Case) -> Verdict:
                 case.host.account.user,
                 _examples(counts.examples.get("unreadable", [])),
             ),
-            REPAIR,
+            case.repair,
             unreadable=counts.unreadable,
             **evidence,
         )
     if counts.wrong_owner:
-        return _ownership(
-            case, facts, counts, "file or directory", "Backups into these groups fail, and prune cannot remove them."
-        )
-    if counts.errors:
-        return unknown("%s." % _errors(counts), "Look at what is named as root.", **evidence)
+        return _ownership(case, facts, counts, METADATA)
+    unseen = _unseen(counts, evidence)
+    if unseen is not None:
+        return unseen
     if not facts.complete:
         raise NotObserved("the walk did not end: %s" % (facts.stuck or "it was interrupted"))
     return passed(
@@ -306,20 +304,15 @@ def metadata(case: Case) -> Verdict:
     )
 
 
-def foreign(case: Case) -> Verdict:
-    nothing = _nothing_there(case)
-    if nothing is not None:
-        return nothing
-    facts = _walk(case)
-    if facts.scope == "none":
-        return skipped("The walk was not asked for.")
+@_walked("full", "sample", "skeleton")
+def foreign(_case: Case, facts: OwnershipFacts) -> Verdict:
     parts = (facts.skeleton, facts.chunks, facts.metadata)
     found: t.Dict[str, int] = {}
     for counts in parts:
         for kind, number in counts.foreign.items():
             found[kind] = found.get(kind, 0) + number
     examples = [problem for kind in sorted(found) for counts in parts for problem in counts.examples.get(kind, [])]
-    evidence = {
+    evidence: Evidence = {
         "scope": facts.scope,
         "coverage": coverage(facts),
         "foreign": found,
@@ -334,23 +327,22 @@ def foreign(case: Case) -> Verdict:
             "Look at what is named, find out who made it, and move it away; nothing here is removed for you.",
             **evidence,
         )
-    return _all_right(case, facts, "Nothing foreign", **evidence)
+    for counts in parts:
+        unseen = _unseen(counts, evidence)
+        if unseen is not None:
+            return unseen
+    return _all_right(facts, "Nothing foreign", **evidence)
 
 
-def debris(case: Case) -> Verdict:
-    nothing = _nothing_there(case)
-    if nothing is not None:
-        return nothing
-    facts = _walk(case)
-    if facts.scope in ("skeleton", "none"):
-        return skipped("The chunks were not walked (scope: %s)." % facts.scope)
+@_walked("full", "sample")
+def debris(case: Case, facts: OwnershipFacts) -> Verdict:
     s3 = case.the_store.configured is not None and case.the_store.configured.backend == "s3"
     examples = {
         kind: [problem.path for problem in facts.chunks.examples.get(kind, [])[:EXAMPLES]]
         for kind in ("bad", "empty", "temporary")
         if facts.chunks.examples.get(kind)
     }
-    evidence = {
+    evidence: Evidence = {
         "bad": facts.bad_chunks,
         "empty": facts.empty_chunks,
         "temporary": facts.temporary,
@@ -374,11 +366,14 @@ def debris(case: Case) -> Verdict:
         return warned(
             "%s older than a day (%s bytes) that GC will never remove."
             % (counted(facts.temporary, "temporary file"), format(facts.temporary_bytes, ",")),
-            "Remove them by hand while no backup runs: find STORE/.chunks -name '*.tmp_*' -mtime +1",
+            "Remove them while no backup runs: find %s -xdev -type f -name '*.tmp_*' -mtime +1"
+            % in_shell(case.the_store.path + "/.chunks"),
             severity="low",
             **evidence,
         )
-    return _all_right(case, facts, "No corrupt, empty or left-over chunk files", **evidence)
+    return _unseen(facts.chunks, evidence) or _all_right(
+        facts, "No corrupt, empty or left-over chunk files", **evidence
+    )
 
 
 RULES: t.Dict[str, Rule] = {
