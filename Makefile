@@ -37,7 +37,7 @@ test: lint typecheck sanity pytest ## everything that has to hold
 
 .PHONY: pytest
 pytest: venv ## unit and integration tests in one run (ARGS="-k word")
-	pytest tests/unit $(wildcard tests/integration) $(ARGS)
+	pytest $(ARGS)
 
 .PHONY: unit
 unit: venv ## unit tests (ARGS="-k word")
