@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -91,7 +92,8 @@ def test_a_datastore_that_hangs_is_not_walked_and_its_mount_is_known_all_the_sam
 def test_the_source_that_is_declared_is_held_against_the_mounted_device(host, loopfs):
     store = make_chunk_store(loopfs("ext4"), prefixes=1)
     source = next(entry.source for entry in MountEnvironment().table.entries if entry.mount_point == str(store.path))
-    for declared, matches in ((source, True), ("UUID=0a1b2c3d-0000-4000-8000-000000000001", False), ("", None)):
+    other = next(str(path) for path in Path("/dev").iterdir() if path.is_block_device() and str(path) != source)
+    for declared, matches in ((source, True), (other, False), ("", None)):
         host.declared = [Declared("tank", str(store.path), declared, "ext4")]
         _facts, (tank,) = observe(host)
         assert tank.declared_source_matches is matches, declared
