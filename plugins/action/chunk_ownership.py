@@ -1,0 +1,22 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import LongRun
+
+
+class ActionModule(LongRun, ActionBase):
+    """Runs the module, and shows how far it is if it takes long."""
+
+    _requires_connection = True
+    _supports_async = True
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        result.update(self.run_long("fleetops.pbs.chunk_ownership", dict(self._task.args), task_vars or {}))
+        return result

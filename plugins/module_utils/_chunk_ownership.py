@@ -1,0 +1,241 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The repair of one datastore: options in, result out."""
+
+from __future__ import annotations
+
+import dataclasses
+import grp
+import os
+import pwd
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import OptionError, check_path
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.mender import RepairCounts
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairFacts, RepairPlan, repair
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import (
+    effective_path,
+    observe_configuration,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import WalkProgress
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import PathProblem
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run_one
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
+Progress = t.Callable[[str, WalkProgress], None]
+"""Told what is going on, and how far it is."""
+
+
+def chunk_ownership(
+    params: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Optional[Progress] = None
+) -> t.Dict[str, t.Any]:
+    """Repair, or in check mode count what would be repaired; return the module's result, C(failed) included.
+
+    Raises C(ValueError) for options without sense, before anything is changed; its message names option and value.
+    """
+    plan = _plan(params)
+    _require_chunk_store(plan.path, params["deadline"], "path" if params["path"] else "name")
+    if not check_mode and os.geteuid() != 0:
+        raise OptionError("only root may change owners; run this with `become: true`")
+    limit = params["max_changes"]
+    if check_mode or limit is not None:
+        counted = _repair(dataclasses.replace(plan, dry=True), "counting", on_progress)
+        if not counted.stopped and limit is not None and counted.counts.changed > limit:
+            return dict(_result(plan, counted, params), changed=False, failed=True, msg=_too_many(counted, limit))
+        if check_mode:
+            return _result(dataclasses.replace(plan, dry=True), counted, params)
+        if counted.stopped:
+            return dict(_result(plan, counted, params), changed=False)
+    return _result(plan, _repair(plan, "repairing", on_progress), params)
+
+
+def _repair(plan: RepairPlan, what: str, on_progress: t.Optional[Progress]) -> RepairFacts:
+    return repair(plan, None if on_progress is None else lambda progress: on_progress(what, progress))
+
+
+# --- options -----------------------------------------------------------------------------------------------------------
+
+
+def _plan(params: t.Mapping[str, t.Any]) -> RepairPlan:
+    for option in ("deadline", "stall"):
+        if not 0 < params[option] < float("inf"):
+            raise OptionError("%s: must be more than 0 seconds, not %g" % (option, params[option]))
+    for option in ("workers", "max_paths", "max_changes"):
+        if params[option] is not None and params[option] < 0:
+            raise OptionError("%s: must not be negative, but is %d" % (option, params[option]))
+    account = observe_account(params["user"], params["group"])
+    if account.uid is None:
+        raise OptionError("user: there is no user '%s' on this host" % account.user)
+    if account.gid is None:
+        raise OptionError("group: there is no group '%s' on this host" % account.group)
+    return RepairPlan(
+        path=check_path(params["path"], "path") if params["path"] else _configured_path(params),
+        uid=account.uid,
+        gid=account.gid,
+        scope=params["scope"],
+        only_from=None if params["only_from"] is None else frozenset(map(_uid, params["only_from"])),
+        modes=params["modes"],
+        workers=params["workers"],
+        max_paths=params["max_paths"],
+        stall=params["stall"],
+    )
+
+
+def _configured_path(params: t.Mapping[str, t.Any]) -> str:
+    directory, datastores = observe_configuration(params["config_dir"])
+    for datastore in datastores:
+        if datastore.name == params["name"]:
+            return check_path(effective_path(datastore), "name: the path of '%s'" % display(datastore.name))
+    raise OptionError(
+        "name: there is no datastore '%s' in %s/datastore.cfg" % (display(params["name"]), directory.path)
+    )
+
+
+def _uid(user: str) -> int:
+    """A user by name; files may belong to a number that has no name any more, so numbers are taken, too."""
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except (KeyError, ValueError):
+        if user.isascii() and user.isdigit():
+            return int(user)
+        raise OptionError("only_from: there is no user '%s' on this host" % display(user)) from None
+
+
+def _require_chunk_store(path: str, deadline: float, option: str) -> None:
+    """Raise C(OptionError) where no chunk store can be seen at the path."""
+
+    def look(channel: Channel) -> None:
+        channel.put("real", os.path.realpath(path))
+        channel.put("kind", kind_of(os.stat(path).st_mode))
+        channel.put("chunks", "")
+        channel.put("chunks", kind_of(os.lstat(os.path.join(path, CHUNKS)).st_mode))
+
+    outcome = run_one(look, deadline)
+    parts = outcome.parts
+    shown = "%s: '%s'" % (option, display(path))
+    if outcome.timed_out:
+        raise OptionError("%s does not answer within %g seconds" % (shown, deadline))
+    if parts.get("real") == "/":
+        raise OptionError("%s leads to the root directory, which cannot be a datastore" % shown)
+    if "kind" not in parts:
+        raise OptionError("%s cannot be looked at: %s" % (shown, outcome.error))
+    if parts["kind"] != "directory":
+        raise OptionError("%s is not a directory but a %s" % (shown, parts["kind"]))
+    if parts["chunks"] != "directory":
+        found = "it is a %s" % parts["chunks"] if parts["chunks"] else outcome.error
+        raise OptionError("%s is no chunk store, it has no directory %s (%s)" % (shown, CHUNKS, found))
+
+
+# --- result ------------------------------------------------------------------------------------------------------------
+
+
+def _result(plan: RepairPlan, facts: RepairFacts, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    counts = facts.counts
+    changes = {
+        "total": counts.changed,
+        "owner": counts.owner_changed,
+        "mode": counts.mode_changed,
+        "by_owner": [
+            {"uid": owner.uid, "gid": owner.gid, "owner": _owner(owner.uid, owner.gid), "count": owner.count}
+            for owner in counts.owners
+        ],
+        "by_mode": [{"step": step, "count": count} for step, count in sorted(counts.modes.items())],
+        "paths": _paths(counts, "changed"),
+    }
+    result: t.Dict[str, t.Any] = {
+        "changed": bool(counts.changed),
+        "failed": not facts.complete,
+        "base": display(plan.path),
+        "changes": changes,
+        "left": counts.left,
+        "refused": counts.refused,
+        "refused_paths": [path for kind in sorted(counts.refused) for path in _paths(counts, kind)],
+        "failures": counts.failed,
+        "failed_paths": _paths(counts, "failed"),
+        "vanished": counts.vanished,
+        "seen": counts.seen,
+        "complete": facts.complete,
+        "elapsed": round(facts.elapsed_ns / 1e9, 3),
+    }
+    if counts.changed:
+        result["diff"] = _diff(counts, "%s:%s" % (params["user"], params["group"]))
+    result["msg"] = _message(facts, result, plan, params)
+    hard_links = counts.refused.get("hardlink", 0)
+    if hard_links:
+        result["warnings"] = [
+            "%d files have a second hard link and were left alone: giving them away would give away what lies "
+            "elsewhere under another name. First: %s" % (hard_links, _paths(counts, "hardlink")[0]["path"])
+        ]
+    return result
+
+
+def _message(facts: RepairFacts, result: t.Mapping[str, t.Any], plan: RepairPlan, params: t.Mapping[str, t.Any]) -> str:
+    counts = facts.counts
+    done = "would be" if plan.dry else "were"
+    who = "%s:%s" % (params["user"], params["group"])
+    if counts.changed:
+        text = "%d of %d files and directories %s given to %s or got their mode." % (
+            counts.changed,
+            counts.seen,
+            done,
+            who,
+        )
+    else:
+        text = "Nothing to change among %d files and directories." % counts.seen
+    if counts.failed:
+        first = result["failed_paths"][0] if result["failed_paths"] else {"path": plan.path, "detail": ""}
+        text += " %d failed, the first: %s: %s." % (counts.failed, first["path"], first["detail"])
+    if facts.stopped:
+        text += " Given up: %s." % facts.stopped
+    return text
+
+
+def _too_many(facts: RepairFacts, limit: int) -> str:
+    owners = ", ".join("%s (%d)" % (_owner(o.uid, o.gid), o.count) for o in facts.counts.owners[:3])
+    return (
+        "max_changes: %d files and directories would change, more than %d, so nothing was changed. They belong to: %s. "
+        "If everything seems to belong to somebody else, look at the id map of the mount or container first."
+        % (facts.counts.changed, limit, owners or "the right owner, with wrong modes")
+    )
+
+
+def _paths(counts: RepairCounts, kind: str) -> t.List[t.Dict[str, str]]:
+    problems: t.List[PathProblem] = counts.examples.get(kind, [])
+    return [dataclasses.asdict(problem) for problem in problems]
+
+
+def _owner(uid: int, gid: int) -> str:
+    """C(user:group), numbers where there is no name; for the rest beyond the different owners that are counted apart,
+    C(others)."""
+    if uid < 0:
+        return "others"
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        user = str(uid)
+    try:
+        group = grp.getgrgid(gid).gr_name
+    except (KeyError, OverflowError):
+        group = str(gid)
+    return "%s:%s" % (user, group)
+
+
+def _diff(counts: RepairCounts, wanted: str) -> t.Dict[str, str]:
+    """Counts by old owner and mode, and the first paths."""
+    before, after = [], []
+    for owner in counts.owners:
+        before.append("%d of %s" % (owner.count, _owner(owner.uid, owner.gid)))
+        after.append("%d of %s" % (owner.count, wanted))
+    for step, count in sorted(counts.modes.items()):
+        old, new = step.split(" to ")
+        before.append("%d with mode %s" % (count, old))
+        after.append("%d with mode %s" % (count, new))
+    for problem in counts.examples.get("changed", []):
+        before.append("%s (%s)" % (problem.path, problem.detail))
+        after.append("%s (%s)" % (problem.path, wanted))
+    return {"before": "".join(line + "\n" for line in before), "after": "".join(line + "\n" for line in after)}

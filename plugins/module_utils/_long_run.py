@@ -1,0 +1,147 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs that may take long: the work goes on in a process of its own, beyond the connection that started it.
+
+A module that is run this way waits a few seconds for its own work. Mostly that is enough, and the run has cost one
+process. If not, it ends with the promise of a result. From then on the work writes how far it is, and at last its
+result, into a file as Ansible's own asynchronous jobs have it; C(async_status) reads that file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import time
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+
+Result = t.Dict[str, t.Any]
+Report = t.Callable[[str, t.Any], None]
+"""Told what is going on, and a dataclass that says how far it is."""
+Work = t.Callable[[t.Optional[Report]], Result]
+"""Returns the module's result, C(failed) included; raises C(ValueError) for options without sense."""
+
+_PACE = 2.0
+"""Seconds between two notes about the progress."""
+
+
+def job_spec() -> t.Dict[str, t.Any]:
+    """The option by which the action plugin of a module asks for such a run; nobody else gives it."""
+    return {
+        "type": "dict",
+        "options": {
+            "id": {"type": "str", "required": True},
+            "directory": {"type": "path", "required": True},
+            "patience": {"type": "float", "required": True},
+        },
+    }
+
+
+def run_module(module: t.Any, work: Work) -> None:
+    """Do the work of an C(AnsibleModule) and end the module with its result, or with the promise of one."""
+    job = module.params.get("_job")
+    if job is None:
+        result = _result_of(work, None)
+    else:
+        try:
+            result = Job(job["id"], job["directory"], job["patience"]).run(work)
+        except OSError as exc:
+            # No room for a job file is no reason not to do the work.
+            result = _result_of(work, None)
+            result.setdefault("warnings", []).append(
+                "There is no progress to be seen, and the connection must not be lost: %s" % describe_error(exc)
+            )
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+def _result_of(work: Work, report: t.Optional[Report]) -> Result:
+    try:
+        return work(report)
+    except ValueError as exc:
+        return {"failed": True, "msg": str(exc)}
+
+
+class Job:
+    """One piece of work that outlives the module that has started it."""
+
+    def __init__(self, job_id: str, directory: str, patience: float) -> None:
+        """C(patience) is how many seconds the module waits for its own work."""
+        self._id = job_id
+        self._directory = directory
+        self._path = os.path.join(directory, job_id)
+        self._patience = patience
+        self._started = time.monotonic()
+        self._due = 0.0
+
+    def run(self, work: Work) -> Result:
+        """Return the result, or after a while the note that the work has begun. Raises C(OSError)."""
+        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        self._write({})
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(reader)
+                self._work(work, writer)
+            finally:
+                os._exit(0)
+        os.close(writer)
+        # The end of the work closes the pipe, however it comes about.
+        done, _, _ = select.select([reader], [], [], self._patience)
+        os.close(reader)
+        if not done:
+            return self._read()
+        os.waitpid(pid, 0)
+        result = self._read()
+        os.unlink(self._path)
+        if result.get("started"):
+            return {"failed": True, "msg": "The work was ended before it had a result."}
+        return result
+
+    def _work(self, work: Work, writer: int) -> None:
+        """In the child: cut loose from the connection, do the work, leave the result."""
+        os.setsid()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        null = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(null, standard)
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) > 2 and int(name) != writer:
+                with contextlib.suppress(OSError):
+                    os.close(int(name))
+        try:
+            result = _result_of(work, self._note)
+        except BaseException as exc:  # whoever waits for the result has to learn of it
+            result = {"failed": True, "msg": "%s: %s" % (type(exc).__name__, display(str(exc)))}
+        self._replace(dict(result, ansible_job_id=self._id))
+
+    def _note(self, what: str, progress: t.Any) -> None:
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + _PACE
+        with contextlib.suppress(OSError):  # a full disk takes the progress away, not the work
+            self._write(dict(vars(progress), what=what, elapsed=round(now - self._started, 3)))
+
+    def _write(self, progress: t.Dict[str, t.Any]) -> None:
+        self._replace({"started": True, "finished": False, "ansible_job_id": self._id, "progress": progress})
+
+    def _replace(self, content: t.Dict[str, t.Any]) -> None:
+        temporary = self._path + ".tmp"
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="ascii") as file:
+            json.dump(content, file)
+        os.rename(temporary, self._path)
+
+    def _read(self) -> Result:
+        with open(self._path, encoding="ascii") as file:
+            content: Result = json.load(file)
+        return content

@@ -1,0 +1,173 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's side of a run that may take long: shows how far it is, and gets the result.
+
+The module is told to wait a few seconds for its own work; a run that is shorter costs nothing more. After that the
+host is asked with C(async_status), each time over a connection of its own, so that losing one does no harm.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from ansible.errors import AnsibleConnectionFailure
+
+_PATIENCE = 4.0
+"""Seconds that the module waits for its own work: the first answer, mostly the only one."""
+
+_FIRST_PAUSES = (1.0, 2.0, 3.0)
+"""Seconds before the first questions; a run that is just a little longer shall not wait for the pace."""
+
+_PACE = 10.0
+"""Seconds between two lines about one host, and between two questions."""
+
+_LINES = 2.0
+"""Lines a second that all hosts of a play together may write."""
+
+_PATIENCE_OFFLINE = 600.0
+"""Seconds for which a host that cannot be reached any more is asked again."""
+
+_SILENCE = 300.0
+"""Seconds without any progress, in addition to what the module allows a walk, after which the work is taken for dead."""
+
+_ASYNC_KEYS = (
+    "ansible_job_id",
+    "started",
+    "finished",
+    "results_file",
+    "stdout",
+    "stderr",
+    "stdout_lines",
+    "stderr_lines",
+)
+
+
+class LongRun:
+    """For action plugins, beside C(ActionBase)."""
+
+    def run_long(self, module_name, module_args, task_vars):
+        """Run a module of this collection that uses C(_long_run.run_module); return its result."""
+        if self._task.async_val:
+            return self._execute_module(
+                module_name=module_name, module_args=module_args, task_vars=task_vars, wrap_async=True
+            )
+        host = task_vars.get("inventory_hostname", "")
+        job = {
+            "id": "j%d.pbs" % secrets.randbelow(10**12),
+            "directory": self.get_shell_option("async_dir", default="~/.ansible_async"),
+            "patience": _PATIENCE,
+        }
+        lost = None
+        try:
+            result = self._execute_module(
+                module_name=module_name, module_args=dict(module_args, _job=job), task_vars=task_vars
+            )
+        except AnsibleConnectionFailure as exc:
+            lost = exc
+            result = {"started": True, "progress": {}}
+        if not result.get("started"):
+            return self._clean(result)
+        watch = _Watch(self._display, host, len(task_vars.get("ansible_play_batch") or [host]))
+        stall = float(module_args.get("stall") or 60.0)
+        return self._wait(job, task_vars, watch, stall, lost)
+
+    def _wait(self, job, task_vars, watch, stall, lost):
+        pauses = list(_FIRST_PAUSES)
+        offline_since = None
+        seen, seen_at = None, time.monotonic()
+        while True:
+            time.sleep(pauses.pop(0) if pauses else watch.pace)
+            try:
+                answer = self._ask(job, "status", task_vars)
+            except AnsibleConnectionFailure as exc:
+                offline_since = offline_since or time.monotonic()
+                watch.offline(exc)
+                if time.monotonic() - offline_since > _PATIENCE_OFFLINE:
+                    raise
+                continue
+            offline_since = None
+            if "progress" not in answer and answer.get("msg") == "could not find job":
+                # The connection was lost before there was a job.
+                if lost is not None:
+                    raise lost
+                return {"failed": True, "msg": "The host has forgotten the work that was begun on it (a restart?)."}
+            if answer.get("finished") or "progress" not in answer:
+                self._ask(job, "cleanup", task_vars)
+                return self._clean(answer)
+            progress = answer["progress"]
+            if progress != seen:
+                seen, seen_at = progress, time.monotonic()
+            elif time.monotonic() - seen_at > stall + _SILENCE:
+                return {"failed": True, "msg": "The work on the host was ended, or does not move any more."}
+            watch.show(progress)
+
+    def _ask(self, job, mode, task_vars):
+        directory = self._remote_expand_user(job["directory"])
+        return self._execute_module(
+            module_name="ansible.legacy.async_status",
+            module_args={"jid": job["id"], "mode": mode, "_async_dir": directory},
+            task_vars=task_vars,
+        )
+
+    @staticmethod
+    def _clean(result):
+        for key in _ASYNC_KEYS:
+            result.pop(key, None)
+        invocation = result.get("invocation", {}).get("module_args", {})
+        invocation.pop("_job", None)
+        return result
+
+
+class _Watch:
+    """Shows the progress of one host, at a steady pace."""
+
+    def __init__(self, display, host, hosts):
+        self.pace = max(_PACE, hosts / _LINES)
+        self._display = display
+        self._host = host
+        self._shown_at = 0.0
+        self._is_offline = False
+
+    def show(self, progress):
+        if self._is_offline:
+            self._is_offline = False
+            self._display.display("%s: connected again; the work went on" % self._host)
+        now = time.monotonic()
+        if progress and now - self._shown_at >= self.pace:
+            self._shown_at = now
+            self._display.display("%s: %s" % (self._host, progress_line(progress)))
+
+    def offline(self, error):
+        if not self._is_offline:
+            self._is_offline = True
+            self._display.warning("%s: the connection is lost, the work there goes on: %s" % (self._host, error))
+
+
+def progress_line(progress):
+    """How far a walk is, for people, from what the module has noted."""
+    total = progress.get("prefixes_total") or 1
+    done = progress.get("prefixes", 0)
+    elapsed = progress.get("elapsed") or 0.0
+    parts = [
+        "%s: %d %%" % (progress.get("what", "working"), 100 * done // total),
+        "{:,} chunks".format(progress.get("files", 0)),
+        "{:,} wrong".format(progress.get("wrong", 0)),
+    ]
+    if elapsed > 0:
+        parts.append("{:,.0f}/s".format(progress.get("files", 0) / elapsed))
+    if done and elapsed > 0:
+        parts.append("about %s left" % duration(elapsed * (total - done) / done))
+    return ", ".join(parts)
+
+
+def duration(seconds):
+    """C(40 s), C(12 min), C(3 h 20 min)."""
+    if seconds < 100:
+        return "%d s" % round(seconds)
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return "%d min" % minutes
+    return "%d h %02d min" % divmod(minutes, 60)
