@@ -87,10 +87,10 @@ def coverage(facts: OwnershipFacts) -> Evidence:
 
 
 def _seen(facts: OwnershipFacts) -> str:
-    return "%s in %s" % (
-        counted(facts.chunks.files, "file"),
-        counted(facts.prefixes_walked, "prefix directory", "prefix directories"),
-    )
+    prefixes = counted(facts.prefixes_walked, "prefix directory", "prefix directories")
+    if facts.scope == "skeleton":
+        return prefixes
+    return "%s in %s" % (counted(facts.chunks.files, "file"), prefixes)
 
 
 def _all_right(facts: OwnershipFacts, what: str, **evidence: t.Any) -> Verdict:
@@ -124,6 +124,7 @@ def _unseen(counts: WalkCounts, evidence: Evidence) -> t.Optional[Verdict]:
 class Part(t.NamedTuple):
     """The words for one part of the store."""
 
+    everything: str
     one: str
     many: str
     owner_wrong: str
@@ -132,18 +133,21 @@ class Part(t.NamedTuple):
 
 
 SKELETON = Part(
+    "Base, .chunks, the prefix directories, .lock and .gc-status belong",
     "part of the skeleton",
     "parts of the skeleton",
     "Backups cannot be written there, and GC cannot delete there.",
     "Only the group is wrong: PBS works, and refuses to reuse the datastore.",
 )
 CHUNKS = Part(
+    "Every chunk belongs",
     "chunk",
     "chunks",
     "GC stops at the first of them that a backup needs.",
     "Only the group is wrong: PBS works all the same.",
 )
 METADATA = Part(
+    "All namespaces, groups and snapshots belong",
     "file or directory",
     "files or directories",
     "Backups into these groups fail, and prune cannot remove them.",
@@ -155,15 +159,17 @@ def _ownership(case: Case, facts: OwnershipFacts, counts: WalkCounts, part: Part
     """The verdict on wrong owners in one part of the store; a wrong group alone is the milder case."""
     evidence = _evidence(facts, counts, ("wrong_owner",))
     account = case.host.account
-    wanted = "%s:%s (%d:%d)" % (account.user, account.group, facts.uid, facts.gid)
+    wanted = "%s:%s" % (account.user, account.group)
     if counts.wrong_owner:
         owners = ["%s of %d:%d" % (format(owner.count, ","), owner.uid, owner.gid) for owner in counts.owners[:3]]
         only_group = counts.wrong_uid == 0
         return failed(
-            "%s not belong to %s: %s%s. %s"
+            "%s not belong to %s (%d:%d): %s%s. %s"
             % (
                 counted(counts.wrong_owner, part.one + " does", part.many + " do"),
                 wanted,
+                facts.uid,
+                facts.gid,
                 ", ".join(owners),
                 _examples(counts.examples.get("wrong_owner", [])),
                 part.group_wrong if only_group else part.owner_wrong,
@@ -173,9 +179,7 @@ def _ownership(case: Case, facts: OwnershipFacts, counts: WalkCounts, part: Part
             wrong=counts.wrong_owner,
             **evidence,
         )
-    return _unseen(counts, evidence) or _all_right(
-        facts, "Every %s that was seen belongs to %s" % (part.one, wanted), **evidence
-    )
+    return _unseen(counts, evidence) or _all_right(facts, "%s to %s" % (part.everything, wanted), **evidence)
 
 
 # --- the rules ----------------------------------------------------------------------------------------------------------

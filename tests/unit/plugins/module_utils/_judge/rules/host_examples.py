@@ -1,0 +1,180 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controls of the host say."""
+
+from __future__ import annotations
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import ConfigFileFacts, IdRange
+from ansible_collections.fleetops.pbs.tests.support.judging import Example
+
+PBS_IS_NOT_HERE = {"host.pbs_installed": False, "host.pbs_version": None}
+NOTHING_DECLARED = {"no_datastore": True}
+
+DATASTORE_CFG = "/etc/proxmox-backup/datastore.cfg"
+CONTAINER = {
+    "host.id_map.namespaced": True,
+    "host.id_map.uids": [IdRange(0, 100000, 65536)],
+    "host.id_map.gids": [IdRange(0, 200000, 65536)],
+}
+
+EXAMPLES = [
+    # The account: looked up by name, and PBS creates with the user's primary group.
+    Example("PBS-HOST-01", "pass", says="backup:backup is 34:34"),
+    Example(
+        "PBS-HOST-01", "fail", {"host.account.uid": None}, "There is no user 'backup'", "adduser --system", "critical"
+    ),
+    Example("PBS-HOST-01", "fail", {"host.account.gid": None}, "There is no group 'backup'", "groupadd --system"),
+    Example(
+        "PBS-HOST-01",
+        "fail",
+        {"host.account.primary_gid": 1000},
+        ["is gid 1000", "group 'backup' is gid 34"],
+        "usermod -g backup backup",
+    ),
+    Example("PBS-HOST-01", "pass", {"host.account.uid": 1034, **PBS_IS_NOT_HERE}, "backup:backup is 1034:34"),
+    Example("PBS-HOST-01", "skip", PBS_IS_NOT_HERE, "Neither Proxmox Backup Server nor", ask=NOTHING_DECLARED),
+    # The clock.
+    Example("PBS-HOST-02", "pass"),
+    Example("PBS-HOST-02", "fail", {"host.clock.synchronised": False}, "is not synchronised", "chrony", "high"),
+    Example(
+        "PBS-HOST-02",
+        "unknown",
+        {"host.clock.synchronised": None, "host.clock.error": "ENOSYS: Function not implemented"},
+        "ENOSYS",
+    ),
+    Example("PBS-HOST-02", "skip", PBS_IS_NOT_HERE, ask=NOTHING_DECLARED),
+    # The daemons.
+    Example("PBS-HOST-03", "pass", says="4.2.0-1"),
+    Example("PBS-HOST-03", "pass", {"host.pbs_version": None}, "run the installed version."),
+    Example(
+        "PBS-HOST-03",
+        "fail",
+        {"host.daemons.1.active_state": "failed"},
+        "proxmox-backup-proxy.service is failed, not active",
+        ["systemctl start proxmox-backup-proxy.service", "journalctl -u proxmox-backup-proxy.service"],
+        "medium",
+    ),
+    Example(
+        "PBS-HOST-03",
+        "fail",
+        {"host.daemons.0.active_state": "inactive", "host.daemons.1.active_state": ""},
+        "proxmox-backup.service is inactive and proxmox-backup-proxy.service is not there, not active",
+    ),
+    Example(
+        "PBS-HOST-03",
+        "fail",
+        {"host.daemons.1.replaced": True},
+        ["proxmox-backup-proxy.service still runs a program that was replaced", "installed: 4.2.0-1"],
+        "systemctl restart proxmox-backup-proxy.service, when no backup is running",
+    ),
+    Example(
+        "PBS-HOST-03",
+        "warn",
+        {"host.daemons.1.old_workers": [811, 812]},
+        "2 processes of a replaced program",
+        "Wait for the tasks",
+    ),
+    Example(
+        "PBS-HOST-03",
+        "unknown",
+        {"host.daemons.1.replaced": None, "host.daemons.1.error": "process 701: EACCES: Permission denied"},
+        ["proxmox-backup-proxy.service", "EACCES"],
+        "as root",
+    ),
+    Example(
+        "PBS-HOST-03",
+        "unknown",
+        {"host.daemons.1.active_state": "", "host.daemons.1.error": "systemctl gave no answer"},
+        "proxmox-backup-proxy.service: systemctl gave no answer",
+    ),
+    Example("PBS-HOST-03", "unknown", {"host.systemd": False}, "systemd does not run here"),
+    Example("PBS-HOST-03", "unknown", {"host.daemons": []}, "could not be found out"),
+    Example("PBS-HOST-03", "skip", PBS_IS_NOT_HERE, "not installed"),
+    # The configuration: exactly 0700 backup:backup, and every file parses.
+    Example("PBS-HOST-04", "pass", says=["is 0700", "3 files parse"]),
+    Example(
+        "PBS-HOST-04",
+        "fail",
+        {"host.config_dir.mode": "0750"},
+        ["34:34 0750", "required is 34:34 0700"],
+        "chown backup:backup /etc/proxmox-backup && chmod 0700 /etc/proxmox-backup",
+        "high",
+    ),
+    Example(
+        "PBS-HOST-04", "fail", {"host.config_dir.uid": 0, "host.config_dir.gid": 0}, ["is 0:0", "required is 34:34"]
+    ),
+    Example("PBS-HOST-04", "fail", {"host.config_dir.exists": False}, "does not exist", "reinstall"),
+    Example(
+        "PBS-HOST-04",
+        "fail",
+        {
+            "host.config_dir.files.0.parsed": False,
+            "host.config_dir.files.0.error": "expected header",
+            "host.config_dir.files.0.line": 1,
+        },
+        "1 file does not parse: %s, line 1: expected header" % DATASTORE_CFG,
+        ["Correct the line", "no comment syntax"],
+    ),
+    Example(
+        "PBS-HOST-04",
+        "fail",
+        {"configured.tuning_error": "chunk-order: 'Inode' is not one of none, inode"},
+        ["datastore 'tank'", "'Inode'", "next GC stops"],
+        "datastore update tank --tuning",
+    ),
+    Example(
+        "PBS-HOST-04",
+        "fail",
+        {"host.config_dir.files.1.readable": False},
+        "User 'backup' cannot read /etc/proxmox-backup/prune.cfg",
+        "chown root:backup /etc/proxmox-backup/prune.cfg && chmod 0640 /etc/proxmox-backup/prune.cfg",
+    ),
+    Example(
+        "PBS-HOST-04",
+        "pass",
+        {"host.config_dir.files.2": ConfigFileFacts("/etc/proxmox-backup/verification.cfg", False, parsed=True)},
+        "2 files parse",
+    ),
+    Example("PBS-HOST-04", "unknown", {"host.config_dir.error": "EACCES: Permission denied"}, "EACCES", "as root"),
+    Example(
+        "PBS-HOST-04",
+        "unknown",
+        {"host.config_dir.files.0.parsed": None, "host.config_dir.files.0.error": "larger than 16 MiB"},
+        [DATASTORE_CFG, "larger than 16 MiB"],
+    ),
+    Example("PBS-HOST-04", "skip", PBS_IS_NOT_HERE),
+    # The old locking scheme.
+    Example("PBS-HOST-05", "pass"),
+    Example("PBS-HOST-05", "fail", {"host.old_locking": True}, ["old-locking exists", "3.3.5"], "Reboot", "low"),
+    Example("PBS-HOST-05", "unknown", {"host.old_locking": None}),
+    Example("PBS-HOST-05", "skip", PBS_IS_NOT_HERE),
+    # The id map says the number of the outer host.
+    Example("PBS-HOST-06", "pass", says="the same inside and outside"),
+    Example("PBS-HOST-06", "pass", CONTAINER, "34:34 inside and 100034:200034 on the outer host"),
+    Example(
+        "PBS-HOST-06",
+        "fail",
+        {**CONTAINER, "host.id_map.uids": [IdRange(0, 100000, 34)]},
+        "no mapping for uid 34 of backup:backup",
+        "over uid 34",
+        "critical",
+    ),
+    Example(
+        "PBS-HOST-06",
+        "fail",
+        {**CONTAINER, "host.id_map.gids": [IdRange(35, 100000, 100)]},
+        "no mapping for gid 34 of backup:backup",
+        "over gid 34",
+    ),
+    Example(
+        "PBS-HOST-06",
+        "fail",
+        {**CONTAINER, "location.uid": 65534},
+        ["/mnt/datastore/tank belongs to an id", "65534"],
+        ["On the outer host", "chown -R 100034:200034"],
+    ),
+    Example("PBS-HOST-06", "skip", PBS_IS_NOT_HERE, ask=NOTHING_DECLARED),
+    Example("PBS-HOST-06", "unknown", {"host.id_map.error": "EACCES: Permission denied"}, "EACCES"),
+    Example("PBS-HOST-06", "unknown", {**CONTAINER, "host.account.uid": None}, "ids of 'backup' are not known"),
+]

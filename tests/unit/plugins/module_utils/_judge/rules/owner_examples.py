@@ -1,0 +1,212 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controls of owners and modes say."""
+
+from __future__ import annotations
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount, PathProblem
+from ansible_collections.fleetops.pbs.tests.support.facts import not_looked_at
+from ansible_collections.fleetops.pbs.tests.support.judging import Example
+
+TANK = "/mnt/datastore/tank"
+REPAIR = "ansible-playbook fleetops.pbs.repair --limit pbs1"
+WALK_CONTROLS = ["PBS-OWNER-0%d" % number for number in range(1, 8)]
+NO_STORE = {"skeleton.chunks": None, "skeleton.state": "empty", "ownership": None}
+SAMPLE = {"ownership.scope": "sample", "ownership.prefixes_walked": 256, "ownership.chunks.files": 4}
+STOPPED = {"ownership.complete": False, "ownership.stuck": "no answer from .chunks/0a3f for 60 s"}
+S3 = {"configured.backend": "s3"}
+CHUNK = TANK + "/.chunks/ab12/ab12%s" % ("0" * 60)
+
+
+def owners(part, number, uid=0, gid=0, path=CHUNK):
+    """So many of somebody else's in one part of the store."""
+    prefix = "ownership.%s." % part
+    return {
+        prefix + "wrong_owner": number,
+        prefix + "wrong_uid": number if uid != 34 else 0,
+        prefix + "wrong_gid": number if gid != 34 else 0,
+        prefix + "owners": [OwnerCount(uid, gid, number)],
+        prefix + "examples": {"wrong_owner": [PathProblem(path, "%d:%d 0644" % (uid, gid))]},
+    }
+
+
+def errors(part):
+    return {
+        "ownership.%s.errors" % part: 2,
+        "ownership.%s.examples" % part: {"errors": [PathProblem(TANK + "/.chunks/00ff", "EIO: Input/output error")]},
+    }
+
+
+def strange(part, kind, path, detail=""):
+    return {
+        "ownership.%s.foreign" % part: {kind: 1},
+        "ownership.%s.examples" % part: {kind: [PathProblem(path, detail)]},
+    }
+
+
+EXAMPLES = [
+    *(Example(control, "pass") for control in WALK_CONTROLS),
+    # --- what is the same for all of them
+    *(Example(control, "skip", NO_STORE, "PBS-CONF-06") for control in WALK_CONTROLS),
+    *(Example(control, "skip", {"ownership.scope": "none"}, "not walked (scope: none)") for control in WALK_CONTROLS),
+    *(
+        Example(
+            control,
+            "skip" if control in ("PBS-OWNER-03", "PBS-OWNER-04", "PBS-OWNER-05", "PBS-OWNER-07") else "pass",
+            {"ownership.scope": "skeleton"},
+        )
+        for control in WALK_CONTROLS
+    ),
+    *(Example(control, "unknown", not_looked_at(), "gave no answer within 10 s") for control in WALK_CONTROLS),
+    *(
+        Example(control, "unknown", {"ownership.not_walked": "user or group of the daemon do not exist here"})
+        for control in WALK_CONTROLS
+    ),
+    *(Example(control, "unknown", STOPPED, "no answer from .chunks/0a3f for 60 s") for control in WALK_CONTROLS),
+    *(
+        Example(
+            control,
+            "pass" if control == "PBS-OWNER-05" else "warn",  # namespaces and groups are walked whole
+            SAMPLE,
+            "" if control == "PBS-OWNER-05" else ["sample of 4 files in 256 prefix directories", "0.4 % of all"],
+            "" if control == "PBS-OWNER-05" else "preflight_scope: full",
+            "" if control == "PBS-OWNER-05" else "low",
+        )
+        for control in WALK_CONTROLS
+    ),
+    *(
+        Example(control, "unknown", errors(part), ["2 entries could not be looked at", "00ff (EIO"], "as root")
+        for control, part in (
+            ("PBS-OWNER-01", "skeleton"),
+            ("PBS-OWNER-02", "skeleton"),
+            ("PBS-OWNER-03", "chunks"),
+            ("PBS-OWNER-04", "chunks"),
+            ("PBS-OWNER-05", "metadata"),
+            ("PBS-OWNER-06", "skeleton"),
+            ("PBS-OWNER-06", "chunks"),
+            ("PBS-OWNER-06", "metadata"),
+            ("PBS-OWNER-07", "chunks"),
+        )
+    ),
+    # --- owners; a wrong group alone is milder
+    *(
+        Example(
+            control,
+            "fail",
+            {**owners(part, 1200, 0, 0), **more},
+            ["1,200 %s do not belong to backup:backup (34:34)" % words, "1,200 of 0:0", CHUNK, consequence],
+            REPAIR,
+            "critical",
+        )
+        for more in ({}, SAMPLE, STOPPED)  # however little was seen: something wrong was
+        for control, part, words, consequence in (
+            ("PBS-OWNER-01", "skeleton", "parts of the skeleton", "GC cannot delete there"),
+            ("PBS-OWNER-03", "chunks", "chunks", "GC stops at the first of them"),
+            ("PBS-OWNER-05", "metadata", "files or directories", "Backups into these groups fail"),
+        )
+    ),
+    *(
+        Example(
+            control,
+            "fail",
+            owners(part, 1, 34, 0),
+            ["1 %s does not belong" % words, "1 of 34:0", "Only the group is wrong: PBS works", consequence],
+            REPAIR,
+            "medium",
+        )
+        for control, part, words, consequence in (
+            ("PBS-OWNER-01", "skeleton", "part of the skeleton", "refuses to reuse the datastore"),
+            ("PBS-OWNER-03", "chunks", "chunk", "all the same"),
+            ("PBS-OWNER-05", "metadata", "file or directory", "all the same"),
+        )
+    ),
+    # The fixed parts are known without a walk.
+    *(
+        Example(
+            "PBS-OWNER-01",
+            "fail",
+            {"skeleton.lock.uid": 0, "skeleton.lock.gid": 0, **more},
+            ["%s/.lock belongs to 0:0" % TANK, "required is backup:backup (34:34)"],
+            "chown backup:backup %s/.lock" % TANK,
+            "critical",
+        )
+        for more in ({}, {"ownership": None}, {"ownership.scope": "none"}, STOPPED)
+    ),
+    Example("PBS-OWNER-01", "fail", {"skeleton.chunks.gid": 0}, "belongs to 34:0", severity="medium"),
+    Example("PBS-OWNER-01", "skip", {**NO_STORE, "skeleton.base.uid": 0}),
+    # --- modes
+    Example(
+        "PBS-OWNER-02",
+        "fail",
+        {
+            "ownership.skeleton.wrong_mode": 65537,
+            "ownership.skeleton.examples": {"wrong_mode": [PathProblem(TANK, "0700")]},
+        },
+        ["65,537 parts of the skeleton have", "base 0755, .chunks and prefixes 0750, .lock 0644", "%s (0700)" % TANK],
+        REPAIR,
+        "medium",
+    ),
+    # --- readable: else verify renames a good chunk
+    Example(
+        "PBS-OWNER-04",
+        "fail",
+        {
+            "ownership.chunks.unreadable": 1,
+            "ownership.chunks.examples": {"unreadable": [PathProblem(CHUNK, "0:0 0600")]},
+        },
+        ["1 chunk cannot be read by 'backup'", CHUNK, "The next verify would rename it as corrupt"],
+        REPAIR,
+        "critical",
+    ),
+    Example("PBS-OWNER-04", "fail", {"ownership.chunks.unreadable": 3, **STOPPED}, "would rename them as corrupt"),
+    Example(
+        "PBS-OWNER-05",
+        "fail",
+        {
+            "ownership.metadata.unreadable": 1,
+            "ownership.metadata.examples": {"unreadable": [PathProblem(TANK + "/@eaDir", "0:0 0700")]},
+        },
+        ["1 file or directory cannot be read by 'backup'", "@eaDir (0:0 0700)", "GC aborts there"],
+        REPAIR,
+        "critical",
+    ),
+    # --- foreign
+    *(
+        Example(
+            "PBS-OWNER-06",
+            "fail",
+            {**strange(part, kind, TANK + path, detail), **SAMPLE},
+            ["1 thing is in the store that PBS does not make", "(%s: 1)" % kind, TANK + path, detail],
+            ["find out who made it", "nothing here is removed for you"],
+            "high",
+        )
+        for part, kind, path, detail in (
+            ("chunks", "link", "/.chunks/ab12/x", ""),
+            ("chunks", "hardlink", "/.chunks/ab12/x", "2 links"),
+            ("skeleton", "mount", "/.chunks/0000", ""),
+            ("metadata", "device", "/vm/100/x", ""),
+            ("metadata", "name", "/@eaDir", "no part of a datastore"),
+        )
+    ),
+    # --- debris
+    Example(
+        "PBS-OWNER-07",
+        "fail",
+        {"ownership.bad_chunks": 1, "ownership.empty_chunks": 2},
+        "1 chunk that verify found corrupt and 2 chunks of length 0.",
+        "Make new backups",
+        "medium",
+    ),
+    Example("PBS-OWNER-07", "pass", {**S3, "ownership.empty_chunks": 5000}),
+    Example("PBS-OWNER-07", "fail", {**S3, "ownership.bad_chunks": 1, "ownership.empty_chunks": 5000}, "1 chunk that"),
+    Example(
+        "PBS-OWNER-07",
+        "warn",
+        {"ownership.temporary": 3, "ownership.temporary_bytes": 4096},
+        ["3 temporary files older than a day (4,096 bytes)", "GC will never remove"],
+        "find %s/.chunks -xdev -type f -name '*.tmp_*'" % TANK,
+        "low",
+    ),
+    Example("PBS-OWNER-07", "pass", {"ownership.temporary": 3}, ask={"policy": {"temporary_files_max": 3}}),
+]
