@@ -11,12 +11,14 @@ Source: PBS, garbage collection, marking.
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import GROUPS
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.listing import batches
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import foreign_kind
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import (
@@ -140,9 +142,8 @@ class _Level(Directory):
 
     def __init__(self, path: str, fd: int, owned: bool) -> None:
         super().__init__(path, fd)
-        self.entries = os.scandir(fd)
+        self.entries = itertools.chain.from_iterable(batches(fd))
         self.owned = owned
 
     def close(self) -> None:
-        self.entries.close()
         os.close(self.fd)

@@ -17,6 +17,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store 
     is_prefix,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.listing import batches
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import foreign_kind
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import (
@@ -53,9 +54,9 @@ def walk_skeleton(store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
     pulse.at(CHUNKS)
     top = store.open_chunks()
     visitor.directory(base.join(CHUNKS), os.fstat(top), CHUNKS_DIRECTORY, top)
-    with os.scandir(top) as entries:
-        for entry in entries:
-            pulse.beat(_nothing)
+    for batch in batches(top):
+        pulse.beat(_nothing)
+        for entry in batch:
             if not is_prefix(entry.name):
                 visitor.foreign("name", base.join(CHUNKS + "/" + entry.name), "no prefix directory")
 

@@ -16,10 +16,14 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.permission import allows
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import Directory, Rule, Visitor
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Batch, statx
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 _MAX_OWNERS = 256
 """Different owners that are counted apart; a hostile tree may have four thousand million."""
+
+_MAX_GOOD = 4096
+"""Different signatures that are remembered."""
 
 OTHER_OWNERS = (-1, -1)
 """Under these ids the rest is counted."""
@@ -39,6 +43,14 @@ T = t.TypeVar("T")
 def foreign_kind(mode: int) -> str:
     """The kind under which something is counted where something else belongs."""
     return _FOREIGN.get(stat.S_IFMT(mode), "name")
+
+
+def _flags(dir_fd: int, name: str) -> t.List[str]:
+    """The inode flags that forbid changes; none where they cannot be read."""
+    try:
+        return statx(name, dir_fd).flags
+    except OSError:
+        return []
 
 
 class Examples:
@@ -86,74 +98,96 @@ class Tally(Visitor):
         self._identity = identity
         self._examples = Examples(max_paths)
         self._owners = Owners()
-        # Every mode of a regular file that its owner may read: one look instead of several.
-        may_read = range(0o10000) if identity.uid == 0 else (mode for mode in range(0o10000) if mode & 0o400)
-        self._readable = frozenset(stat.S_IFREG | mode for mode in may_read)
+        self._good: t.Set[bytes] = set()
+        """Signatures of files that are as they should be."""
+        try:
+            self._batch: t.Optional[Batch] = Batch()
+        except OSError:
+            self._batch = None
 
     def files(self, where: Directory, entries: t.Sequence[os.DirEntry[str]], rule: Rule) -> None:
-        uid, gid, readable = self._identity.uid, self._identity.gid, self._readable
-        files = size = 0
-        for entry in entries:
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except OSError as exc:
-                self.missed(where.join(entry.name), exc)
-                continue
+        answers = None
+        if self._batch is not None:
+            answers = self._batch.look(where.fd, [entry.name.encode("utf-8", "surrogateescape") for entry in entries])
+        if answers is None:
+            for entry in entries:
+                self._look(where, entry.name, rule)
+            return
+        good = self._good
+        files = total = 0
+        for entry, (signature, size) in zip(entries, answers):
             # The whole cost of a file that is as it should be, beside the system call.
-            if (
-                status.st_uid == uid
-                and status.st_gid == gid
-                and status.st_mode in readable
-                and status.st_nlink == 1
-                and status.st_size
-            ):
+            if signature in good and size:
                 files += 1
-                size += status.st_size
-            elif stat.S_ISREG(status.st_mode):
-                self.empty += status.st_size == 0
-                self.file(where, entry.name, status, rule)
-            else:
-                self.foreign(foreign_kind(status.st_mode), where.join(entry.name))
+                total += size
+            elif self._look(where, entry.name, rule, Batch.flags(signature)) and len(good) < _MAX_GOOD:
+                good.add(signature)
         self.counts.files += files
-        self.counts.bytes += size
+        self.counts.bytes += total
+
+    def _look(self, where: Directory, name: str, rule: Rule, flags: t.Optional[t.Sequence[str]] = None) -> bool:
+        """Look at one name; whether it is a file without fault. C(flags) where they are known."""
+        path = where.join(name)
+        try:
+            status = os.stat(name, dir_fd=where.fd, follow_symlinks=False)
+        except OSError as exc:
+            self.missed(path, exc)
+            return False
+        if not stat.S_ISREG(status.st_mode):
+            self.foreign(foreign_kind(status.st_mode), path)
+            return False
+        self.empty += status.st_size == 0
+        return self._file(path, status, rule, _flags(where.fd, name) if flags is None else flags)
 
     def file(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> None:
+        self._file(where.join(name), status, rule, _flags(where.fd, name))
+
+    def _file(self, path: str, status: os.stat_result, rule: Rule, flags: t.Sequence[str]) -> bool:
         self.counts.files += 1
         self.counts.bytes += status.st_size
-        path = where.join(name)
-        if rule.owned and status.st_nlink != 1:
+        linked = rule.owned and status.st_nlink != 1
+        if linked:
             self.foreign("hardlink", path, "%d links" % status.st_nlink)
-        self._compare(path, status, rule)
+        return self._compare(path, status, rule, flags) and not linked
 
     def directory(self, path: str, status: os.stat_result, rule: Rule, fd: int) -> None:
         self.counts.directories += 1
-        self._compare(path, status, rule)
+        self._compare(path, status, rule, self._batch.flags_of(fd) if self._batch and fd >= 0 else ())
 
     def busy(self, status: os.stat_result) -> None:
         self.counts.files += 1
         self.counts.bytes += status.st_size
 
-    def _compare(self, path: str, status: os.stat_result, rule: Rule) -> None:
+    def _compare(self, path: str, status: os.stat_result, rule: Rule, flags: t.Sequence[str]) -> bool:
+        """Hold it against the rule; whether nothing is wrong."""
+        right = True
         if rule.owned:
-            self._compare_owner(path, status)
+            right = self._compare_owner(path, status)
+            if flags:
+                right = False
+                self.foreign("immutable", path, "flags: " + ", ".join(flags))
         if rule.exact and status.st_mode & 0o777 != rule.mode:
+            right = False
             self.counts.wrong_mode += 1
             self._examples.add("wrong_mode", path, "mode %s instead of %04o" % (mode_string(status.st_mode), rule.mode))
         if not allows(self._identity, status, rule.needs):
+            right = False
             self.counts.unreadable += 1
             detail = "mode %s, uid %d, gid %d" % (mode_string(status.st_mode), status.st_uid, status.st_gid)
             self._examples.add("unreadable", path, detail)
+        return right
 
-    def _compare_owner(self, path: str, status: os.stat_result) -> None:
+    def _compare_owner(self, path: str, status: os.stat_result) -> bool:
         wrong_uid = status.st_uid != self._identity.uid
         wrong_gid = status.st_gid != self._identity.gid
         if not (wrong_uid or wrong_gid):
-            return
+            return True
         self.counts.wrong_owner += 1
         self.counts.wrong_uid += wrong_uid
         self.counts.wrong_gid += wrong_gid
         self._owners.add(status.st_uid, status.st_gid)
         self._examples.add("wrong_owner", path, "uid %d, gid %d" % (status.st_uid, status.st_gid))
+        return False
 
     def foreign(self, kind: str, path: str, detail: str = "") -> None:
         self.counts.foreign[kind] = self.counts.foreign.get(kind, 0) + 1

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import itertools
 import os
 import stat
 import struct
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import call
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import bind, call
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.times import AT_FDCWD, AT_SYMLINK_NOFOLLOW
 
 AT_EMPTY_PATH = 0x1000
@@ -66,9 +67,14 @@ class Statx:
     @property
     def flags(self) -> t.List[str]:
         """The inode flags that forbid a change even to root."""
-        set_flags = self.attributes & self.attributes_mask
-        named = ((STATX_ATTR_IMMUTABLE, "immutable"), (STATX_ATTR_APPEND, "append"))
-        return [name for bit, name in named if set_flags & bit]
+        return _flags(self.attributes & self.attributes_mask)
+
+
+def _flags(attributes: int) -> t.List[str]:
+    if not attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND):
+        return []
+    named = ((STATX_ATTR_IMMUTABLE, "immutable"), (STATX_ATTR_APPEND, "append"))
+    return [name for bit, name in named if attributes & bit]
 
 
 def kind_of(mode: int) -> str:
@@ -123,3 +129,55 @@ def _statx(fd: int, path: bytes, flags: int, force_sync: bool) -> Statx:
         attributes=attributes,
         attributes_mask=attributes_mask,
     )
+
+
+class Batch:
+    """Looks at many names of one directory, for walks over millions of files.
+
+    C(os.stat) makes an object of nineteen fields for each file. Here the answers of the kernel stay as they are, and
+    what matters to somebody who looks for exceptions is compared as bytes: type, mode, owner, links and attributes of
+    a file in one piece, the B(signature).
+    """
+
+    SIZE = 256
+    """Names that are taken at once."""
+
+    _ANSWER = struct.Struct("=8x22s10xQ208x")
+    _SIGNATURE = struct.Struct("=QIIIH")
+    _ATTRIBUTES = struct.Struct("=8xQ")
+
+    def __init__(self) -> None:
+        """Raises C(OSError) where the C library has no statx."""
+        self._statx = bind("statx")
+        self._memory = bytearray(_SIZE * self.SIZE)
+        self._view = memoryview(self._memory)
+        self._slots = [(ctypes.c_char * _SIZE).from_buffer(self._memory, number * _SIZE) for number in range(self.SIZE)]
+
+    def look(self, dir_fd: int, names: t.Sequence[bytes]) -> t.Optional[t.Iterator[t.Tuple[bytes, int]]]:
+        """Signature and size (bytes) of each name, in order; links are not followed.
+
+        None where at least one name could not be looked at; the caller then asks for each by itself, and learns why.
+        The answers hold until the next call.
+        """
+        answers = map(
+            self._statx,
+            itertools.repeat(dir_fd),
+            names,
+            itertools.repeat(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT),
+            itertools.repeat(STATX_BASIC_STATS),
+            self._slots,
+        )
+        if any(answers):
+            return None
+        return self._ANSWER.iter_unpack(self._view[: _SIZE * len(names)])
+
+    @classmethod
+    def flags(cls, signature: bytes) -> t.List[str]:
+        """The inode flags in a signature that forbid a change even to root."""
+        return _flags(cls._SIGNATURE.unpack(signature)[0])
+
+    def flags_of(self, fd: int) -> t.List[str]:
+        """The same of an open file; none where they cannot be read."""
+        if self._statx(fd, b"", AT_EMPTY_PATH, 0, self._slots[0]) != 0:
+            return []
+        return _flags(self._ATTRIBUTES.unpack_from(self._memory)[0])
