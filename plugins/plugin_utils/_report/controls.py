@@ -1,0 +1,50 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controls that a report has: those of the catalog, and one of its own."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import BACKUP, CONTROLS, SEVERITIES, Control
+
+NO_DOCUMENT = Control(
+    "PBS-REPORT-01",
+    "critical",
+    "the host was reached, and made a document",
+    "Nothing is known about a host that did not answer; that it was safe yesterday says little about tonight.",
+    "Make the host reachable (network, ssh, become, Python 3.9 or newer), and run the preflight for it again.",
+    "None; this is about the use of this collection.",
+    BACKUP,
+)
+"""The finding of a host without a document. It is no control that a host could be asked about, so the catalog has it not."""
+
+KNOWN: t.Tuple[Control, ...] = (*CONTROLS, NO_DOCUMENT)
+_BY_ID = {control.id: control for control in KNOWN}
+
+
+def control_of(control_id: str) -> Control:
+    """The control of that id. A newer collection may have controls that this one does not know: the id must do."""
+    found = _BY_ID.get(control_id)
+    if found is None:
+        found = Control(
+            control_id, "medium", "a control that this version of the collection does not know", "", "", "", ()
+        )
+    return found
+
+
+def scope_of(control: Control) -> str:
+    """C(host) or C(datastore)."""
+    return "host" if control is NO_DOCUMENT else control.scope
+
+
+def rank(severity: t.Optional[str]) -> int:
+    """The place of a severity from least to worst; -1 for none."""
+    return SEVERITIES.index(severity) if severity in SEVERITIES else -1
+
+
+def reaches(severity: t.Optional[str], threshold: str) -> bool:
+    """Whether a severity is at or above a threshold; nothing reaches C(never)."""
+    return threshold in SEVERITIES and rank(severity) >= rank(threshold)

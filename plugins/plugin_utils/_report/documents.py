@@ -1,0 +1,267 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Finds documents in files and directories, and says of what is none why not.
+
+A file holds one document, or it is the C(report.json) of an earlier report, which holds many, each on a line of its own.
+"""
+
+from __future__ import annotations
+
+import datetime
+import glob
+import json
+import os
+import re
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import SEVERITIES
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import SCHEMA, SCHEMA_VERSION
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import STATUSES
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Place
+
+REPORT_SCHEMA = "fleetops.pbs/report"
+REPORT_SCHEMA_VERSION = 1
+REPORT_BEGIN = '{"schema": "%s", ' % REPORT_SCHEMA
+"""How C(report.json) begins, to the byte."""
+REPORT_DOCUMENTS = '"documents": ['
+"""How its first line ends; the documents follow, one a line, and then C(REPORT_END)."""
+REPORT_END = "]}\n"
+
+MAX_BYTES = 64 * 1024 * 1024
+"""A document takes some 10 KB a datastore; what is larger than this is none."""
+
+Json = t.Dict[str, t.Any]
+
+
+class NotADocument(ValueError):
+    """What was read is no document of this schema; the message says why."""
+
+
+class LeftOut(t.NamedTuple):
+    """A file, or a part of one, that is not in the report."""
+
+    path: str
+    reason: str
+
+
+class Missing(t.NamedTuple):
+    """A host of an earlier report that had no document then."""
+
+    host: str
+    reason: str
+    seen: str
+
+
+class Read(t.NamedTuple):
+    """A document that was found."""
+
+    place: Place
+    document: Json
+
+
+# --- where to look ----------------------------------------------------------------------------------------------------
+
+
+def expand(path: str, own_outputs: t.Container[str] = ()) -> t.Tuple[t.List[str], t.Optional[LeftOut]]:
+    """The files that a file, directory or glob pattern stands for, and what is wrong with it.
+
+    Of a directory these are its C(*.json), less what a report has written there: C(own_outputs) are real paths.
+    """
+    if os.path.isdir(path):
+        return [
+            name
+            for name in sorted(glob.glob(os.path.join(glob.escape(path), "*.json")))
+            if os.path.realpath(name) not in own_outputs and not _is_other_output(name)
+        ], None
+    if os.path.lexists(path):
+        return [path], None
+    if glob.has_magic(path):
+        found: t.List[str] = []
+        for name in sorted(glob.glob(path)):
+            found += expand(name, own_outputs)[0] if os.path.isdir(name) else [name]
+        return found, None if found else LeftOut(display(path), "nothing matches this pattern")
+    return [], LeftOut(display(path), "there is no such file or directory")
+
+
+def _is_other_output(path: str) -> bool:
+    """Reports lie where documents lie; the OSCAL file beside a report.json is neither."""
+    return os.path.basename(path) == "oscal.json" and _begins_with(path, b'{"assessment-results"')
+
+
+def _begins_with(path: str, beginning: bytes) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(len(beginning)) == beginning
+    except OSError:
+        return False
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def scan(path: str) -> t.Iterator[t.Union[Read, Missing, LeftOut]]:
+    """Everything in one file; never raises for what is in it."""
+    try:
+        if _begins_with(path, REPORT_BEGIN.encode()):
+            yield from _scan_report(path)
+        else:
+            yield Read(Place(path), load(Place(path)))
+    except (NotADocument, OSError) as exc:
+        yield LeftOut(display(path), display(_in_words(exc)))
+
+
+def _in_words(exc: Exception) -> str:
+    return "it cannot be read: %s" % exc.strerror if isinstance(exc, OSError) else str(exc)
+
+
+def load(place: Place) -> Json:
+    """Read and check one document. Raises C(NotADocument) or C(OSError)."""
+    with open(place.path, "rb") as stream:
+        stream.seek(place.offset)
+        data = stream.read(place.length if place.length >= 0 else MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise NotADocument("it has more than %d MiB, which no document has" % (MAX_BYTES >> 20))
+    return checked(parse(data))
+
+
+def _scan_report(path: str) -> t.Iterator[t.Union[Read, Missing, LeftOut]]:
+    with open(path, "rb") as stream:
+        stream.seek(-min(len(REPORT_END), os.fstat(stream.fileno()).st_size), os.SEEK_END)
+        if stream.read() != REPORT_END.encode():
+            raise NotADocument("the report ends in the middle, or was written anew by another program")
+        stream.seek(0)
+        head = stream.readline(MAX_BYTES)
+        if not head.endswith(REPORT_DOCUMENTS.encode() + b"\n"):
+            raise NotADocument("the report was written anew by another program; give it as it was written")
+        yield from _missing(parse(head + b"]}"))
+        offset = len(head)
+        for number, line in enumerate(stream, 2):
+            start, offset = offset, offset + len(line)
+            if line == REPORT_END.encode():
+                return
+            place = Place(path, start, len(line.rstrip(b",\n")))
+            try:
+                yield Read(place, checked(parse(line.rstrip(b",\n"))))
+            except NotADocument as exc:
+                yield LeftOut("%s, line %d" % (display(path), number), display(str(exc)))
+
+
+def _missing(head: t.Any) -> t.Iterator[Missing]:
+    _require_version(head, REPORT_SCHEMA_VERSION, "report")
+    hosts = head.get("hosts")
+    if not isinstance(hosts, list):
+        raise NotADocument("'hosts' is missing from the report, or no list")
+    for host in hosts:
+        if isinstance(host, dict) and host.get("finished") is None:
+            name, seen = host.get("host"), host.get("seen")
+            if not isinstance(name, str) or not name:
+                raise NotADocument("a host of the report has no name")
+            yield Missing(
+                display(name), display(str(host.get("reason") or "")), str(seen) if _is_timestamp(seen) else ""
+            )
+
+
+def parse(data: bytes) -> t.Any:
+    """JSON as the standard has it. Raises C(NotADocument)."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise NotADocument("it is not text in UTF-8 (byte %d)" % exc.start) from None
+    if not text.strip():
+        raise NotADocument("it is empty")
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except json.JSONDecodeError as exc:
+        if exc.pos >= len(text.rstrip()) or exc.msg.startswith("Unterminated string"):
+            raise NotADocument("it ends in the middle (truncated after %d bytes)" % len(data)) from None
+        raise NotADocument("it is no JSON: %s in line %d, column %d" % (exc.msg, exc.lineno, exc.colno)) from None
+    except RecursionError:
+        raise NotADocument("it is nested too deeply") from None
+    except ValueError as exc:  # a number with thousands of digits
+        raise NotADocument("it is no JSON that can be read: %s" % exc) from None
+
+
+def _refuse(constant: str) -> t.NoReturn:
+    raise NotADocument("it is no JSON: %s is no number there" % constant)
+
+
+# --- checking ---------------------------------------------------------------------------------------------------------
+
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z", re.ASCII)
+
+
+def _is_timestamp(value: t.Any) -> bool:
+    if not isinstance(value, str) or not _TIMESTAMP.match(value):
+        return False
+    try:
+        datetime.datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ")
+    except ValueError:
+        return False
+    return True
+
+
+def _require_version(data: t.Any, known: int, what: str) -> None:
+    version = data.get("schema_version")
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise NotADocument("'schema_version' is missing or no number, so it is no %s of this collection" % what)
+    if version > known:
+        raise NotADocument(
+            "it is a %s of schema version %d, and this collection reads up to %d: update the collection"
+            % (what, version, known)
+        )
+
+
+def checked(data: t.Any) -> Json:
+    """The document, if it is one of a schema that this collection reads. Raises C(NotADocument).
+
+    Only what reports use is looked at: what was observed passes through as it is.
+    """
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise NotADocument("it is no document of this collection ('schema' is not '%s')" % SCHEMA)
+    _require_version(data, SCHEMA_VERSION, "document")
+    if not isinstance(data.get("host"), str) or not data["host"]:
+        raise NotADocument("'host' is missing, empty or no text")
+    for key in ("started", "finished"):
+        if not _is_timestamp(data.get(key)):
+            raise NotADocument("'%s' is no time such as 2026-01-31T03:00:00.000Z" % key)
+    if not isinstance(data.get("pbs_version"), (str, type(None))) or not isinstance(
+        data.get("collection_version"), str
+    ):
+        raise NotADocument("'pbs_version' or 'collection_version' is missing or no text")
+    for key in ("datastores", "findings"):
+        if not isinstance(data.get(key), list):
+            raise NotADocument("'%s' is missing or no list" % key)
+    for number, item in enumerate(data["datastores"]):
+        if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
+            raise NotADocument("datastores[%d] has no name" % number)
+    for number, item in enumerate(data["findings"]):
+        wrong = _wrong_in_finding(item)
+        if wrong:
+            raise NotADocument("findings[%d]: %s" % (number, wrong))
+    return data
+
+
+_STATUSES = frozenset(STATUSES)
+_SEVERITIES = frozenset(SEVERITIES)
+
+
+def _wrong_in_finding(item: t.Any) -> str:
+    try:
+        control, datastore, status, severity = item["control"], item["datastore"], item["status"], item["severity"]
+        message, remedy, evidence, waiver = item["message"], item["remedy"], item["evidence"], item["waiver"]
+    except (TypeError, KeyError) as exc:
+        return "%s is missing" % exc if isinstance(exc, KeyError) else "it is no object"
+    if not (type(control) is str and type(message) is str and type(remedy) is str and control):
+        return "'control', 'message' or 'remedy' is no text"
+    if datastore is not None and not (type(datastore) is str and datastore):
+        return "'datastore' is neither null nor a name"
+    if type(status) is not str or status not in _STATUSES:
+        return "there is no status %r" % (status,)
+    if type(severity) is not str or severity not in _SEVERITIES:
+        return "there is no severity %r" % (severity,)
+    if type(evidence) is not dict or not (waiver is None or type(waiver) is dict):
+        return "'evidence' or 'waiver' is no object"
+    return ""

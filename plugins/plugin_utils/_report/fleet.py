@@ -1,0 +1,205 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One row for every host, made of the newest that is known about each."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import Control
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import timestamp
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import Waiver
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import KNOWN, control_of, reaches
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import LeftOut, Missing, Read
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import (
+    STATES,
+    Counts,
+    Finding,
+    Host,
+    Store,
+    count,
+    findings_of,
+    natural,
+)
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.waivers import WaiverUse
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """What a report is made of."""
+
+    documents: t.Sequence[str] = ()
+    """Files, directories and patterns of this run."""
+    merge: t.Sequence[str] = ()
+    """The same of other runs, and earlier reports."""
+    hosts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """The hosts of this run that ought to have a document, and why one has none (empty: not known, or it has one)."""
+    waivers: t.Sequence[Waiver] = ()
+    partial: bool = False
+    """This is a part of the fleet: waivers for hosts that are not in it are not called unused."""
+    own_outputs: t.FrozenSet[str] = frozenset()
+    """Real paths of files that reports write, so that they are not taken for documents."""
+
+
+@dataclasses.dataclass
+class Fleet:
+    hosts: t.List[Host]
+    """By name, pbs2 before pbs10."""
+    findings: t.List[Finding]
+    """About the fleet itself."""
+    left_out: t.List[LeftOut]
+    generated: str
+    """When the newest document was finished; the present where there is none. So that the same input gives the same report."""
+    waivers: t.List[WaiverUse]
+    controls: t.List[Control]
+    """Those of the catalog, the report's own, and what else the documents have."""
+    counts: Counts = dataclasses.field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        for host in self.hosts:
+            self.counts.merge(host.counts)
+        for finding in self.findings:
+            self.counts.add(finding.status, finding.severity)
+
+    @property
+    def worst_first(self) -> t.List[Host]:
+        return sorted(self.hosts, key=lambda host: host.counts.badness())
+
+    def hosts_by_state(self) -> t.Dict[str, int]:
+        found = dict.fromkeys(STATES, 0)
+        for host in self.hosts:
+            found[host.counts.state] += 1
+        return found
+
+    def without_document(self) -> t.List[Host]:
+        return [host for host in self.hosts if not host.has_document]
+
+    def unsafe(self, fail_on: str, fail_on_unknown: str) -> t.List[Host]:
+        """The hosts with a failure or something unknown at or above the thresholds."""
+        return [
+            host
+            for host in self.hosts
+            if reaches(host.counts.worst, fail_on) or reaches(host.counts.worst_unknown, fail_on_unknown)
+        ]
+
+    def totals(self) -> t.Dict[str, t.Any]:
+        """The counts that stand in every format."""
+        return {
+            "hosts": len(self.hosts),
+            "hosts_without_document": len(self.without_document()),
+            "hosts_by_state": self.hosts_by_state(),
+            "datastores": sum(len(host.datastores) for host in self.hosts),
+            "findings": self.counts.total,
+            "by_status": dict(self.counts.by_status),
+            "worst": self.counts.worst,
+            "worst_unknown": self.counts.worst_unknown,
+            "left_out": len(self.left_out),
+        }
+
+
+def gather(inputs: Inputs, now: float) -> Fleet:
+    """Read everything once; keep of each host what is newest, without its findings. C(now): seconds since the epoch."""
+    gathering = _Gathering(inputs)
+    for path in inputs.documents:
+        # Of this run's own documents a missing one is told by its host.
+        gathering.take(path, missing_is_said=bool(inputs.hosts))
+    for path in inputs.merge:
+        gathering.take(path, missing_is_said=False)
+    newest = max((host.finished for host in gathering.newest.values()), default="")
+    generated = newest or timestamp(now)
+    gathering.add_missing(generated)
+    hosts = sorted(gathering.newest.values(), key=lambda host: (natural(host.name), host.name))
+    uses = [WaiverUse(number, waiver) for number, waiver in enumerate(inputs.waivers)]
+    today = datetime.date.fromisoformat(generated[:10])
+    findings = [
+        finding
+        for use in uses
+        for finding in use.judge(hosts, today=today, partial=inputs.partial, fleet_made=generated)
+    ]
+    controls = [*KNOWN, *(control_of(name) for name in sorted(gathering.controls - {control.id for control in KNOWN}))]
+    return Fleet(hosts, findings, sorted(set(gathering.left_out)), generated, uses, controls)
+
+
+class _Gathering:
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.newest: t.Dict[str, Host] = {}
+        self.missing: t.Dict[str, Missing] = {}
+        self.left_out: t.List[LeftOut] = []
+        self.controls: t.Set[str] = set()
+        self._seen: t.Set[str] = set()
+
+    def take(self, path: str, missing_is_said: bool) -> None:
+        names, wrong = documents.expand(path, self.inputs.own_outputs)
+        if wrong and not missing_is_said:
+            self.left_out.append(wrong)
+        for name in names:
+            if name in self._seen:
+                continue
+            self._seen.add(name)
+            for item in documents.scan(name):
+                if isinstance(item, LeftOut):
+                    self.left_out.append(item)
+                elif isinstance(item, Missing):
+                    earlier = self.missing.get(item.host)
+                    if earlier is None or earlier.seen < item.seen:
+                        self.missing[item.host] = item
+                else:
+                    self._add(item)
+
+    def _add(self, item: Read) -> None:
+        document = item.document
+        name = display(document["host"])
+        earlier = self.newest.get(name)
+        if earlier is not None and earlier.finished >= document["finished"]:
+            return
+        host = Host(
+            name=name,
+            counts=Counts(),
+            stores=[
+                Store(store, Counts())
+                for store in dict.fromkeys(["", *(display(item["name"]) for item in document["datastores"])])
+            ],
+            finished=document["finished"],
+            pbs_version=display(document["pbs_version"] or ""),
+            collection_version=display(document["collection_version"]),
+            check_mode=document.get("check_mode") is True,
+            place=item.place,
+        )
+        findings = list(findings_of(name, document))
+        self.controls.update(finding.control for finding in findings)
+        count(host, findings)
+        WaiverUse.note(host, findings, self.inputs.waivers)
+        self.newest[name] = host
+
+    def add_missing(self, generated: str) -> None:
+        """Rows for the hosts without a document, where that is the newest news about them."""
+        for name, item in self.missing.items():
+            have = self.newest.get(name)
+            if have is None or have.finished < item.seen:
+                self._miss(name, item.reason, item.seen or generated)
+        for given, reason in self.inputs.hosts.items():
+            name = display(str(given))
+            if reason or name not in self.newest:
+                self._miss(name, display(reason or ""), generated)
+
+    def _miss(self, name: str, reason: str, seen: str) -> None:
+        older = self.newest.get(name)
+        last = ""
+        if older is not None and older.has_document:
+            counts = older.counts
+            last = "Its last document is of %s: %d failed, %d unknown, %d warnings." % (
+                older.finished,
+                counts["fail"],
+                counts["unknown"],
+                counts["warn"],
+            )
+        host = Host(name=name, counts=Counts(), stores=[Store("", Counts())], reason=reason, seen=seen, last=last)
+        count(host, [host.missing()])
+        self.newest[name] = host

@@ -1,0 +1,111 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""junit.xml: a suite for each host, a test case for each finding.
+
+JUnit knows less than we do: C(fail) is a failure, C(unknown) an error, C(skip) and C(waived) are skipped; C(warn) and
+C(fixed) pass, with a line of output. The properties of a suite have the exact counts.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from xml.sax.saxutils import escape, quoteattr
+
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import control_of
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import FLEET, Format, HostPart, Item
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Counts
+
+
+class JUnit(Format):
+    filename = "junit.xml"
+
+    def begin(self) -> None:
+        counts = self.fleet.counts
+        self._titles = {control.id: control.title for control in self.fleet.controls}
+        self._id = 0
+        self.stream.write(
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<testsuites name="fleetops.pbs preflight" tests="%d" failures="%d" errors="%d">\n'
+            % (counts.total, counts["fail"], counts["unknown"])
+        )
+
+    def about_fleet(self, items: t.Sequence[Item]) -> None:
+        counts = Counts()
+        for item in items:
+            counts.add(item.finding.status, item.finding.severity)
+        self._suite(FLEET, self.fleet.generated, counts, items, {})
+
+    def host(self, part: HostPart) -> None:
+        properties = {"pbs_version": part.host.pbs_version, "collection_version": part.host.collection_version}
+        self._suite(
+            part.host.name,
+            part.host.finished or part.host.seen or self.fleet.generated,
+            part.host.counts,
+            part.items,
+            properties,
+        )
+
+    def _suite(
+        self, name: str, when: str, counts: Counts, items: t.Sequence[Item], properties: t.Mapping[str, str]
+    ) -> None:
+        lines = [
+            '<testsuite name=%s id="%d" package="fleetops.pbs" hostname=%s timestamp="%s" time="0" '
+            'tests="%d" failures="%d" errors="%d" skipped="%d">\n<properties>'
+            % (
+                quoteattr(name),
+                self._id,
+                quoteattr(name),
+                when[:19],  # the time of a suite has no zone; it is UTC
+                counts.total,
+                counts["fail"],
+                counts["unknown"],
+                counts["skip"] + counts["waived"],
+            )
+        ]
+        self._id += 1
+        lines += [
+            '<property name="%s" value=%s/>' % (key, quoteattr(value)) for key, value in properties.items() if value
+        ]
+        lines += ['<property name="%s" value="%d"/>' % pair for pair in counts.by_status.items()]
+        lines.append("</properties>\n")
+        lines += [self._case(name, item) for item in items]
+        lines.append("</testsuite>\n")
+        self.stream.write("".join(lines))
+
+    def _case(self, suite: str, item: Item) -> str:
+        finding = item.finding
+        title = self._titles.get(finding.control) or control_of(finding.control).title
+        where = "%s.%s" % (suite, finding.datastore) if finding.datastore else suite
+        begin = '<testcase classname=%s name=%s time="0">' % (
+            quoteattr(where),
+            quoteattr("%s %s" % (finding.control, title)),
+        )
+        status = finding.status
+        if status == "pass":
+            return begin[:-1] + "/>\n"
+        if status in ("fail", "unknown"):
+            tag = "failure" if status == "fail" else "error"
+            body = finding.message + ("\nRemedy: " + finding.remedy if finding.remedy else "")
+            body += "\nEvidence: " + item.evidence if item.evidence else ""
+            inner = '<%s type="%s" message=%s>%s</%s>' % (
+                tag,
+                finding.severity,
+                quoteattr(finding.message),
+                escape(body),
+                tag,
+            )
+        elif status in ("skip", "waived"):
+            message = finding.message
+            if finding.waiver:
+                message = "Waived until %s (%s): %s" % (
+                    finding.waiver.get("until", "?"),
+                    finding.waiver.get("justification", "?"),
+                    message,
+                )
+            inner = '<skipped type="%s" message=%s/>' % (status, quoteattr(message))
+        else:
+            remedy = " " + finding.remedy if finding.remedy else ""
+            inner = "<system-out>%s</system-out>" % escape("%s: %s%s" % (status, finding.message, remedy))
+        return begin + inner + "</testcase>\n"

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""metrics.prom: the text format of Prometheus, for node_exporter's textfile collector or a web server.
+
+The labels C(host) and C(datastore) are those that exporters for PBS use, so that the series can be joined.
+"""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import rank
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import Format, HostPart, Item
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import STATUS_ORDER, Finding
+
+STATUS_VALUES = {"pass": 0, "warn": 1, "fail": 2, "unknown": 3, "skip": 4, "waived": 5, "fixed": 6}
+"""The first four are those of a monitoring plugin."""
+
+_HELP = (
+    ("control_status", "What a control says: " + ", ".join("%d %s" % (v, k) for k, v in STATUS_VALUES.items()) + "."),
+    ("findings", "Findings of a host or datastore by status; no host: about the fleet itself."),
+    ("host_document_timestamp_seconds", "When the document of a host was finished; 0 where there is none."),
+    (
+        "host_worst_severity",
+        "The worst severity that failed on a host: 0 none, 1 info, 2 low, 3 medium, 4 high, 5 critical.",
+    ),
+    ("report_timestamp_seconds", "When the newest document of the report was finished."),
+    ("report_hosts", "Hosts by the worst status that they have."),
+    ("report_left_out", "Files that could not be used for the report."),
+)
+PREFIX = "fleetops_pbs_"
+
+
+def label(value: str) -> str:
+    """The value of a label, quoted."""
+    return '"%s"' % value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+class Metrics(Format):
+    filename = "metrics.prom"
+
+    def begin(self) -> None:
+        # All series of a metric stand together; they come in by host, so they wait in files.
+        self._parts: t.Dict[str, t.IO[str]] = {name: _part() for name, _help in _HELP}
+
+    def about_fleet(self, items: t.Sequence[Item]) -> None:
+        self._controls([item.finding for item in items], '{host="",datastore=""')
+
+    def host(self, part: HostPart) -> None:
+        name = label(part.host.name)
+        by_store: t.Dict[str, t.List[Finding]] = {store.name: [] for store in part.host.stores}
+        for item in part.items:
+            by_store.setdefault(item.finding.datastore, []).append(item.finding)
+        for datastore, findings in by_store.items():
+            self._controls(findings, "{host=%s,datastore=%s" % (name, label(datastore)))
+        self._add("host_document_timestamp_seconds", "{host=%s}" % name, _seconds(part.host.finished))
+        self._add("host_worst_severity", "{host=%s}" % name, rank(part.host.counts.worst) + 1)
+
+    def _controls(self, findings: t.Sequence[Finding], labels: str) -> None:
+        counts = dict.fromkeys(STATUS_VALUES, 0)
+        worst: t.Dict[str, Finding] = {}
+        for finding in findings:
+            counts[finding.status] += 1
+            # A control can have several findings, such as one for each expired waiver: a series has one value.
+            have = worst.get(finding.control)
+            if have is None or STATUS_ORDER.index(finding.status) < STATUS_ORDER.index(have.status):
+                worst[finding.control] = finding
+        self._parts["control_status"].write(
+            "".join(
+                '%scontrol_status%s,control=%s,severity="%s"} %d\n'
+                % (PREFIX, labels, label(finding.control), finding.severity, STATUS_VALUES[finding.status])
+                for finding in worst.values()
+            )
+        )
+        self._parts["findings"].write(
+            "".join('%sfindings%s,status="%s"} %d\n' % (PREFIX, labels, *pair) for pair in counts.items())
+        )
+
+    def _add(self, name: str, labels: str, value: float) -> None:
+        self._parts[name].write("%s%s%s %s\n" % (PREFIX, name, labels, repr(value)))
+
+    def end(self) -> None:
+        self._add("report_timestamp_seconds", "", _seconds(self.fleet.generated))
+        self._add("report_left_out", "", len(self.fleet.left_out))
+        for state, number in self.fleet.hosts_by_state().items():
+            self._add("report_hosts", '{state="%s"}' % state, number)
+        for name, text in _HELP:
+            part = self._parts[name]
+            self.stream.write("# HELP %s%s %s\n# TYPE %s%s gauge\n" % (PREFIX, name, text, PREFIX, name))
+            part.seek(0)
+            for block in iter(lambda: part.read(1 << 16), ""):  # noqa: B023 - read before the next part
+                self.stream.write(block)
+            part.close()
+
+
+def _part() -> t.IO[str]:
+    return tempfile.SpooledTemporaryFile(1 << 20, "w+", encoding="utf-8", newline="\n")
+
+
+def _seconds(moment: str) -> float:
+    if not moment:
+        return 0
+    parsed = datetime.datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%fZ")
+    return parsed.replace(tzinfo=datetime.timezone.utc).timestamp()

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""report.csv: a finding a row (RFC 4180, UTF-8)."""
+
+from __future__ import annotations
+
+import csv
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import Format, HostPart, Item
+
+COLUMNS = (
+    "host",
+    "datastore",
+    "control",
+    "status",
+    "severity",
+    "message",
+    "remedy",
+    "waived_until",
+    "waived_because",
+    "since",
+    "document",
+    "evidence",
+)
+
+# What a spreadsheet takes for the beginning of a formula, full-width forms too; the apostrophe makes text of it.
+_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+
+
+def cell(text: str) -> str:
+    """The text as a cell that no spreadsheet computes."""
+    begin = text.lstrip(" '")[:1]
+    return "'" + text if begin in _FORMULA and begin else text
+
+
+class ReportCsv(Format):
+    filename = "report.csv"
+
+    def begin(self) -> None:
+        self._rows = csv.writer(self.stream)
+        self._rows.writerow(COLUMNS)
+
+    def about_fleet(self, items: t.Sequence[Item]) -> None:
+        self._write(items, "")
+
+    def host(self, part: HostPart) -> None:
+        self._write(part.items, part.host.finished)
+
+    def _write(self, items: t.Sequence[Item], finished: str) -> None:
+        rows = []
+        for item in items:
+            finding = item.finding
+            waiver = finding.waiver or {}
+            rows.append(
+                (
+                    cell(finding.host),
+                    cell(finding.datastore),
+                    cell(finding.control),
+                    finding.status,
+                    finding.severity,
+                    cell(finding.message),
+                    cell(finding.remedy),
+                    cell(waiver.get("until", "")),
+                    cell(waiver.get("justification", "")),
+                    finding.since,
+                    finished,
+                    item.evidence,
+                )
+            )
+        self._rows.writerows(rows)

@@ -1,0 +1,205 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What earlier reports said: since when something is wrong, when it was mended, and the trend. A SQLite file.
+
+An entry belongs to a host, datastore and control. It is opened by the first document that has a problem there, and
+closed (C(fixed_at)) by the first later document of that host without it. A host without a document changes nothing.
+Times are those of the documents, so that the order in which reports are made does not matter, and making one twice
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import sqlite3
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Fleet
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import PROBLEMS, Finding, Host
+
+VERSION = 1
+TREND = 120
+"""Points of the trend that a report shows; older ones stay in the file until they are pruned."""
+
+_WAIT = 10.0  # seconds for another report that is writing
+
+_TABLES = """
+CREATE TABLE run (
+    digest TEXT PRIMARY KEY, generated TEXT NOT NULL, hosts INTEGER NOT NULL, hosts_without_document INTEGER NOT NULL,
+    hosts_failed INTEGER NOT NULL, pass INTEGER NOT NULL, fail INTEGER NOT NULL, warn INTEGER NOT NULL,
+    unknown INTEGER NOT NULL, skip INTEGER NOT NULL, waived INTEGER NOT NULL, fixed INTEGER NOT NULL, worst TEXT);
+CREATE INDEX run_generated ON run (generated);
+CREATE TABLE host (name TEXT PRIMARY KEY, finished TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE entry (
+    host TEXT NOT NULL, datastore TEXT NOT NULL, control TEXT NOT NULL, status TEXT NOT NULL, severity TEXT NOT NULL,
+    message TEXT NOT NULL, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL, fixed_at TEXT,
+    PRIMARY KEY (host, datastore, control, first_seen)) WITHOUT ROWID;
+"""
+
+_RUN_COLUMNS = (
+    "generated",
+    "hosts",
+    "hosts_without_document",
+    "hosts_failed",
+    "pass",
+    "fail",
+    "warn",
+    "unknown",
+    "skip",
+    "waived",
+    "fixed",
+    "worst",
+)
+
+
+class HistoryError(Exception):
+    """The file cannot be used; the message says why. A report goes without its history then."""
+
+
+class History:
+    """An open history. Everything of one report is one transaction: all of it is kept, or nothing."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            directory = os.path.dirname(os.path.abspath(path))
+            os.makedirs(directory, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
+            self._db.execute("BEGIN IMMEDIATE")
+            self._prepare()
+        except (sqlite3.Error, OSError) as exc:
+            raise HistoryError("the history '%s' cannot be used: %s" % (path, exc)) from exc
+
+    def _prepare(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise HistoryError(
+                "the history '%s' was written by a newer version of this collection (%d, and this one knows %d)"
+                % (self.path, version, VERSION)
+            )
+        if version == 0:
+            if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise HistoryError("'%s' is a database of something else" % self.path)
+            for statement in _TABLES.split(";"):
+                if statement.strip():
+                    self._db.execute(statement)
+            self._db.execute("PRAGMA user_version = %d" % VERSION)
+
+    def start(self, fleet: Fleet, days: int) -> None:
+        """Enter the run itself, and forget what is older than C(days) before it (0: nothing)."""
+        digest = hashlib.sha256()
+        for host in fleet.hosts:
+            digest.update(("%s\0%s\0%s\0" % (host.name, host.finished, host.reason)).encode())
+        totals = fleet.totals()
+        values = {
+            "generated": fleet.generated,
+            "hosts": totals["hosts"],
+            "hosts_without_document": totals["hosts_without_document"],
+            "hosts_failed": totals["hosts_by_state"]["fail"],
+            "worst": totals["worst"],
+            **totals["by_status"],
+        }
+        self._db.execute(
+            "INSERT OR REPLACE INTO run (digest, %s) VALUES (?%s)"
+            % (", ".join(_RUN_COLUMNS), ", ?" * len(_RUN_COLUMNS)),
+            [digest.hexdigest(), *(values[name] for name in _RUN_COLUMNS)],
+        )
+        if days:
+            made = datetime.datetime.strptime(fleet.generated[:19], "%Y-%m-%dT%H:%M:%S")
+            try:
+                limit = (made - datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")
+            except OverflowError:
+                return
+            self._db.execute("DELETE FROM run WHERE generated < ?", [limit])
+            self._db.execute("DELETE FROM entry WHERE fixed_at < ? OR last_seen < ?", [limit, limit])
+            self._db.execute("DELETE FROM host WHERE finished < ?", [limit])
+
+    def note(self, host: Host, findings: t.Sequence[Finding]) -> t.List[Finding]:
+        """Enter a host's findings; returned are the same, with the time since when each problem is known."""
+        have = self._open_entries(host.name)
+        if host.has_document and self._is_news(host):
+            self._enter(host, findings, have)
+        if not have:
+            return list(findings)
+        return [
+            finding._replace(since=have.get((finding.datastore, finding.control), ("",))[0])
+            if finding.status in PROBLEMS or finding.status == "waived"
+            else finding
+            for finding in findings
+        ]
+
+    def _open_entries(self, host: str) -> t.Dict[t.Tuple[str, str], t.Tuple[str, ...]]:
+        rows = self._db.execute(
+            "SELECT datastore, control, first_seen FROM entry WHERE host = ? AND fixed_at IS NULL", [host]
+        )
+        return {(datastore, control): (first_seen,) for datastore, control, first_seen in rows}
+
+    def _is_news(self, host: Host) -> bool:
+        row = self._db.execute("SELECT finished FROM host WHERE name = ?", [host.name]).fetchone()
+        return row is None or bool(row[0] < host.finished)
+
+    def _enter(
+        self, host: Host, findings: t.Sequence[Finding], have: t.Dict[t.Tuple[str, str], t.Tuple[str, ...]]
+    ) -> None:
+        self._db.execute("INSERT OR REPLACE INTO host VALUES (?, ?)", [host.name, host.finished])
+        problems: t.Dict[t.Tuple[str, str], Finding] = {}
+        answered: t.Set[t.Tuple[str, str]] = set()
+        for finding in findings:
+            key = (finding.datastore, finding.control)
+            answered.add(key)
+            if (finding.status in PROBLEMS or finding.status == "waived") and key not in problems:
+                problems[key] = finding
+        for key, finding in problems.items():
+            fields = [finding.status, finding.severity, finding.message, host.finished]
+            if key in have:
+                self._db.execute(
+                    "UPDATE entry SET status = ?, severity = ?, message = ?, last_seen = ? "
+                    "WHERE host = ? AND datastore = ? AND control = ? AND fixed_at IS NULL",
+                    [*fields, host.name, *key],
+                )
+            else:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO entry (status, severity, message, last_seen, host, datastore, control, first_seen) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    [*fields, host.name, *key, host.finished],
+                )
+                have[key] = (host.finished,)
+        stores = set(host.datastores)
+        for key in [key for key in have if key not in problems]:
+            # A control that was not asked this time says nothing, unless its datastore is gone.
+            if key in answered or (key[0] and key[0] not in stores):
+                self._db.execute(
+                    "UPDATE entry SET fixed_at = ? WHERE host = ? AND datastore = ? AND control = ? AND fixed_at IS NULL",
+                    [host.finished, host.name, *key],
+                )
+                del have[key]
+
+    def trend(self) -> t.List[t.Dict[str, t.Any]]:
+        """The last runs, the oldest first."""
+        rows = self._db.execute(
+            "SELECT %s FROM run ORDER BY generated DESC, digest LIMIT %d" % (", ".join(_RUN_COLUMNS), TREND)
+        ).fetchall()
+        return [dict(zip(_RUN_COLUMNS, row)) for row in reversed(rows)]
+
+    def fixed_since(self, earlier: str, limit: int = 50) -> t.List[t.Dict[str, str]]:
+        """What was mended after a time: host, datastore, control, first_seen, fixed_at; the newest first."""
+        names = ("host", "datastore", "control", "severity", "first_seen", "fixed_at")
+        rows = self._db.execute(
+            "SELECT %s FROM entry WHERE fixed_at > ? ORDER BY fixed_at DESC, host, datastore, control LIMIT %d"
+            % (", ".join(names), limit),
+            [earlier],
+        )
+        return [dict(zip(names, row)) for row in rows]
+
+    def keep(self) -> None:
+        """Make what was entered last."""
+        self._db.execute("COMMIT")
+        self._db.close()
+
+    def drop(self) -> None:
+        """Forget what was entered, if it is not kept yet."""
+        self._db.close()

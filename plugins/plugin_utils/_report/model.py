@@ -1,0 +1,223 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Findings and hosts as a report has them, and their counts.
+
+Every text in here is display-safe (see C(_system.text)): it may be shown anywhere after the escaping that a format wants.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import SEVERITIES
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import FAIL, STATUSES, UNKNOWN, WARN
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import NO_DOCUMENT, rank
+
+STATUS_ORDER = (FAIL, UNKNOWN, WARN, "waived", "fixed", "pass", "skip")
+"""From what matters most to what matters least."""
+
+PROBLEMS = (FAIL, UNKNOWN, WARN)
+"""The statuses that somebody has to look at."""
+
+STATES = (FAIL, UNKNOWN, WARN, "ok")
+"""The states of a host or datastore, the worst first: whether anything failed, is unknown or worth a warning."""
+
+
+class Finding(t.NamedTuple):
+    """A control's answer. No host: it is about the fleet; no datastore: about the host itself."""
+
+    host: str
+    datastore: str
+    control: str
+    status: str
+    severity: str
+    message: str
+    remedy: str
+    evidence: t.Mapping[str, t.Any]
+    waiver: t.Optional[t.Mapping[str, str]]
+    since: str = ""
+    """When the history first saw it; empty where there is none."""
+
+
+class Counts:
+    """How many findings of each status there are, and the worst severities that failed and that nobody could judge."""
+
+    __slots__ = ("by_status", "worst", "worst_unknown")
+
+    def __init__(self) -> None:
+        self.by_status: t.Dict[str, int] = dict.fromkeys(STATUSES, 0)
+        self.worst: t.Optional[str] = None
+        self.worst_unknown: t.Optional[str] = None
+
+    def add(self, status: str, severity: str) -> None:
+        self.by_status[status] += 1
+        if status == FAIL and rank(severity) > rank(self.worst):
+            self.worst = severity
+        elif status == UNKNOWN and rank(severity) > rank(self.worst_unknown):
+            self.worst_unknown = severity
+
+    def merge(self, other: Counts) -> None:
+        for status, number in other.by_status.items():
+            self.by_status[status] += number
+        self.worst = max(self.worst, other.worst, key=rank)
+        self.worst_unknown = max(self.worst_unknown, other.worst_unknown, key=rank)
+
+    def __getitem__(self, status: str) -> int:
+        return self.by_status[status]
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_status.values())
+
+    @property
+    def state(self) -> str:
+        """One of C(STATES)."""
+        return next((status for status in PROBLEMS if self.by_status[status]), "ok")
+
+    def badness(self) -> t.Tuple[int, ...]:
+        """A key to sort by; the worst is the smallest."""
+        return (
+            STATES.index(self.state),
+            -rank(self.worst),
+            -rank(self.worst_unknown),
+            -self.by_status[FAIL],
+            -self.by_status[UNKNOWN],
+            -self.by_status[WARN],
+        )
+
+    def as_dict(self) -> t.Dict[str, t.Any]:
+        return dict(self.by_status, worst=self.worst, worst_unknown=self.worst_unknown)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a document lies: the bytes of a file from C(offset) on; all of them if C(length) is -1."""
+
+    path: str
+    offset: int = 0
+    length: int = -1
+
+
+@dataclasses.dataclass
+class Store:
+    """A line of the table on the terminal: one datastore, or the host itself where the name is empty."""
+
+    name: str
+    counts: Counts
+    first: str = ""
+    """The remedy of the worst finding, or its message where it has none."""
+    first_rank: t.Tuple[int, int] = (99, 0)
+
+
+@dataclasses.dataclass
+class Host:
+    """A host of the fleet, without its findings: these are read again when they are needed."""
+
+    name: str
+    counts: Counts
+    stores: t.List[Store]
+    """The host itself, then its datastores."""
+    finished: str = ""
+    """When its document was finished; empty where there is none."""
+    pbs_version: str = ""
+    collection_version: str = ""
+    check_mode: bool = False
+    place: t.Optional[Place] = None
+    """None where there is no document."""
+    reason: str = ""
+    """Why there is none."""
+    seen: str = ""
+    """When it was found out that there is none."""
+    last: str = ""
+    """What an older document said, where the newest news is that there is none."""
+    waivers_used: t.FrozenSet[int] = frozenset()
+    """The numbers of the waivers that cover a finding."""
+    waivers_asked: t.FrozenSet[int] = frozenset()
+    """Of those that could: their control was asked."""
+    waivers_wanted: t.FrozenSet[int] = frozenset()
+    """Of those that would, if they were in force when the document was made."""
+
+    @property
+    def has_document(self) -> bool:
+        return self.place is not None
+
+    @property
+    def datastores(self) -> t.List[str]:
+        return [store.name for store in self.stores if store.name]
+
+    def missing(self) -> Finding:
+        """The finding that stands for the document that there is not."""
+        message = "There is no document of this host: %s" % (
+            self.reason.rstrip(".") + "." if self.reason else "no reason is known."
+        )
+        if self.last:
+            message += " " + self.last
+        return Finding(
+            self.name, "", NO_DOCUMENT.id, UNKNOWN, NO_DOCUMENT.severity, message, NO_DOCUMENT.remedy, {}, None
+        )
+
+    def as_dict(self) -> t.Dict[str, t.Any]:
+        return {
+            "host": self.name,
+            "state": self.counts.state,
+            "finished": self.finished or None,
+            "pbs_version": self.pbs_version or None,
+            "collection_version": self.collection_version or None,
+            "check_mode": self.check_mode,
+            "datastores": self.datastores,
+            "summary": self.counts.as_dict(),
+            "reason": self.reason or None,
+            "seen": self.seen or None,
+        }
+
+
+def findings_of(host: str, document: t.Mapping[str, t.Any]) -> t.Iterator[Finding]:
+    """The findings of a document that was checked, in its order."""
+    for item in document["findings"]:
+        waiver = item["waiver"]
+        if waiver is not None:
+            waiver = {display(str(key)): display(str(value)) for key, value in waiver.items()}
+        datastore = item["datastore"]
+        yield Finding(
+            host,
+            display(datastore) if datastore else "",
+            display(item["control"]),
+            item["status"],
+            item["severity"],
+            display(item["message"]),
+            display(item["remedy"]),
+            item["evidence"],
+            waiver,
+        )
+
+
+def count(host: Host, findings: t.Iterable[Finding]) -> None:
+    """Fill the counts of a host and its datastores."""
+    stores = {store.name: store for store in host.stores}
+    for finding in findings:
+        host.counts.add(finding.status, finding.severity)
+        store = stores.get(finding.datastore)
+        if store is None:
+            store = stores[finding.datastore] = Store(finding.datastore, Counts())
+            host.stores.append(store)
+        store.counts.add(finding.status, finding.severity)
+        if finding.status in PROBLEMS:
+            how_bad = (PROBLEMS.index(finding.status), -SEVERITIES.index(finding.severity))
+            if how_bad < store.first_rank:
+                store.first_rank = how_bad
+                store.first = finding.remedy or finding.message
+
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+def natural(name: str) -> t.List[t.Tuple[int, t.Union[int, str]]]:
+    """A key that sorts pbs2 before pbs10."""
+    return [
+        (0, int(part)) if part.isdecimal() and part.isascii() else (1, part) for part in _DIGITS.split(name) if part
+    ]

@@ -1,0 +1,209 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Makes all formats of a report in one pass over the documents, and puts them in place when all are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import filecmp
+import functools
+import os
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._version import VERSION
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import fleet as fleet_module
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Fleet, Inputs
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats import status
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import Context, Format, HostPart, Item
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.html import Html
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.junit import JUnit
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.metrics import Metrics
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.oscal import Oscal
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.report_csv import ReportCsv
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.report_json import ReportJson
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.sarif import Sarif
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.summary import Summary
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.history import History, HistoryError
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Host, findings_of
+
+FORMATS: t.Dict[str, t.Type[Format]] = {
+    format_.filename: format_
+    for format_ in (ReportJson, Html, ReportCsv, JUnit, Sarif, Metrics, Summary, status.Status, Oscal)
+}
+"""By the names of the files that they write."""
+
+HISTORY = "history.sqlite"
+
+
+class ReportError(Exception):
+    """The report cannot be made; the message says what is so and where."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """What is wanted."""
+
+    inputs: Inputs
+    dest: str
+    formats: t.Sequence[str] = tuple(FORMATS)
+    history: t.Optional[str] = None
+    """The path of the history; None: beside the report; empty: none."""
+    history_days: int = 365
+    fail_on: str = "high"
+    fail_on_unknown: str = "critical"
+
+
+@dataclasses.dataclass
+class Report:
+    fleet: Fleet
+    paths: t.Dict[str, str]
+    """Where each format is."""
+    changed: t.List[str]
+    """The formats whose file is not what it was before."""
+    code: int
+    status: str
+    history: str = ""
+    warnings: t.List[str] = dataclasses.field(default_factory=list)
+
+
+def own_outputs(dest: str) -> t.FrozenSet[str]:
+    """The real paths of what a report writes to C(dest), so that it is not read as a document."""
+    return frozenset(os.path.realpath(os.path.join(dest, name)) for name in FORMATS)
+
+
+def make(order: Order, now: float, write: bool = True) -> Report:
+    """Gather, and write every format. Without C(write) nothing is written, and the paths are those that would be.
+
+    Raises C(ReportError). A history that cannot be used is a warning.
+    """
+    inputs = dataclasses.replace(order.inputs, own_outputs=own_outputs(order.dest))
+    fleet = fleet_module.gather(inputs, now)
+    report = Report(
+        fleet=fleet,
+        paths={name: os.path.join(order.dest, name) for name in order.formats},
+        changed=[],
+        code=status.code(fleet, order.fail_on, order.fail_on_unknown),
+        status="",
+    )
+    context = Context(fleet, VERSION, order.fail_on, order.fail_on_unknown)
+    report.status = status.line(context)
+    if not write:
+        return report
+    try:
+        os.makedirs(order.dest, exist_ok=True)
+    except OSError as exc:
+        raise ReportError("the directory '%s' cannot be made: %s" % (order.dest, exc.strerror)) from exc
+    with _opened_history(order, report) as history:
+        if history is not None:
+            history.start(fleet, order.history_days)
+            trend = history.trend()
+            context = dataclasses.replace(
+                context, trend=trend, fixed=functools.partial(_recently_fixed, history, trend)
+            )
+        try:
+            report.changed = _write(context, order, history)
+        except OSError as exc:
+            raise ReportError("the report cannot be written to '%s': %s" % (order.dest, exc.strerror or exc)) from exc
+        if history is not None:
+            history.keep()
+    return report
+
+
+@contextlib.contextmanager
+def _opened_history(order: Order, report: Report) -> t.Iterator[t.Optional[History]]:
+    path = os.path.join(order.dest, HISTORY) if order.history is None else order.history
+    history = None
+    if path:
+        try:
+            history = History(path)
+            report.history = path
+        except HistoryError as exc:
+            report.warnings.append("%s. The report has neither trend nor times of first sight." % exc)
+    try:
+        yield history
+    finally:
+        if history is not None:
+            history.drop()
+
+
+def _recently_fixed(history: History, trend: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[t.Dict[str, str]]:
+    """What was mended since the run before this one."""
+    return history.fixed_since(trend[-2]["generated"]) if len(trend) > 1 else []
+
+
+# --- the pass ---------------------------------------------------------------------------------------------------------
+
+
+def _write(context: Context, order: Order, history: t.Optional[History]) -> t.List[str]:
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(_NewFile(os.path.join(order.dest, name))) for name in order.formats]
+        formats = [FORMATS[file.name](file.stream, context) for file in files]
+        _pass(context.fleet, formats, history)
+        return [file.name for file in files if file.finish()]
+
+
+def _pass(fleet: Fleet, formats: t.Sequence[Format], history: t.Optional[History]) -> None:
+    for format_ in formats:
+        format_.begin()
+    if fleet.findings:
+        items = [Item(finding) for finding in fleet.findings]
+        for format_ in formats:
+            format_.about_fleet(items)
+    for host in fleet.hosts:
+        document = _again(host)
+        findings = list(findings_of(host.name, document)) if document is not None else [host.missing()]
+        if history is not None:
+            findings = history.note(host, findings)
+        part = HostPart(host, [Item(finding) for finding in findings], document)
+        for format_ in formats:
+            format_.host(part)
+    for format_ in formats:
+        format_.end()
+
+
+def _again(host: Host) -> t.Optional[documents.Json]:
+    """The document of a host, read for the second time."""
+    if host.place is None:
+        return None
+    try:
+        document = documents.load(host.place)
+    except (documents.NotADocument, OSError) as exc:
+        raise ReportError("'%s' changed while the report was made: %s" % (host.place.path, exc)) from exc
+    if document["finished"] != host.finished:
+        raise ReportError("'%s' changed while the report was made; make it again" % host.place.path)
+    return document
+
+
+class _NewFile:
+    """A file beside the old one, which takes its place when it is whole."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.name = os.path.basename(path)
+        self._temporary = "%s.%d.tmp" % (path, os.getpid())
+
+    def __enter__(self) -> _NewFile:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        descriptor = os.open(self._temporary, flags, 0o666)
+        self.stream: t.TextIO = os.fdopen(descriptor, "w", encoding="utf-8", newline="", buffering=1 << 18)
+        return self
+
+    def finish(self) -> bool:
+        """Whether there is something new."""
+        self.stream.close()
+        try:
+            same = filecmp.cmp(self._temporary, self.path, shallow=False)
+        except OSError:
+            same = False
+        if not same:
+            os.replace(self._temporary, self.path)
+        return not same
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stream.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self._temporary)

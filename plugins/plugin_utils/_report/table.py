@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The table at the end of a play: what is wrong where, and the first thing to do about it."""
+
+from __future__ import annotations
+
+import typing as t
+import unicodedata
+
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Fleet
+
+WIDTH = 80
+ROWS = 25
+
+# What Ansible's own colours mean: changed, error, ...; names of constants in its configuration.
+COLOURS = {"fail": "COLOR_ERROR", "unknown": "COLOR_UNREACHABLE", "warn": "COLOR_WARN", "ok": "COLOR_OK"}
+
+
+class Line(t.NamedTuple):
+    text: str
+    colour: str = ""
+    """The name of a setting of Ansible, or nothing."""
+
+
+def table(fleet: Fleet, rows: int = ROWS, width: int = WIDTH) -> t.List[Line]:
+    """The lines, none of them wider than C(width) columns."""
+    lines = [Line(_headline(fleet), COLOURS[fleet.counts.state])]
+    problems = [(host, store) for host in fleet.hosts for store in host.stores if store.counts.state != "ok"]
+    problems.sort(key=lambda pair: pair[1].counts.badness())
+    shown = problems[:rows]
+    if shown:
+        host_width = _column((host.name for host, _store in shown), "HOST", 24)
+        store_width = _column((store.name or "(host)" for _host, store in shown), "DATASTORE", 22)
+        form = "%s  %s  %-8s %5s %5s %5s"
+        lines.append(
+            Line(
+                (form % (fit("HOST", host_width), fit("DATASTORE", store_width), "WORST", "FAIL", "?", "WARN")).rstrip()
+            )
+        )
+        for host, store in shown:
+            counts = store.counts
+            row = form % (
+                fit(host.name, host_width),
+                fit(store.name or "(host)", store_width),
+                counts.worst or ("unknown" if counts["unknown"] else "warning"),
+                counts["fail"] or ".",
+                counts["unknown"] or ".",
+                counts["warn"] or ".",
+            )
+            lines.append(Line(row.rstrip(), COLOURS[counts.state]))
+            if store.first:
+                lines.append(Line(fit("    " + store.first, width).rstrip()))
+    if len(problems) > len(shown):
+        lines.append(Line("… and %s more with problems" % format(len(problems) - len(shown), ",")))
+    lines += [
+        Line(
+            fit("%s %s: %s" % (finding.control, finding.status, finding.message), width).rstrip(),
+            COLOURS.get(finding.status, ""),
+        )
+        for finding in fleet.findings
+    ]
+    lines += [
+        Line(fit("left out: %s: %s" % (path, reason), width).rstrip(), COLOURS["unknown"])
+        for path, reason in fleet.left_out
+    ]
+    return lines
+
+
+def _headline(fleet: Fleet) -> str:
+    states = fleet.hosts_by_state()
+    parts = [
+        "%s %s" % (format(number, ","), word)
+        for number, word in (
+            (states["fail"], "failed"),
+            (states["unknown"], "unknown"),
+            (states["warn"], "with warnings"),
+            (states["ok"], "fine"),
+        )
+        if number
+    ]
+    hosts = len(fleet.hosts)
+    return "%s host%s: %s" % (format(hosts, ","), "" if hosts == 1 else "s", ", ".join(parts) or "no documents")
+
+
+def _column(values: t.Iterable[str], title: str, most: int) -> int:
+    return min(most, max(len(title), *(columns(value) for value in values)))
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    return len(text) if text.isascii() else sum(_columns(char) for char in text)
+
+
+def _columns(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def fit(text: str, width: int) -> str:
+    """Exactly C(width) columns: filled with spaces, or cut and marked with C(…)."""
+    if columns(text) <= width:
+        return text + " " * (width - columns(text))
+    used, kept = 0, []
+    for char in text:
+        if used + _columns(char) > width - 1:
+            break
+        used += _columns(char)
+        kept.append(char)
+    return "".join(kept) + "…" + " " * (width - 1 - used)
