@@ -1,0 +1,239 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+
+import pytest
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge import judge as judging
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import BY_ID, CONTROLS
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import (
+    Finding,
+    Question,
+    judge,
+    mark_fixed,
+    summarise,
+    worst,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import STATUSES
+from ansible_collections.fleetops.pbs.tests.support import facts
+
+HOST_CONTROLS = [control.id for control in CONTROLS if control.id.startswith("PBS-HOST-")]
+STORE_CONTROLS = [control.id for control in CONTROLS if control.scope == "datastore"]
+
+
+def ask(host=None, stores=None, **question):
+    question = {"policy": Policy(), "now": facts.NOW, **question}
+    return judge(host or facts.host(), [facts.store()] if stores is None else stores, Question(**question))
+
+
+def finding(status, severity="high", control="PBS-ATIME-01", datastore="tank"):
+    return Finding(control, datastore, status, severity, "message", "remedy", {})
+
+
+# --- which control is asked about what --------------------------------------------------------------------------------
+
+
+def test_the_host_comes_first_then_each_datastore_in_the_order_of_the_catalog():
+    findings = ask(stores=[facts.store("tank"), facts.store("vault", 1)])
+    expected = [(control, None) for control in HOST_CONTROLS]
+    expected += [(control, name) for name in ("tank", "vault") for control in STORE_CONTROLS]
+    expected += [("PBS-WAIVER-01", None)]
+    assert [(finding.control, finding.datastore) for finding in findings] == expected
+
+
+def test_only_the_controls_that_are_asked_for():
+    findings = ask(controls=["PBS-OWNER-03", "PBS-HOST-02"])
+    assert [finding.control for finding in findings] == ["PBS-HOST-02", "PBS-OWNER-03"]
+
+
+def test_a_host_with_nothing_to_do_with_pbs():
+    host = facts.change(facts.host(), {"pbs_installed": False, "pbs_version": None, "account.uid": None})
+    assert {finding.status for finding in ask(host, [])} == {"skip"}
+
+
+def test_a_host_that_pbs_will_be_installed_on():
+    """A datastore is declared: what does not need PBS is judged."""
+    host = facts.change(facts.host(), {"pbs_installed": False, "account.uid": None})
+    store = facts.change(facts.store(), {"configured": None})
+    statuses = {f.control: f.status for f in ask(host, [store], declarations={"tank": {"name": "tank"}})}
+    assert statuses["PBS-HOST-01"] == "fail"
+    assert statuses["PBS-HOST-02"] == "pass"
+    assert statuses["PBS-HOST-03"] == statuses["PBS-MOUNT-10"] == statuses["PBS-CONF-02"] == "skip"
+    assert statuses["PBS-ATIME-01"] == "pass"
+
+
+def test_a_declared_datastore_that_is_not_made_yet():
+    """Nothing is there, PBS does not know it: there is nothing wrong with that but the drift."""
+    store = facts.change(
+        facts.store(),
+        {
+            **facts.not_looked_at(),
+            "stuck": "",
+            "configured": None,
+            "location": facts.facts.LocationFacts(exists=False),
+            "skeleton": facts.facts.SkeletonFacts("absent"),
+        },
+    )
+    findings = ask(stores=[store], declarations={"tank": {"name": "tank", "path": store.path}})
+    assert {f.control for f in findings if f.status in ("fail", "warn", "unknown")} == {"PBS-CONF-01"}
+
+
+def test_an_unmounted_removable_datastore_is_skipped_as_pbs_does():
+    store = facts.change(
+        facts.store(), {"mounted": False, "configured.backing_device": "0a1b2c3d-0000-4000-8000-000000000001"}
+    )
+    store = facts.change(store, facts.not_looked_at() | {"stuck": "", "mount": None, "persistent": None})
+    by_status = {}
+    for item in ask(stores=[store]):
+        if item.datastore:
+            by_status.setdefault(item.status, set()).add(item.control)
+    about_configuration = {control.id for control in CONTROLS if control.unmounted}
+    assert set(by_status) == {"pass", "skip"}
+    assert by_status["pass"] == about_configuration - {"PBS-CONF-01"}
+
+
+def test_a_datastore_that_never_answers_leaves_the_others_judged():
+    silent = facts.change(facts.store("vault", 1), facts.not_looked_at("/mnt/datastore/vault"))
+    statuses = {}
+    for item in ask(stores=[silent, facts.store()]):
+        statuses.setdefault(item.datastore, set()).add(item.status)
+    assert statuses["vault"] == {"unknown", "pass", "skip"}
+    assert statuses["tank"] == {"unknown", "pass", "skip"}  # whether it shares a directory with the other is open
+    open_questions = {
+        f.control for f in ask(stores=[silent, facts.store()]) if (f.datastore, f.status) == ("tank", "unknown")
+    }
+    assert open_questions == {"PBS-MOUNT-12"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (facts.not_looked_at(), "The path /mnt/datastore/tank gave no answer within 10 s."),
+        (facts.not_looked_at(deadline=0.5), "The path /mnt/datastore/tank gave no answer within 0.5 s."),
+        ({"atime": None, "error": "EIO: Input/output error"}, "EIO: Input/output error."),
+        ({"atime": None, "location.exists": False}, "/mnt/datastore/tank: does not exist."),
+        (
+            {"atime": None, "location.exists": False, "location.error": "ELOOP: Too many levels of symbolic links"},
+            "/mnt/datastore/tank: ELOOP: Too many levels of symbolic links.",
+        ),
+        ({"atime": None, "location.type": "file"}, "/mnt/datastore/tank is not a directory but a file."),
+        ({"atime": None}, "It was not looked at."),
+    ],
+)
+def test_why_something_is_not_known(changes, says):
+    answer = facts.ask("PBS-ATIME-01", changes)
+    assert (answer.status, answer.message) == ("unknown", says)
+
+
+def test_a_control_that_does_not_apply_to_s3(monkeypatch):
+    """There is none so far: chunks of length 0 are what differs, and PBS-OWNER-07 knows them."""
+    assert all(control.on_s3 for control in CONTROLS)
+    control = dataclasses.replace(BY_ID["PBS-ATIME-01"], on_s3=False)
+    monkeypatch.setattr(judging, "CONTROLS", [control])
+    (on_disk,) = [f for f in ask() if f.datastore]
+    (on_s3,) = [f for f in ask(stores=[facts.change(facts.store(), {"configured.backend": "s3"})]) if f.datastore]
+    assert (on_disk.status, on_s3.status) == ("pass", "skip")
+
+
+def test_every_control_applies_to_an_s3_cache():
+    store = facts.change(facts.store(), {"configured.backend": "s3", "ownership.empty_chunks": 1000})
+    assert {f.status for f in ask(stores=[store])} == {"pass", "skip"}
+
+
+# --- what becomes of the answer ---------------------------------------------------------------------------------------
+
+
+def test_the_policy_weighs_a_control_anew():
+    """It has the last word, over the catalog and over the milder of two kinds of failure."""
+    policy = {"severity": {"PBS-ATIME-04": "low", "PBS-MOUNT-01": "critical"}}
+    off = {"configured.tuning": {"gc-atime-safety-check": False}}
+    assert facts.ask("PBS-ATIME-04", off).severity == "critical"
+    assert facts.ask("PBS-ATIME-04", off, policy=policy).severity == "low"
+    on_root = {"mount.is_root": True, "persistent": []}
+    assert facts.ask("PBS-MOUNT-01", on_root).severity == "medium"
+    assert facts.ask("PBS-MOUNT-01", on_root, policy=policy).severity == "critical"
+
+
+def test_a_rule_without_a_remedy_gets_that_of_the_catalog(monkeypatch):
+    monkeypatch.setitem(judging.RULES, "PBS-HOST-02", lambda _case: judging.failed("It is so.", ""))
+    assert facts.ask("PBS-HOST-02").remedy == BY_ID["PBS-HOST-02"].remedy
+
+
+def test_what_people_declare_cannot_steer_a_terminal():
+    declared = {"path": "/mnt/\x1b[2J", "comment": "a\nb", "gc_schedule": "\u202edaily"}
+    answer = facts.ask("PBS-CONF-01", declared=declared)
+    assert answer.status == "fail"
+    for part in ("/mnt/\\x1b[2J", "a\\x0ab", "\\u202edaily"):
+        assert part in answer.message
+    assert answer.message.isprintable()
+
+
+@pytest.mark.parametrize("path", ["/mnt/a b", "/mnt/$(reboot)", "/mnt/it's", "/mnt/;reboot"])
+def test_commands_of_remedies_are_quoted(path):
+    """They are there to be copied into a root shell."""
+    answer = facts.ask("PBS-MOUNT-04", {"mount.options": ["ro"], "mount.mount_point": path})
+    command = answer.remedy
+    assert shlex.split(command) == ["mount", "-o", "remount,bind,rw", path]
+
+
+def test_judging_changes_no_fact():
+    host, stores = facts.host(), [facts.store(), facts.store("vault", 1)]
+    before = [dataclasses.asdict(item) for item in (host, *stores)]
+    ask(host, stores)
+    assert [dataclasses.asdict(item) for item in (host, *stores)] == before
+
+
+# --- totals -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_summary_counts_every_status():
+    findings = [finding(status) for status in STATUSES] + [finding("pass")]
+    summary = summarise(findings)
+    assert summary == {**dict.fromkeys(STATUSES, 1), "pass": 2, "worst": "high", "worst_unknown": "high"}
+
+
+def test_a_summary_of_nothing():
+    assert summarise([]) == {**dict.fromkeys(STATUSES, 0), "worst": None, "worst_unknown": None}
+
+
+@pytest.mark.parametrize(
+    ("findings", "expected"),
+    [
+        ([finding("fail", "low"), finding("fail", "high"), finding("fail", "medium")], "high"),
+        ([finding("fail", "info")], "info"),
+        ([finding("warn", "critical"), finding("waived", "critical"), finding("unknown", "critical")], None),
+        ([finding("fixed", "critical"), finding("fail", "low")], "low"),
+    ],
+)
+def test_only_failures_make_the_worst(findings, expected):
+    assert worst(findings, "fail") == expected
+
+
+# --- after a repair ---------------------------------------------------------------------------------------------------
+
+
+def test_what_failed_and_passes_now_was_fixed():
+    before = [dataclasses.asdict(finding("fail")), dataclasses.asdict(finding("fail", datastore="vault"))]
+    after = [finding("pass"), finding("fail", datastore="vault"), finding("pass", datastore="other")]
+    mark_fixed(before, after)
+    assert [item.status for item in after] == ["fixed", "fail", "pass"]
+
+
+@pytest.mark.parametrize("was", [status for status in STATUSES if status != "fail"])
+def test_what_did_not_fail_was_not_fixed(was):
+    after = [finding("pass")]
+    mark_fixed([dataclasses.asdict(finding(was))], after)
+    assert after[0].status == "pass"
+
+
+@pytest.mark.parametrize("now", [status for status in STATUSES if status != "pass"])
+def test_what_does_not_pass_was_not_fixed(now):
+    after = [finding(now)]
+    mark_fixed([dataclasses.asdict(finding("fail"))], after)
+    assert after[0].status == now
