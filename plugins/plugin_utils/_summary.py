@@ -9,6 +9,8 @@ from __future__ import annotations
 import textwrap
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
 MARKS = {
     "fail": ("FAIL", "red"),
     "unknown": ("UNKNOWN", "purple"),
@@ -38,12 +40,14 @@ def summary(document: t.Mapping[str, t.Any], headline: str, width: int, paint: P
         shown = _worst_first(findings)
         if not shown and name is None:
             continue
-        title = "  this host" if name is None else "  %s (%s)" % (name, path)
+        title = "  this host" if name is None else "  %s (%s)" % (display(name), display(path))
         lines.append(paint("%s: %s" % (title, _counts(findings)), None if shown else "green"))
-        same: t.Dict[t.Tuple[str, str], t.List[t.Mapping[str, t.Any]]] = {}
+        same: t.Dict[t.Tuple[str, ...], t.List[t.Mapping[str, t.Any]]] = {}
         for finding in shown:
             # A datastore that does not answer leaves most controls unknown for one and the same reason.
-            same.setdefault((finding["status"], finding["message"]), []).append(finding)
+            waived = finding["waiver"] or {"until": "", "justification": ""}
+            key = (finding["status"], finding["message"], waived["until"], waived["justification"])
+            same.setdefault(key, []).append(finding)
         for alike in same.values():
             lines += _finding(alike, width, paint)
     return "\n".join(lines)
@@ -97,9 +101,12 @@ def _finding(alike: t.Sequence[t.Mapping[str, t.Any]], width: int, paint: Paint)
 
 
 def _wrap(text: str, width: int, indent: int) -> t.List[str]:
-    """Commands and paths are longer than a line now and then, and are never broken: somebody will copy them."""
+    """Commands and paths are longer than a line now and then, and are never broken: somebody will copy them.
+
+    The document comes from another machine, which may be anybody's: nothing in it may steer the terminal.
+    """
     return textwrap.wrap(
-        text,
+        display(text),
         width,
         initial_indent=" " * indent if indent > 2 else "",
         subsequent_indent=" " * (indent if indent > 2 else 2),
