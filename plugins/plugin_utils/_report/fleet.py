@@ -35,7 +35,7 @@ class Inputs:
     """What a report is made of."""
 
     documents: t.Sequence[str] = ()
-    """Files, directories and patterns of this run."""
+    """Files, directories and patterns of this run. If C(hosts) is given, those of other hosts are passed over."""
     merge: t.Sequence[str] = ()
     """The same of other runs, and earlier reports."""
     hosts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -108,9 +108,9 @@ def gather(inputs: Inputs, now: float) -> Fleet:
     gathering = _Gathering(inputs)
     for path in inputs.documents:
         # Of this run's own documents a missing one is told by its host.
-        gathering.take(path, missing_is_said=bool(inputs.hosts))
+        gathering.take(path, of_this_run=True)
     for path in inputs.merge:
-        gathering.take(path, missing_is_said=False)
+        gathering.take(path, of_this_run=False)
     newest = max((host.finished for host in gathering.newest.values()), default="")
     generated = newest or timestamp(now)
     gathering.add_missing(generated)
@@ -133,11 +133,13 @@ class _Gathering:
         self.missing: t.Dict[str, Missing] = {}
         self.left_out: t.List[LeftOut] = []
         self.controls: t.Set[str] = set()
+        self.expected = frozenset(display(str(name)) for name in inputs.hosts)
         self._seen: t.Set[str] = set()
 
-    def take(self, path: str, missing_is_said: bool) -> None:
+    def take(self, path: str, of_this_run: bool) -> None:
         names, wrong = documents.expand(path, self.inputs.own_outputs)
-        if wrong and not missing_is_said:
+        wanted = self.expected if of_this_run else None
+        if wrong and not wanted:
             self.left_out.append(wrong)
         for name in names:
             if name in self._seen:
@@ -151,11 +153,13 @@ class _Gathering:
                     if earlier is None or earlier.seen < item.seen:
                         self.missing[item.host] = item
                 else:
-                    self._add(item)
+                    self._add(item, wanted)
 
-    def _add(self, item: Read) -> None:
+    def _add(self, item: Read, wanted: t.Optional[t.Container[str]]) -> None:
         document = item.document
         name = display(document["host"])
+        if wanted and name not in wanted:
+            return
         earlier = self.newest.get(name)
         if earlier is not None and earlier.finished >= document["finished"]:
             return

@@ -68,6 +68,7 @@ class History:
         try:
             directory = os.path.dirname(os.path.abspath(path))
             os.makedirs(directory, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o640))
             self._db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
             self._db.execute("BEGIN IMMEDIATE")
             self._prepare()

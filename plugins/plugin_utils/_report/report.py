@@ -140,7 +140,9 @@ def _recently_fixed(history: History, trend: t.Sequence[t.Mapping[str, t.Any]]) 
 
 def _write(context: Context, order: Order, history: t.Optional[History]) -> t.List[str]:
     with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(_NewFile(os.path.join(order.dest, name))) for name in order.formats]
+        files = [
+            stack.enter_context(_NewFile(os.path.join(order.dest, name), FORMATS[name].mode)) for name in order.formats
+        ]
         formats = [FORMATS[file.name](file.stream, context) for file in files]
         _pass(context.fleet, formats, history)
         return [file.name for file in files if file.finish()]
@@ -181,14 +183,15 @@ def _again(host: Host) -> t.Optional[documents.Json]:
 class _NewFile:
     """A file beside the old one, which takes its place when it is whole."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, mode: int) -> None:
         self.path = path
+        self.mode = mode
         self.name = os.path.basename(path)
         self._temporary = "%s.%d.tmp" % (path, os.getpid())
 
     def __enter__(self) -> _NewFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        descriptor = os.open(self._temporary, flags, 0o666)
+        descriptor = os.open(self._temporary, flags, self.mode)
         self.stream: t.TextIO = os.fdopen(descriptor, "w", encoding="utf-8", newline="", buffering=1 << 18)
         return self
 

@@ -12,7 +12,8 @@ import unicodedata
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Fleet
 
 WIDTH = 80
-ROWS = 25
+ROWS = 20
+REMEDY_LINES = 2
 
 # What Ansible's own colours mean: changed, error, ...; names of constants in its configuration.
 COLOURS = {"fail": "COLOR_ERROR", "unknown": "COLOR_UNREACHABLE", "warn": "COLOR_WARN", "ok": "COLOR_OK"}
@@ -51,20 +52,14 @@ def table(fleet: Fleet, rows: int = ROWS, width: int = WIDTH) -> t.List[Line]:
             )
             lines.append(Line(row.rstrip(), COLOURS[counts.state]))
             if store.first:
-                lines.append(Line(fit("    " + store.first, width).rstrip()))
+                lines += [Line(part) for part in wrap(store.first, width, "    ", REMEDY_LINES)]
     if len(problems) > len(shown):
         lines.append(Line("… and %s more with problems" % format(len(problems) - len(shown), ",")))
-    lines += [
-        Line(
-            fit("%s %s: %s" % (finding.control, finding.status, finding.message), width).rstrip(),
-            COLOURS.get(finding.status, ""),
-        )
-        for finding in fleet.findings
-    ]
-    lines += [
-        Line(fit("left out: %s: %s" % (path, reason), width).rstrip(), COLOURS["unknown"])
-        for path, reason in fleet.left_out
-    ]
+    for finding in fleet.findings:
+        text = "%s %s: %s" % (finding.control, finding.status, finding.message)
+        lines += [Line(part, COLOURS.get(finding.status, "")) for part in wrap(text, width)]
+    for path, reason in fleet.left_out:
+        lines += [Line(part, COLOURS["unknown"]) for part in wrap("Left out: %s: %s" % (path, reason), width)]
     return lines
 
 
@@ -97,6 +92,37 @@ def _columns(char: str) -> int:
     if unicodedata.combining(char):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def wrap(text: str, width: int, begin: str = "", most: int = 4) -> t.List[str]:
+    """The words of a text on lines of at most C(width) columns, C(most) of them; the later ones are indented."""
+    lines: t.List[str] = []
+    line, indent = begin, begin or "    "
+    for word in text.split():
+        while columns(indent + word) > width:  # such as a long path
+            room = max(1, width - columns(line) - 1)
+            cut = _cut(word, room)
+            lines.append((line + " " + cut if line.strip() else line + cut).rstrip())
+            line, word = indent, word[len(cut) :]
+        joined = line + " " + word if line.strip() else line + word
+        if columns(joined) > width:
+            lines.append(line)
+            joined = indent + word
+        line = joined
+    lines.append(line)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], _cut(lines[most - 1], width - 1).rstrip() + "…"]
+    return [part.rstrip() for part in lines]
+
+
+def _cut(word: str, room: int) -> str:
+    """As much of the beginning as takes C(room) columns, at least one character."""
+    used = 0
+    for number, char in enumerate(word):
+        used += _columns(char)
+        if used > room:
+            return word[: max(1, number)]
+    return word
 
 
 def fit(text: str, width: int) -> str:

@@ -69,6 +69,8 @@ class Format:
     """Writes one format to a stream. Nothing of a host is kept when its turn is over."""
 
     filename = ""
+    mode = 0o640
+    """The permissions of the file, less the umask. Paths and configurations of servers are nobody else's business."""
 
     def __init__(self, stream: t.TextIO, context: Context) -> None:
         self.stream = stream

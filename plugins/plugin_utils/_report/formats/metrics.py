@@ -42,6 +42,7 @@ def label(value: str) -> str:
 
 class Metrics(Format):
     filename = "metrics.prom"
+    mode = 0o644  # read by an agent of the monitoring
 
     def begin(self) -> None:
         # All series of a metric stand together; they come in by host, so they wait in files.

@@ -52,6 +52,7 @@ def line(context: Context) -> str:
 
 class Status(Format):
     filename = "status.txt"
+    mode = 0o644  # read by an agent of the monitoring
 
     def end(self) -> None:
         self.stream.write(line(self.context) + "\n")

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import time
+
+from ansible import constants
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import parse_waivers
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.absence import reason_of
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Inputs
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.report import FORMATS, Order, ReportError, make
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.table import Line, table
+
+SEVERITIES = ["info", "low", "medium", "high", "critical", "never"]
+
+
+class ActionModule(ActionBase):
+    """Makes the report; everything happens on the controller."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        _validated, args = self.validate_argument_spec(
+            argument_spec=dict(
+                documents=dict(type="list", elements="path", default=[]),
+                merge=dict(type="list", elements="path", default=[]),
+                hosts=dict(type="dict", default={}),
+                formats=dict(type="list", elements="str", choices=list(FORMATS), default=list(FORMATS)),
+                dest=dict(type="path", required=True),
+                waivers=dict(
+                    type="list",
+                    elements="dict",
+                    default=[],
+                    options=dict(
+                        control=dict(type="str", required=True),
+                        host=dict(type="str", default="*"),
+                        datastore=dict(type="str", default="*"),
+                        justification=dict(type="str", required=True),
+                        until=dict(type="str", required=True),
+                    ),
+                ),
+                partial=dict(type="bool", default=False),
+                history=dict(type="path"),
+                history_days=dict(type="int", default=365),
+                fail_on=dict(type="str", choices=SEVERITIES, default="high"),
+                fail_on_unknown=dict(type="str", choices=SEVERITIES, default="critical"),
+                show=dict(type="bool", default=True),
+            )
+        )
+        if args["history_days"] < 0:
+            raise AnsibleActionFail("history_days: must be 0 (keep everything) or more, not %d" % args["history_days"])
+        try:
+            report = make(self._order(args), time.time(), write=not self._task.check_mode)
+        except (ReportError, ValueError) as exc:
+            raise AnsibleActionFail(str(exc)) from exc
+        for warning in report.warnings:
+            self._display.warning(warning)
+        lines = table(report.fleet)
+        if args["show"]:
+            wanted = report.paths.get("report.html")
+            where = [Line("The report: %s" % wanted)] if wanted and not self._task.check_mode else []
+            for line in [*lines, *where]:
+                self._display.display(line.text, color=getattr(constants, line.colour) if line.colour else None)
+        result.update(self._told(report, args, lines))
+        return result
+
+    @staticmethod
+    def _order(args):
+        return Order(
+            inputs=Inputs(
+                documents=args["documents"],
+                merge=args["merge"],
+                hosts={str(host): reason_of(said) for host, said in args["hosts"].items()},
+                waivers=parse_waivers(args["waivers"]),
+                partial=args["partial"],
+            ),
+            dest=args["dest"],
+            formats=list(dict.fromkeys(args["formats"])),
+            history=args["history"],
+            history_days=args["history_days"],
+            fail_on=args["fail_on"],
+            fail_on_unknown=args["fail_on_unknown"],
+        )
+
+    def _told(self, report, args, lines):
+        fleet = report.fleet
+        totals = fleet.totals()
+        return {
+            "changed": bool(report.changed) or (self._task.check_mode and bool(report.paths)),
+            "paths": report.paths,
+            "history": report.history,
+            "generated": fleet.generated,
+            "totals": totals,
+            "worst": totals["worst"],
+            "worst_unknown": totals["worst_unknown"],
+            "unsafe": [host.name for host in fleet.unsafe(args["fail_on"], args["fail_on_unknown"])],
+            "left_out": [{"path": path, "reason": reason} for path, reason in fleet.left_out],
+            "status": {"code": report.code, "line": report.status},
+            "table": "\n".join(line.text for line in lines),
+            "msg": lines[0].text,
+        }
