@@ -96,15 +96,11 @@ def _columns(char: str) -> int:
 
 def wrap(text: str, width: int, begin: str = "", most: int = 4) -> t.List[str]:
     """The words of a text on lines of at most C(width) columns, C(most) of them; the later ones are indented."""
+    indent = begin or "    "
     lines: t.List[str] = []
-    line, indent = begin, begin or "    "
-    for word in text.split():
-        while columns(indent + word) > width:  # such as a long path
-            room = max(1, width - columns(line) - 1)
-            cut = _cut(word, room)
-            lines.append((line + " " + cut if line.strip() else line + cut).rstrip())
-            line, word = indent, word[len(cut) :]
-        joined = line + " " + word if line.strip() else line + word
+    line = begin
+    for word in _pieces(text, width - len(indent)):
+        joined = line + word if not line.strip() else line + " " + word
         if columns(joined) > width:
             lines.append(line)
             joined = indent + word
@@ -112,7 +108,17 @@ def wrap(text: str, width: int, begin: str = "", most: int = 4) -> t.List[str]:
     lines.append(line)
     if len(lines) > most:
         lines = [*lines[: most - 1], _cut(lines[most - 1], width - 1).rstrip() + "…"]
-    return [part.rstrip() for part in lines]
+    return lines
+
+
+def _pieces(text: str, room: int) -> t.Iterator[str]:
+    """The words; those that no line can hold, such as long paths, in pieces."""
+    for word in text.split():
+        rest = word
+        while rest:
+            piece = _cut(rest, room)
+            yield piece
+            rest = rest[len(piece) :]
 
 
 def _cut(word: str, room: int) -> str:
