@@ -109,23 +109,22 @@ def fleet_of_user(scratch: Path, _stack: contextlib.ExitStack) -> Iterator[Host]
     me = pwd.getpwuid(os.getuid())
     own = {"uid": me.pw_uid, "gid": me.pw_gid}
     variables = {
-        "preflight_become": False,
         "preflight_user": me.pw_name,
         "preflight_group": group_name(me.pw_gid),
     }
     whole = scratch / "tank"
     fill(chunk_store.make_chunk_store(whole, chunks=64, **own))
-    yield Host("pbs1", "healthy", {"tank": whole}, (), variables)
+    yield Host("pbs1", "healthy", {"tank": whole}, (), dict(variables))
 
     torso = scratch / "torso"
     fill(chunk_store.make_chunk_store(torso, prefixes=60000, chunks=64, **own))
-    yield Host("pbs2", "a datastore whose creation stopped half way", {"tank": torso}, ("PBS-CONF-06",), variables)
+    yield Host("pbs2", "a datastore whose creation stopped half way", {"tank": torso}, ("PBS-CONF-06",), dict(variables))
 
     closed = scratch / "closed"
     store = chunk_store.make_chunk_store(closed, chunks=64, **own)
     fill(store)
     next(path for path in store.chunks.glob("*/*") if path != store.zero_chunk).chmod(0)
-    yield Host("pbs3", "a chunk that the daemon may not read", {"tank": closed}, ("PBS-OWNER-04",), variables)
+    yield Host("pbs3", "a chunk that the daemon may not read", {"tank": closed}, ("PBS-OWNER-04",), dict(variables))
 
 
 def fill(store: chunk_store.ChunkStore) -> None:
@@ -158,9 +157,12 @@ def configure(host: Host, directory: Path) -> None:
     host.variables.update(preflight_config_dir=str(config), preflight_state_dir=str(state))
 
 
-def inventory(hosts: list[Host]) -> dict[str, Any]:
+def inventory(hosts: list[Host], scratch: Path) -> dict[str, Any]:
     everybody = {
         "ansible_connection": "local",
+        # Some accounts have no home directory.
+        "ansible_remote_tmp": str(scratch / "tmp"),
+        "preflight_become": os.geteuid() == 0,
         "ansible_python_interpreter": sys.executable,
         "preflight_results": RESULTS,
         "preflight_waivers": [waiver(control, why) for control, why in NOT_OF_THE_DEMONSTRATION],
@@ -209,7 +211,7 @@ def main() -> int:
         down = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
         hosts.append(Host("pbs9", "unreachable", variables=down, answers=False))
         file = scratch / "inventory.json"
-        file.write_text(json.dumps(inventory(hosts)))
+        file.write_text(json.dumps(inventory(hosts, scratch)))
         shutil.rmtree(RESULTS, ignore_errors=True)
         argv = ["ansible-playbook", "-i", str(file), "fleetops.pbs.preflight", *os.environ.get("ARGS", "").split()]
         subprocess.run(argv, check=False)

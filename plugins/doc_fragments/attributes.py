@@ -17,6 +17,12 @@ attributes:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
   platform:
     description: Target OS/families that can be operated against.
+"""
+
+    # For modules with an action plugin of the same name.
+    ACTION = r"""
+options: {}
+attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
 """

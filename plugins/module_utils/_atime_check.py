@@ -18,6 +18,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, Question, judge
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.atime import inserts_marker
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
     AccountFacts,
     ClockFacts,
@@ -30,7 +31,10 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts impor
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
-CONTROLS = ("PBS-ATIME-01", "PBS-ATIME-02", "PBS-ATIME-03", "PBS-ATIME-06")
+OF_PBS = ("PBS-ATIME-01", "PBS-ATIME-02", "PBS-ATIME-03")
+"""What garbage collection itself would run into: here no answer is as bad as the wrong one."""
+
+CONTROLS = (*OF_PBS, "PBS-ATIME-06")
 
 
 def check_atime(params: t.Mapping[str, t.Any], check_mode: bool) -> t.Dict[str, t.Any]:
@@ -69,10 +73,10 @@ def _require_directory(store: StoreFacts) -> None:
 
 def _result(store: StoreFacts, findings: t.Sequence[Finding], check_mode: bool) -> t.Dict[str, t.Any]:
     failures = [finding for finding in findings if finding.status == "fail"]
-    open_questions = [finding for finding in findings if finding.status == "unknown"]
+    open_questions = [finding for finding in findings if finding.status == "unknown" and finding.control in OF_PBS]
     atime = store.atime
     result: t.Dict[str, t.Any] = {
-        "changed": _inserts_marker(store, check_mode),
+        "changed": inserts_marker(store),
         "honoured": True,
         "findings": [dataclasses.asdict(finding) for finding in findings],
         "failed": False,
@@ -87,16 +91,6 @@ def _result(store: StoreFacts, findings: t.Sequence[Finding], check_mode: bool) 
         if result["failed"]:
             result["remedy"] = open_questions[0].remedy
     return result
-
-
-def _inserts_marker(store: StoreFacts, check_mode: bool) -> bool:
-    """Whether the zero chunk was inserted; in check mode, whether it would be."""
-    if store.atime is None:
-        return False
-    if check_mode:
-        skeleton = store.skeleton
-        return store.atime.wanted == "marker" and skeleton is not None and skeleton.zero_chunk is None
-    return store.atime.marker_inserted
 
 
 def no_host(account: AccountFacts) -> HostFacts:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import typing as t
 
@@ -19,12 +20,22 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document impor
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Question, judge
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import parse_waivers
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.atime import inserts_marker
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.observation import Declared, Plan, Progress, observe
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What the module returns."""
+
+    document: t.Dict[str, t.Any]
+    changed: bool
+    """A zero chunk was inserted as a marker, or would be."""
 
 
 def preflight(
     params: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Optional[Progress] = None
-) -> t.Dict[str, t.Any]:
+) -> Outcome:
     """Observe, judge, and put the document together.
 
     C(params) are the module's options. All of them are checked before anything is looked at; raises C(ValueError)
@@ -43,7 +54,8 @@ def preflight(
     )
     host, stores = observe(plan, on_progress)
     findings = judge(host, stores, question)
-    return build(host, stores, findings, started, time.time(), check_mode)
+    document = build(host, stores, findings, started, time.time(), check_mode)
+    return Outcome(document, any(inserts_marker(store) for store in stores))
 
 
 def _plan(params: t.Mapping[str, t.Any], check_mode: bool) -> t.Tuple[Plan, t.Optional[t.Dict[str, t.Any]]]:
@@ -84,16 +96,6 @@ def _plan(params: t.Mapping[str, t.Any], check_mode: bool) -> t.Tuple[Plan, t.Op
         stall=params["stall"],
     )
     return plan, declarations
-
-
-def inserted_markers(document: t.Mapping[str, t.Any]) -> t.List[str]:
-    """The datastores into which the probe has inserted a zero chunk."""
-    found = []
-    for store in document["datastores"]:
-        atime = store["observed"]["atime"]
-        if atime is not None and atime["marker_inserted"]:
-            found.append(store["name"])
-    return found
 
 
 def in_one_line(document: t.Mapping[str, t.Any]) -> str:

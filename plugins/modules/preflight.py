@@ -25,6 +25,7 @@ requirements:
   - Python 3.9 or newer on the host; nothing beside its standard library.
 extends_documentation_fragment:
   - fleetops.pbs.attributes
+  - fleetops.pbs.attributes.action
   - fleetops.pbs.account
 attributes:
   check_mode:
@@ -84,12 +85,87 @@ options:
       notify_user:
         description: Who is notified in the legacy mode.
         type: str
+      notify:
+        description: Which results of which jobs are told in the legacy mode.
+        type: dict
+        suboptions:
+          gc:
+            description: Garbage collection.
+            type: str
+            choices: [always, never, error]
+          verify:
+            description: Verify jobs.
+            type: str
+            choices: [always, never, error]
+          sync:
+            description: Sync jobs.
+            type: str
+            choices: [always, never, error]
+          prune:
+            description: Prune jobs.
+            type: str
+            choices: [always, never, error]
+      notification_thresholds:
+        description: Numbers of S3 requests and sizes above which PBS notifies.
+        type: dict
+        suboptions:
+          s3_get:
+            description: GET requests.
+            type: int
+          s3_put:
+            description: PUT requests.
+            type: int
+          s3_post:
+            description: POST requests.
+            type: int
+          s3_head:
+            description: HEAD requests.
+            type: int
+          s3_delete:
+            description: DELETE requests.
+            type: int
+          s3_upload:
+            description: What is uploaded.
+            type: str
+          s3_download:
+            description: What is downloaded.
+            type: str
       counter_reset_schedule:
         description: When the counters of S3 requests are reset.
         type: str
+      maintenance_mode:
+        description: What the datastore is closed for.
+        type: dict
+        suboptions:
+          type:
+            description: Closed for what writes, or for everything.
+            type: str
+            choices: [read-only, offline]
+            required: true
+          message:
+            description: What people are told.
+            type: str
       backing_device:
         description: The UUID of the filesystem of a removable datastore.
         type: str
+      backend:
+        description: Where the chunks are kept.
+        type: dict
+        suboptions:
+          type:
+            description: A filesystem, or a bucket.
+            type: str
+            choices: [filesystem, s3]
+            default: filesystem
+          client:
+            description: The id of the S3 endpoint.
+            type: str
+          bucket:
+            description: The bucket.
+            type: str
+          max_cache_size:
+            description: How large the cache may become.
+            type: str
       tuning:
         description: Tuning options.
         type: dict
@@ -390,7 +466,7 @@ import platform
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec, datastore_spec
-from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, inserted_markers, preflight
+from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, preflight
 
 
 def main():
@@ -429,14 +505,14 @@ def main():
     )
     params = dict(module.params, host=module.params["host"] or platform.node())
     try:
-        document = preflight(params, module.check_mode)
+        outcome = preflight(params, module.check_mode)
     except ValueError as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(
-        changed=bool(inserted_markers(document)),
-        document=document,
-        summary=document["summary"],
-        msg=in_one_line(document),
+        changed=outcome.changed,
+        document=outcome.document,
+        summary=outcome.document["summary"],
+        msg=in_one_line(outcome.document),
     )
 
 

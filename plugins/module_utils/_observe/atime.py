@@ -25,7 +25,12 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store 
     ZERO_CHUNK_DIGEST,
     ZERO_CHUNK_PREFIX,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import AtimeFacts, LockFacts, TouchFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
+    AtimeFacts,
+    LockFacts,
+    StoreFacts,
+    TouchFacts,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import file_facts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.touch import (
     ONE_LOOK,
@@ -93,8 +98,10 @@ class AtimeProbe:
             if owner.st_uid != 0 or statx_or_none(CHUNKS, base) is not None:
                 return
             name = PRIVATE_PREFIX + secrets.token_hex(8)
+            born = time.time_ns()
             fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=base)
             try:
+                self._compare_clocks(fd, born)
                 os.unlink(name, dir_fd=base)
                 os.fchown(fd, self._identity.uid, self._identity.gid)
             except OSError:
@@ -323,6 +330,15 @@ class AtimeProbe:
         finally:
             for fd in opened:
                 os.close(fd)
+
+
+def inserts_marker(store: StoreFacts) -> bool:
+    """Whether the probe has inserted the zero chunk, or would insert it if this were not check mode."""
+    if store.atime is None:
+        return False
+    skeleton = store.skeleton
+    would = store.atime.wanted == "marker" and skeleton is not None and skeleton.chunks is not None
+    return store.atime.marker_inserted or (would and skeleton is not None and skeleton.zero_chunk is None)
 
 
 def statx_or_none(name: str, dir_fd: int) -> t.Any:

@@ -402,7 +402,7 @@ class AtimeFacts:
     mode: str
     """C(private), C(marker) or C(none)."""
     wanted: str = ""
-    """The mode that was asked for, where nothing was tried."""
+    """The mode that was asked for, where nothing but check mode kept it from being tried."""
     probe: t.Optional[TouchFacts] = None
     zero_chunk: t.Optional[TouchFacts] = None
     """The real zero chunk, touched by the daemon's user."""

@@ -33,7 +33,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become, current
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
-
 CHECK_MODE = "check mode changes nothing on the host"
 
 
@@ -72,8 +71,9 @@ def plan_probe(account: AccountFacts, probe: str, check_mode: bool, deadline: fl
         not_tried = "user or group of the daemon do not exist here (%s:%s)" % (account.user, account.group)
     elif os.geteuid() not in (0, identity.uid):
         not_tried = "uid %d cannot become '%s'; run as root (become: true)" % (os.geteuid(), account.user)
-    if identity is not None and os.geteuid() not in (0, identity.uid):
-        identity = None  # there is no looking through somebody else's eyes
+    if os.geteuid() != 0:
+        # Without root there is no looking through somebody else's eyes, and no choice of groups with one's own.
+        identity = current() if identity is not None and identity.uid == os.geteuid() else None
     return ProbePlan(identity, "none" if not_tried else probe, not_tried, deadline, wanted=probe)
 
 
@@ -161,7 +161,9 @@ def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
         store.atime = load(AtimeFacts, parts["atime"])
         store.lock = load(LockFacts, parts["lock"])
     if store.atime is None and (plan.mode == "none" or plan.identity is None):
-        store.atime = AtimeFacts(mode="none", wanted=plan.wanted, not_tried=plan.not_tried)
+        store.atime = AtimeFacts(
+            mode="none", wanted=plan.wanted if plan.not_tried == CHECK_MODE else "", not_tried=plan.not_tried
+        )
         store.lock = LockFacts(works=None, not_tried=plan.not_tried)
     if outcome.timed_out:
         store.stuck = outcome.doing

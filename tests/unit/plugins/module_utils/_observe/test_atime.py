@@ -211,6 +211,7 @@ def test_a_directory_that_is_not_a_datastore_yet(tmp_path):
     path.mkdir(mode=0o700)
     atime, lock = probe(path)
     assert (atime.probe.advanced, atime.probe.created_by) == (True, "root")
+    assert abs(atime.clock_offset_ns) < 60 * 10**9
     assert lock.works
     assert not list(path.iterdir())
 
