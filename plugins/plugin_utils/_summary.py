@@ -35,7 +35,9 @@ def plain(text: str, _colour: t.Optional[str]) -> str:
 def summary(document: t.Mapping[str, t.Any], headline: str, width: int, paint: Paint = plain) -> str:
     """Lines for one host: the headline, then each datastore with what is not right, worst first."""
     width = max(60, min(width, 120))
-    lines = [paint(line, _headline_colour(document)) for line in _wrap("%s: %s" % (document["host"], headline), width, 2)]
+    lines = [
+        paint(line, _headline_colour(document)) for line in _wrap("%s: %s" % (document["host"], headline), width, 2)
+    ]
     for name, path, findings in _groups(document):
         shown = _worst_first(findings)
         if not shown and name is None:

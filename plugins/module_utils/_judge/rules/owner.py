@@ -30,6 +30,12 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import
 )
 
 EXAMPLES = 5
+MOVE_AWAY = "Look at what is named, find out who made it, and move it away; nothing here is removed for you."
+FOREIGN_REMEDIES = {
+    "immutable": "chattr -i -a on what is named: GC stops at a chunk that it needs and that has such a flag.",
+    "mount": "Unmount what is mounted inside the datastore; do not run GC before, for it sees the wrong chunks.",
+}
+"""What mends a kind that moving away does not mend."""
 
 
 # --- what the rules share -----------------------------------------------------------------------------------------------
@@ -328,7 +334,7 @@ def foreign(_case: Case, facts: OwnershipFacts) -> Verdict:
         return failed(
             "%s in the store that PBS does not make (%s)%s."
             % (counted(total, "thing is", "things are"), kinds, _examples(examples)),
-            "Look at what is named, find out who made it, and move it away; nothing here is removed for you.",
+            " ".join(sorted({FOREIGN_REMEDIES.get(kind, MOVE_AWAY) for kind in found})),
             **evidence,
         )
     for counts in parts:

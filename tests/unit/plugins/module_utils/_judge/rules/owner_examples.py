@@ -184,10 +184,24 @@ EXAMPLES = [
         for part, kind, path, detail in (
             ("chunks", "link", "/.chunks/ab12/x", ""),
             ("chunks", "hardlink", "/.chunks/ab12/x", "2 links"),
-            ("skeleton", "mount", "/.chunks/0000", ""),
             ("metadata", "device", "/vm/100/x", ""),
             ("metadata", "name", "/@eaDir", "no part of a datastore"),
         )
+    ),
+    Example(
+        "PBS-OWNER-06",
+        "fail",
+        strange("chunks", "immutable", CHUNK, "flags: immutable"),
+        ["(immutable: 1)", "%s (flags: immutable)" % CHUNK],
+        ["chattr -i -a", "GC stops"],
+    ),
+    Example("PBS-OWNER-06", "fail", strange("skeleton", "mount", TANK + "/.chunks/00ff"), "(mount: 1)", "Unmount"),
+    Example(
+        "PBS-OWNER-06",
+        "fail",
+        {**strange("skeleton", "mount", TANK + "/x"), **strange("metadata", "link", TANK + "/vm/100/y")},
+        "2 things are in the store that PBS does not make (link: 1, mount: 1)",
+        ["Unmount", "move it away"],
     ),
     # --- debris
     Example(
