@@ -26,22 +26,40 @@ def account_spec() -> Spec:
     }
 
 
-def datastore_spec() -> Spec:
-    """One entry of C(pbs_datastores): what should be there."""
-    keep: Spec = {
-        "keep_%s" % period: {"type": "int"} for period in ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+def property_spec() -> Spec:
+    """The properties of a datastore that PBS 4.2 can set, beside its path."""
+    notified: Spec = {
+        name: {"type": "str", "choices": ["always", "never", "error"]} for name in ("gc", "verify", "sync", "prune")
     }
+    thresholds: Spec = {"s3_%s" % name: {"type": "int"} for name in ("get", "put", "post", "head", "delete")}
+    thresholds.update({"s3_%s" % name: {"type": "str"} for name in ("upload", "download")})
     return {
-        "name": {"type": "str", "required": True},
-        "path": {"type": "str"},
         "comment": {"type": "str"},
         "gc_schedule": {"type": "str"},
         "gc_on_unmount": {"type": "bool"},
         "verify_new": {"type": "bool"},
         "notification_mode": {"type": "str", "choices": ["legacy-sendmail", "notification-system"]},
         "notify_user": {"type": "str"},
+        "notify": {"type": "dict", "options": notified},
+        "notification_thresholds": {"type": "dict", "options": thresholds},
         "counter_reset_schedule": {"type": "str"},
+        "maintenance_mode": {
+            "type": "dict",
+            "options": {
+                "type": {"type": "str", "choices": ["read-only", "offline"], "required": True},
+                "message": {"type": "str"},
+            },
+        },
         "backing_device": {"type": "str"},
+        "backend": {
+            "type": "dict",
+            "options": {
+                "type": {"type": "str", "choices": ["filesystem", "s3"], "default": "filesystem"},
+                "client": {"type": "str"},
+                "bucket": {"type": "str"},
+                "max_cache_size": {"type": "str"},
+            },
+        },
         "tuning": {
             "type": "dict",
             "options": {
@@ -54,6 +72,57 @@ def datastore_spec() -> Spec:
                 "default_verification_readers": {"type": "int"},
             },
         },
+    }
+
+
+def keep_spec() -> Spec:
+    """How many backups a prune job keeps."""
+    return {
+        "keep_%s" % period: {"type": "int"} for period in ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+    }
+
+
+def prune_job_spec() -> Spec:
+    """What a prune job does."""
+    return {
+        "schedule": {"type": "str"},
+        "comment": {"type": "str"},
+        "disable": {"type": "bool"},
+        "ns": {"type": "str"},
+        "max_depth": {"type": "int"},
+        **keep_spec(),
+    }
+
+
+def verify_job_spec() -> Spec:
+    """What a verify job does."""
+    return {
+        "schedule": {"type": "str"},
+        "comment": {"type": "str"},
+        "ignore_verified": {"type": "bool"},
+        "outdated_after": {"type": "int"},
+        "ns": {"type": "str"},
+        "max_depth": {"type": "int"},
+        "read_threads": {"type": "int"},
+        "verify_threads": {"type": "int"},
+    }
+
+
+def manager_spec() -> Spec:
+    """How PBS is administrated on the host."""
+    return {
+        "manager": {"type": "path", "default": "/usr/sbin/proxmox-backup-manager"},
+        "config_dir": {"type": "path", "default": "/etc/proxmox-backup"},
+        "lock_timeout": {"type": "float", "default": 120},
+    }
+
+
+def datastore_spec() -> Spec:
+    """One entry of C(pbs_datastores): what should be there."""
+    return {
+        "name": {"type": "str", "required": True},
+        "path": {"type": "str"},
+        **property_spec(),
         "mount": {
             "type": "dict",
             "options": {
@@ -69,30 +138,12 @@ def datastore_spec() -> Spec:
         "prune_jobs": {
             "type": "list",
             "elements": "dict",
-            "options": {
-                "id": {"type": "str", "required": True},
-                "schedule": {"type": "str"},
-                "comment": {"type": "str"},
-                "disable": {"type": "bool"},
-                "ns": {"type": "str"},
-                "max_depth": {"type": "int"},
-                **keep,
-            },
+            "options": {"id": {"type": "str", "required": True}, **prune_job_spec()},
         },
         "verify_jobs": {
             "type": "list",
             "elements": "dict",
-            "options": {
-                "id": {"type": "str", "required": True},
-                "schedule": {"type": "str"},
-                "comment": {"type": "str"},
-                "ignore_verified": {"type": "bool"},
-                "outdated_after": {"type": "int"},
-                "ns": {"type": "str"},
-                "max_depth": {"type": "int"},
-                "read_threads": {"type": "int"},
-                "verify_threads": {"type": "int"},
-            },
+            "options": {"id": {"type": "str", "required": True}, **verify_job_spec()},
         },
     }
 

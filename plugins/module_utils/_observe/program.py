@@ -26,6 +26,8 @@ class Answer:
     error: str = ""
     missing: bool = False
     """There is no such program."""
+    errors: str = ""
+    """All that it wrote to its standard error, as it stands."""
 
 
 Run = t.Callable[[t.Sequence[str], float], Answer]
@@ -61,7 +63,8 @@ def run(argv: t.Sequence[str], timeout: float) -> Answer:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(timeout=1)
         return Answer(error="%s: no answer in %g s" % (argv[0], timeout))
-    lines = os.fsdecode(errors).strip().splitlines()
+    complaint = os.fsdecode(errors)
+    lines = complaint.strip().splitlines()
     first = display(lines[0]) if lines else "it failed without a word"
     error = "%s: %s" % (argv[0], first) if child.returncode else ""
-    return Answer(child.returncode, os.fsdecode(output), error)
+    return Answer(child.returncode, os.fsdecode(output), error, errors=complaint)

@@ -1,0 +1,228 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Before PBS is asked to add a datastore: what is at the path, what follows from it, and whether it would go well.
+
+PBS makes its check of access times after it has made 65,536 directories, makes it as root, and takes nothing back. So
+everything that can be known before is asked before, with the observers and the rules of the preflight.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._atime_check import no_host
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, Question, judge
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import effective_path
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
+    AccountFacts,
+    DatastoreConfig,
+    LocationFacts,
+    SkeletonFacts,
+    StoreFacts,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import ProbePlan, observe_stores, plan_probe
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
+CREATE, REUSE, COMPLETE = "create", "reuse", "complete"
+
+_PLACE_CONTROLS = (
+    "PBS-MOUNT-03",
+    "PBS-MOUNT-04",
+    "PBS-MOUNT-07",
+    "PBS-MOUNT-09",
+    "PBS-MOUNT-12",
+    "PBS-MOUNT-13",
+    "PBS-ATIME-01",
+    "PBS-ATIME-02",
+    "PBS-ATIME-03",
+    "PBS-ATIME-06",
+)
+_ROOM_CONTROL = "PBS-MOUNT-08"
+"""For a new store only: one that is full is adopted all the same."""
+_HAS_TO_BE_KNOWN = ("PBS-ATIME-01",)
+"""Not to know is not good enough here, once it could be tried."""
+
+_LEVELS = 64
+"""How far up from a path that does not exist yet the way is looked for."""
+
+
+class RefusedError(ValueError):
+    """Why nothing was done, and what would have to be different."""
+
+
+@dataclasses.dataclass
+class Decision:
+    """What has to be done with the path."""
+
+    action: str
+    """C(create), C(reuse), or C(complete) (and then reuse)."""
+    warnings: t.List[str] = dataclasses.field(default_factory=list)
+    not_tried: str = ""
+    """Why access times were not tried, where they were not."""
+
+
+def decide(
+    name: str,
+    path: str,
+    others: t.Sequence[DatastoreConfig],
+    account: AccountFacts,
+    probe: str,
+    reuse: t.Optional[bool],
+    check_mode: bool,
+    deadline: float,
+) -> Decision:
+    """Look at C(path) and decide. C(others) is what PBS has configured; C(reuse) is what the user insists on, if anything.
+
+    Nothing is changed, but for the private file of the probe, which is removed. Raises C(RefusedError).
+    """
+    store, neighbours = _observe(name, path, others, plan_probe(account, probe, check_mode, deadline))
+    decision = _decision(store, reuse)
+    findings = _judge(store, neighbours, account, decision.action)
+    problems = [finding for finding in findings if finding.status == "fail"]
+    if probe != "none" and not check_mode:
+        problems += [item for item in findings if item.status == "unknown" and item.control in _HAS_TO_BE_KNOWN]
+    if problems:
+        raise RefusedError(_in_words(name, problems))
+    if store.location is not None and store.location.reachable is False:
+        raise RefusedError(
+            "The user of the daemon cannot enter %s, which is on the way to %s: PBS would create the datastore as root, "
+            "and then fail with every backup. Mend it with: chmod o+x %s"
+            % (store.location.blocked_at, display(path), store.location.blocked_at)
+        )
+    decision.warnings += [
+        "%s: %s" % (finding.control, finding.message)
+        for finding in findings
+        if finding.status == "warn" or (finding.status == "unknown" and not check_mode)
+    ]
+    if store.atime is not None:
+        decision.not_tried = store.atime.not_tried
+    return decision
+
+
+# --- looking -----------------------------------------------------------------------------------------------------------
+
+
+def _observe(
+    name: str, path: str, others: t.Sequence[DatastoreConfig], plan: ProbePlan
+) -> t.Tuple[StoreFacts, t.List[StoreFacts]]:
+    table = MountTable.read()
+    neighbours = [StoreFacts(name=item.name, path=effective_path(item), configured=item) for item in others]
+    # Only where they are, not what is in them; and what does not answer does not count against the new one twice.
+    looking = dataclasses.replace(plan, mode="none", identity=None)
+    _look(neighbours, looking, table)
+    store = StoreFacts(name=name, path=path)
+    _look([store], plan, table)
+    if store.location is not None and not store.location.exists and not store.location.error:
+        store = _from_above(name, path, plan, table)
+    return store, neighbours
+
+
+def _look(stores: t.Sequence[StoreFacts], plan: ProbePlan, table: MountTable) -> None:
+    for store, real_path in zip(stores, observe_stores(stores, plan, table)):
+        store.mount = table.find(real_path)
+
+
+def _from_above(name: str, path: str, plan: ProbePlan, table: MountTable) -> StoreFacts:
+    """A path that does not exist will be on the filesystem of the first directory above it that does."""
+    above = path
+    for _level in range(_LEVELS):
+        above = os.path.dirname(above)
+        place = StoreFacts(name=name, path=above)
+        _look([place], plan, table)
+        if place.location is None or place.location.exists or place.location.error:
+            break
+    found = dataclasses.replace(place, path=path, skeleton=SkeletonFacts(state="absent"))
+    if place.location is not None and place.location.exists:
+        if place.location.type != "directory":
+            raise RefusedError(
+                "%s cannot be made: %s is not a directory but a %s. Correct the path."
+                % (display(path), display(above), place.location.type)
+            )
+        rest = os.path.relpath(path, above)
+        found.location = LocationFacts(
+            exists=True,
+            type="directory",
+            realpath=os.path.join(place.location.realpath, rest),
+            dev=place.location.dev,
+            ino=-1,  # it has none yet, and so is nobody else's
+            reachable=place.location.reachable,
+            blocked_at=place.location.blocked_at,
+        )
+    return found
+
+
+# --- deciding ----------------------------------------------------------------------------------------------------------
+
+
+def _decision(store: StoreFacts, reuse: t.Optional[bool]) -> Decision:
+    shown = display(store.path)
+    if store.stuck:
+        raise RefusedError(
+            "%s has not answered for %g s (%s). A file server that is gone? Nothing was changed."
+            % (shown, store.deadline, store.stuck)
+        )
+    skeleton = store.skeleton
+    if store.location is None or skeleton is None or store.location.error:
+        error = store.error or (store.location.error if store.location is not None else "") or "no answer"
+        raise RefusedError("%s could not be looked at: %s. Nothing was changed." % (shown, error))
+    if store.location.type != "directory":
+        raise RefusedError("%s is not a directory but a %s. Correct the path." % (shown, store.location.type))
+    state = skeleton.state
+    if state in ("absent", "empty"):
+        if reuse:
+            raise RefusedError("There is no chunk store at %s to be reused (reuse: true). Is it mounted?" % shown)
+        if skeleton.foreign_count or skeleton.groups:
+            state = "foreign"
+        else:
+            return Decision(CREATE)
+    if state == "foreign":
+        names = [*skeleton.groups, *skeleton.foreign] or [".chunks, which is not a directory"]
+        more = skeleton.foreign_count - len(skeleton.foreign)
+        raise RefusedError(
+            "%s is neither empty nor a chunk store: %s%s. Nothing is removed for you: correct the path, mount what "
+            "belongs there, or clear the directory yourself."
+            % (shown, ", ".join(names[:8]), " and %d more" % more if more > 0 else "")
+        )
+    if reuse is False:
+        raise RefusedError(
+            "There is a chunk store at %s, which is not to be reused (reuse: false). Nothing is removed for you."
+            % shown
+        )
+    if state == "whole":
+        return Decision(REUSE, _remarks(skeleton))
+    decision = Decision(COMPLETE, _remarks(skeleton))
+    if skeleton.groups:
+        missing = 65536 - skeleton.prefixes
+        decision.warnings.append(
+            "%s holds backups (%s), and %d of its prefix directories were missing. Chunks may be lost with them: verify it."
+            % (shown, ", ".join(skeleton.groups), missing)
+        )
+    return decision
+
+
+def _remarks(skeleton: SkeletonFacts) -> t.List[str]:
+    if not skeleton.foreign_count:
+        return []
+    return ["beside the chunk store there is %s, which PBS does not know" % ", ".join(skeleton.foreign)]
+
+
+def _judge(
+    store: StoreFacts, neighbours: t.Sequence[StoreFacts], account: AccountFacts, action: str
+) -> t.List[Finding]:
+    controls = [*_PLACE_CONTROLS, _ROOM_CONTROL] if action == CREATE else [*_PLACE_CONTROLS]
+    # Neighbours first asked of themselves would be findings about somebody else: only this store's count.
+    host = dataclasses.replace(no_host(account), pbs_installed=True)
+    findings = judge(host, [store, *neighbours], Question(Policy(), time.time(), controls=controls))
+    return [finding for finding in findings if finding.datastore == store.name]
+
+
+def _in_words(name: str, problems: t.Sequence[Finding]) -> str:
+    parts = ["%s (%s)%s" % (item.message, item.control, " " + item.remedy if item.remedy else "") for item in problems]
+    return "Datastore '%s' would not be safe there, so PBS was not asked. %s" % (name, " ".join(parts))

@@ -1,0 +1,418 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One datastore brought to what is declared: looked at, decided, done, and looked at again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils import _creation
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import OptionError, check_path, require_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage import settings
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.completion import (
+    StoreError,
+    check_reuse,
+    complete_store,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.configuration import (
+    DATASTORES,
+    Configuration,
+    read_configuration,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError, option
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.outcome import Outcome
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.section_config import Section
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.values import DATASTORE_NAME, shown
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
+    AccountFacts,
+    DatastoreConfig,
+    StoreFacts,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.small_file import read_small
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
+ERRORS = (ValueError, ManagerError, StoreError)
+"""Everything that the functions here raise for people to read."""
+
+_ATTEMPTS = 3
+"""How often an update is tried on a configuration that others change at the same time."""
+_REUSE_SINCE = "4.0.4"
+_FIXED = {"path": "3.0", "backing_device": "3.2.12", "backend": "4.0.4"}
+"""What a datastore is created with for good, and the first PBS that has it."""
+
+
+@dataclasses.dataclass
+class _Request:
+    """The module's options, checked."""
+
+    name: str
+    path: str
+    """As PBS has it: relative to the device for a removable datastore; empty where it was not given."""
+    fixed: t.Dict[str, str]
+    desired: settings.Desired
+    options: t.Mapping[str, t.Any]
+    check_mode: bool
+
+    @property
+    def backed(self) -> bool:
+        """Whether what is at the path now says nothing about the datastore: a device or a bucket has to be mounted first."""
+        return "backing_device" in self.fixed or self.fixed.get("backend", "").startswith(("s3", "type=s3"))
+
+
+def new_manager(params: t.Mapping[str, t.Any], check_mode: bool) -> Manager:
+    """The client that the module's options describe."""
+    return Manager(params["manager"], params["timeout"], params["lock_timeout"], check_mode=check_mode)
+
+
+def ensure_datastore(params: t.Mapping[str, t.Any], check_mode: bool, manager: Manager) -> Outcome:
+    """Bring one datastore to C(state). Raises one of C(ERRORS); before anything was changed, wherever that is possible."""
+    outcome = Outcome(commands=manager.commands)
+    request = _check(params, check_mode)
+    _require_root()
+    configuration = read_configuration(params["config_dir"], DATASTORES)
+    section = configuration.sections.get(request.name)
+    if params["state"] == "absent":
+        _remove(request, section, manager, outcome)
+    elif section is None:
+        _create(request, configuration, manager, outcome)
+    else:
+        _update(request, section, configuration, manager, outcome)
+    return outcome
+
+
+def _require_root() -> None:
+    if os.geteuid() != 0:
+        raise OptionError("PBS's configuration is root's, and this runs as uid %d: use become: true." % os.geteuid())
+
+
+def _check(params: t.Mapping[str, t.Any], check_mode: bool) -> _Request:
+    name = params["name"]
+    try:
+        DATASTORE_NAME.read(name)
+    except ValueError as exc:
+        raise OptionError("name: %s is no name for a datastore; allowed: %s" % (shown(name), exc)) from None
+    for number in ("timeout", "lock_timeout", "deadline"):
+        if not 0 < params[number] < float("inf"):
+            raise OptionError("%s: must be more than 0 seconds, not %g" % (number, params[number]))
+    destroy = params.get("destroy_data")
+    if destroy and destroy != name:
+        raise OptionError(
+            "destroy_data: it is %s, but the datastore's name is %s. To destroy every backup in it, repeat its name exactly."
+            % (shown(destroy), shown(name))
+        )
+    if destroy and params["state"] != "absent":
+        raise OptionError("destroy_data: it has a meaning only with state: absent")
+    require_account(params["user"])
+    fixed = {key: settings.check_fixed(settings.DATASTORE, key, params[key]) for key in _FIXED if params.get(key)}
+    path = fixed.get("path", "")
+    if path and "backing_device" in fixed:
+        if path.startswith(("/", "-")):
+            raise OptionError(
+                "path: with backing_device it is relative to the device, such as 'backups', not '%s'" % path
+            )
+    elif path:
+        path = check_path(path, "path")
+        last = os.path.basename(path)
+        if last.startswith("."):
+            raise OptionError(
+                "path: garbage collection does not look into directories whose name begins with a dot, as '%s'" % last
+            )
+    desired = settings.check(settings.DATASTORE, params, params.get("unset") or ())
+    return _Request(name, path, fixed, desired, params, check_mode)
+
+
+# --- update ------------------------------------------------------------------------------------------------------------
+
+
+def _update(
+    request: _Request, section: Section, configuration: Configuration, manager: Manager, outcome: Outcome
+) -> None:
+    _check_unchangeable(request, section)
+    for attempt in range(_ATTEMPTS):
+        changes = settings.compare(settings.DATASTORE, request.desired, section)
+        if not changes and attempt:
+            break  # what PBS has refused has been done nevertheless, by whoever changed the file meanwhile
+        outcome.show(changes, request.name)
+        if not changes:
+            outcome.message = "Datastore '%s' is as declared." % request.name
+            return
+        _require_version(request, manager)
+        del manager.commands[:]
+        try:
+            manager.change(
+                ["datastore", "update", request.name, *settings.as_arguments(changes), "--digest", configuration.digest]
+            )
+            break
+        except ManagerError as exc:
+            if not exc.changed_meanwhile or attempt == _ATTEMPTS - 1:
+                raise
+        configuration = read_configuration(request.options["config_dir"], DATASTORES)
+        if request.name not in configuration.sections:
+            raise OptionError("Datastore '%s' was removed by somebody else meanwhile." % request.name)
+        section = configuration.sections[request.name]
+    outcome.changed = True
+    outcome.action = "update"
+    outcome.message = "Datastore '%s' %s." % (request.name, "would be changed" if request.check_mode else "was changed")
+    if not request.check_mode:
+        _verify(request, outcome)
+
+
+def _check_unchangeable(request: _Request, section: Section) -> None:
+    if section.text("maintenance-mode").split(",")[0].rpartition("=")[2] == "delete":
+        raise OptionError(
+            "Datastore '%s' is being deleted (maintenance mode delete), and PBS allows no way back. Let the removal end "
+            "(state: absent), then add it again." % request.name
+        )
+    device = section.text("backing-device")
+    have_path = section.text("path")
+    if request.path and os.path.normpath(request.path) != os.path.normpath(have_path):
+        raise OptionError(
+            "Datastore '%s' is at %s, declared is %s. PBS cannot move a datastore, and this module never removes one to "
+            "create it again: correct the declaration, or remove it (state: absent keeps its data), move the data, and "
+            "add it anew." % (request.name, display(have_path), display(request.path))
+        )
+    if "backing_device" in request.fixed and request.fixed["backing_device"] != device:
+        raise OptionError(
+            "Datastore '%s' has the backing device %s, declared is %s. PBS cannot change it."
+            % (request.name, display(device) or "none", request.fixed["backing_device"])
+        )
+    if "backend" in request.fixed and not settings.same_backend(request.fixed["backend"], section.text("backend")):
+        raise OptionError(
+            "Datastore '%s' has the backend %s, declared is %s. PBS cannot change it."
+            % (request.name, display(section.text("backend")) or "filesystem", request.fixed["backend"])
+        )
+
+
+def _require_version(request: _Request, manager: Manager, reuse: bool = False) -> None:
+    since = {**request.desired.since, **{key: _FIXED[key] for key in request.fixed}}
+    if reuse:
+        since["reuse (the option --reuse-datastore of the command line)"] = _REUSE_SINCE
+    if not since:
+        return
+    problems = settings.too_new(settings.Desired(since=since), manager.version())
+    if problems:
+        raise OptionError("This PBS is too old: %s. Upgrade it, or leave that out." % "; ".join(problems))
+
+
+# --- create ------------------------------------------------------------------------------------------------------------
+
+
+def _create(request: _Request, configuration: Configuration, manager: Manager, outcome: Outcome) -> None:
+    if not request.path:
+        raise OptionError("path: datastore '%s' is not there yet, so it needs a path" % request.name)
+    if "gc-on-unmount" in request.desired.values and "backing_device" not in request.fixed:
+        raise OptionError("gc_on_unmount: PBS allows it for removable datastores only (backing_device)")
+    reuse = request.options["reuse"]
+    account = observe_account(request.options["user"], request.options["group"])
+    if request.backed:
+        # Nobody can look into a device that is not mounted, or into a bucket: here only the user knows.
+        action = _creation.REUSE if reuse else _creation.CREATE
+    else:
+        _check_text(request, configuration)
+        decision = _creation.decide(
+            request.name,
+            request.path,
+            [_as_config(section) for section in configuration.sections.values()],
+            account,
+            request.options["probe"],
+            reuse,
+            request.check_mode,
+            request.options["deadline"],
+        )
+        action = decision.action
+        outcome.warnings += decision.warnings
+        outcome.not_tried = decision.not_tried
+    _require_version(request, manager, reuse=action != _creation.CREATE)
+    changes = settings.compare(settings.DATASTORE, request.desired, None)
+    fixed = {key.replace("_", "-"): value for key, value in request.fixed.items()}
+    changes.after.update(fixed, path=request.path)
+    outcome.show(changes, request.name)
+    arguments = ["datastore", "create", request.name, request.path, *settings.as_arguments(changes)]
+    for key in ("backing-device", "backend"):
+        if key in fixed:
+            arguments += option(key, fixed[key])
+    if action != _creation.CREATE:
+        arguments += ["--reuse-datastore", "true"]
+    if request.options["overwrite_in_use"]:
+        arguments += ["--overwrite-in-use", "true"]
+    if action == _creation.REUSE and not request.backed:
+        _check_reusable(request, account)
+    if action == _creation.COMPLETE:
+        manager.require_daemons(request.name)
+        if not request.check_mode:
+            _complete(request, account, outcome)
+    outcome.log = manager.change(arguments, task=True).log
+    outcome.changed = True
+    outcome.action = action
+    outcome.message = _CREATED[action, request.check_mode] % (request.name, display(request.path))
+    if not request.check_mode:
+        _verify(request, outcome)
+
+
+_CREATED = {
+    (_creation.CREATE, False): "Datastore '%s' was created at %s.",
+    (_creation.CREATE, True): "Datastore '%s' would be created at %s.",
+    (_creation.REUSE, False): "Datastore '%s' was added with the chunk store that was at %s.",
+    (_creation.REUSE, True): "Datastore '%s' would be added with the chunk store that is at %s.",
+    (
+        _creation.COMPLETE,
+        False,
+    ): "The half-made chunk store of datastore '%s' at %s was completed, and the datastore added.",
+    (
+        _creation.COMPLETE,
+        True,
+    ): "The half-made chunk store of datastore '%s' at %s would be completed, and the datastore added.",
+}
+
+
+def _check_text(request: _Request, configuration: Configuration) -> None:
+    """PBS's own rule about nesting, which goes by the text of the paths."""
+    mine = request.path.rstrip("/") + "/"
+    for section in configuration.sections.values():
+        if section.text("backing-device"):
+            continue
+        other = os.path.normpath(section.text("path")).rstrip("/") + "/"
+        if mine.startswith(other) or other.startswith(mine):
+            raise OptionError(
+                "path: %s and datastore '%s' at %s are nested in one another. Give each a directory of its own."
+                % (display(request.path), section.id, display(section.text("path")))
+            )
+
+
+def _as_config(section: Section) -> DatastoreConfig:
+    """As much of it as the comparison of places needs."""
+    return DatastoreConfig(
+        name=section.id,
+        path=os.path.normpath(section.text("path")),
+        backing_device=section.text("backing-device"),
+    )
+
+
+def _check_reusable(request: _Request, account: AccountFacts) -> None:
+    if account.uid is None or account.gid is None:
+        raise OptionError("There is no '%s:%s' on this host. Is PBS installed?" % (account.user, account.group))
+    wrong = check_reuse(request.path, account.uid, account.gid, request.options["deadline"])
+    if wrong.count:
+        raise OptionError(
+            "PBS would refuse to reuse the chunk store at %s: %d of its directories have the wrong owner or mode (%s). "
+            "ansible-playbook fleetops.pbs.repair makes owners right; by hand: chmod 0755 for the base, 0750 for .chunks "
+            "and what is directly in it, 0644 for .lock."
+            % (display(request.path), wrong.count, "; ".join(wrong.examples))
+        )
+
+
+def _complete(request: _Request, account: AccountFacts, outcome: Outcome) -> None:
+    if account.uid is None or account.gid is None:
+        raise OptionError("There is no '%s:%s' on this host. Is PBS installed?" % (account.user, account.group))
+    outcome.completed = complete_store(request.path, account.uid, account.gid, request.options["deadline"])
+    outcome.changed = True
+
+
+# --- absent ------------------------------------------------------------------------------------------------------------
+
+
+def _remove(request: _Request, section: t.Optional[Section], manager: Manager, outcome: Outcome) -> None:
+    if section is None:
+        outcome.message = "There is no datastore '%s'." % request.name
+        return
+    if request.path and os.path.normpath(request.path) != os.path.normpath(section.text("path")):
+        raise OptionError(
+            "Datastore '%s' is at %s, not at %s. Nothing was removed: correct the path, or leave it out."
+            % (request.name, display(section.text("path")), display(request.path))
+        )
+    _require_idle(request)
+    destroy = bool(request.options.get("destroy_data"))
+    arguments = ["datastore", "remove", request.name]
+    if request.options["keep_jobs"]:
+        arguments += ["--keep-job-configs", "true"]
+    if destroy:
+        arguments += ["--destroy-data", "true"]
+    before = {name: section.text(name) for name in section.properties}
+    outcome.show(settings.Changes(before=before, after={}), request.name)
+    outcome.log = manager.change(arguments, task=True).log
+    outcome.changed = True
+    outcome.action = "remove"
+    path = display(section.text("path"))
+    kept = "with all of its data" if destroy else "its data at %s stayed" % path
+    outcome.message = "Datastore '%s' %s removed (%s)." % (
+        request.name,
+        "would be" if request.check_mode else "was",
+        kept if not request.check_mode else kept.replace("stayed", "would stay"),
+    )
+    if not request.check_mode:
+        _verify_gone(request, section, destroy)
+
+
+def _verify_gone(request: _Request, section: Section, destroy: bool) -> None:
+    left = read_configuration(request.options["config_dir"], DATASTORES).sections.get(request.name)
+    if left is not None:
+        raise ManagerError(
+            "PBS says that datastore '%s' was removed, but it is still configured (maintenance mode: %s). Run this again "
+            "when nothing uses it any more." % (request.name, display(left.text("maintenance-mode")) or "none")
+        )
+    if destroy and not section.text("backing-device"):
+        store = StoreFacts(name=request.name, path=os.path.normpath(section.text("path")))
+        account = observe_account(request.options["user"], request.options["group"])
+        observe_stores([store], plan_probe(account, "none", False, request.options["deadline"]), MountTable.read())
+        if store.skeleton is not None and store.skeleton.chunks is not None:
+            raise ManagerError(
+                "Datastore '%s' is removed from PBS's configuration, but %s/.chunks is still there."
+                % (request.name, display(store.path))
+            )
+
+
+def _require_idle(request: _Request) -> None:
+    """PBS notices only after it has switched the datastore to being deleted, which nothing takes back."""
+    directory = os.path.join(request.options["run_dir"], "active-operations")
+    try:
+        dir_fd = open_directory(directory)
+    except OSError:
+        return
+    try:
+        found = read_small(request.name, dir_fd, 1024 * 1024)
+    finally:
+        os.close(dir_fd)
+    reading, writing = _operations(found.data)
+    if reading or writing:
+        raise OptionError(
+            "Datastore '%s' is in use (%d reading, %d writing operations). Nothing was changed; wait for their end: "
+            "proxmox-backup-manager task list." % (request.name, reading, writing)
+        )
+
+
+def _operations(data: t.Optional[bytes]) -> t.Tuple[int, int]:
+    """Reading and writing operations of processes that still live."""
+    reading = writing = 0
+    try:
+        for entry in json.loads(data or b"[]"):
+            if os.path.exists("/proc/%d" % int(entry["pid"])):
+                reading += int(entry["active_operations"]["read"])
+                writing += int(entry["active_operations"]["write"])
+    except (ValueError, TypeError, KeyError):
+        return 0, 0  # PBS will say it itself
+    return reading, writing
+
+
+# --- success is what can be seen ---------------------------------------------------------------------------------------
+
+
+def _verify(request: _Request, outcome: Outcome) -> None:
+    section = read_configuration(request.options["config_dir"], DATASTORES).sections.get(request.name)
+    if section is None:
+        raise ManagerError("PBS reported success, but datastore '%s' is not in its configuration." % request.name)
+    left = settings.compare(settings.DATASTORE, request.desired, section)
+    if left:
+        raise ManagerError(
+            "PBS reported success, but datastore '%s' still differs in: %s."
+            % (request.name, ", ".join(sorted([*left.set, *left.delete])))
+        )
+    outcome.after = {name: section.text(name) for name in section.properties}

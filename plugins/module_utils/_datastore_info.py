@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is configured, mounted and last collected, for people and playbooks; nothing is judged, and nothing changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import OptionError, require_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe import version
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import (
+    effective_path,
+    observe_configuration,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import DatastoreConfig, StoreFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
+
+
+def datastore_info(params: t.Mapping[str, t.Any]) -> t.List[t.Dict[str, t.Any]]:
+    """One dictionary for each configured datastore (or the one of that name). Raises C(ValueError)."""
+    if not 0 < params["deadline"] < float("inf"):
+        raise OptionError("deadline: must be more than 0 seconds, not %g" % params["deadline"])
+    require_account(params["user"])
+    account = observe_account(params["user"], params["group"])
+    directory, configured = observe_configuration(
+        params["config_dir"], params["state_dir"], account, version.installed()[1]
+    )
+    for file in directory.files:
+        if file.error:
+            raise OptionError("%s cannot be read: %s" % (file.path, file.error))
+    if directory.error:
+        raise OptionError("%s cannot be read: %s" % (directory.path, directory.error))
+    if params["name"]:
+        configured = [item for item in configured if item.name == params["name"]]
+    table = MountTable.read()
+    stores = [StoreFacts(name=item.name, path=effective_path(item), configured=item) for item in configured]
+    for store, item in zip(stores, configured):
+        if item.backing_device:
+            # Told from the mount table alone; a device that is not plugged in is not waited for.
+            entry = table.find_entry(store.path)
+            store.mounted = entry is not None and entry.mount_point == store.path
+    real_paths = observe_stores(stores, plan_probe(account, "none", True, params["deadline"]), table)
+    for store, real_path in zip(stores, real_paths):
+        store.mount = table.find(real_path)
+    return [_describe(store, item) for store, item in zip(stores, configured)]
+
+
+def _describe(store: StoreFacts, item: DatastoreConfig) -> t.Dict[str, t.Any]:
+    mount = store.mount
+    skeleton = store.skeleton
+    return {
+        "name": item.name,
+        "path": item.path,
+        "effective_path": store.path,
+        "properties": _underscored(item.properties),
+        "tuning": _underscored(item.tuning),
+        "backend": item.backend,
+        "backing_device": item.backing_device,
+        "maintenance": item.maintenance_type,
+        "maintenance_message": item.maintenance_message,
+        "gc_last_run": None if item.gc_last_run is None else dataclasses.asdict(item.gc_last_run),
+        "prune_jobs": [dataclasses.asdict(job) for job in item.prune_jobs],
+        "verify_jobs": [dataclasses.asdict(job) for job in item.verify_jobs],
+        "mounted": store.mounted,
+        "mount": None
+        if mount is None
+        else {
+            "path": mount.mount_point,
+            "source": mount.source,
+            "fstype": mount.fstype,
+            "options": mount.options,
+            "is_root": mount.is_root,
+        },
+        "state": "" if skeleton is None else skeleton.state,
+        "space": None if store.space is None else dataclasses.asdict(store.space),
+        "error": "no answer for %g s (%s)" % (store.deadline, store.stuck) if store.stuck else store.error,
+    }
+
+
+def _underscored(properties: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    return {name.replace("-", "_"): value for name, value in sorted(properties.items())}

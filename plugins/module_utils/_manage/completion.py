@@ -1,0 +1,185 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Completing a chunk store that PBS has begun: its directories and its lock file, and nothing else.
+
+A creation that fails leaves C(.chunks) behind with some or all of the 65,536 prefix directories, is not configured, and
+can neither be created again (EEXIST) nor reused (something is missing). What is missing is made here as PBS makes it;
+whatever is there stays as it is, but for directories that PBS was interrupted at between making and handing over: the
+fixed directories get owner and mode, as far as they are not right. No file but C(.lock) is ever touched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import stat
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS, LOCK, PREFIX_COUNT
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+
+BASE_MODE = 0o755
+CHUNKS_MODE = 0o750
+PREFIX_MODE = 0o750
+LOCK_MODE = 0o644
+"""What PBS demands of a store that it is to reuse, exactly. Source: PBS, chunk store."""
+
+_STEP = 1024
+_SHOWN = 5
+
+
+class StoreError(RuntimeError):
+    """What is wrong in the store, and where."""
+
+
+@dataclasses.dataclass
+class Wrong:
+    """What keeps PBS from reusing a store."""
+
+    count: int
+    examples: t.List[str]
+
+
+def complete_store(path: str, uid: int, gid: int, deadline: float) -> int:
+    """Make what is missing; how many things were made or handed over is returned.
+
+    C(deadline) is how many seconds of silence are too many. Raises C(StoreError).
+    """
+    return int(t.cast(int, _in_child(path, deadline, lambda channel: _complete(path, uid, gid, channel))))
+
+
+def check_reuse(path: str, uid: int, gid: int, deadline: float) -> Wrong:
+    """What PBS would refuse about the directories of a store, all of them looked at, before PBS stops at the first.
+
+    Raises C(StoreError) where it cannot be found out.
+    """
+    count, examples = t.cast(
+        t.Tuple[int, t.List[str]], _in_child(path, deadline, lambda channel: _check(path, uid, gid, channel))
+    )
+    return Wrong(count, examples)
+
+
+def _in_child(path: str, deadline: float, work: t.Callable[[Channel], t.Any]) -> t.Any:
+    def task(channel: Channel) -> None:
+        channel.begin("the chunk store in %s" % display(path))
+        channel.put("result", work(channel))
+
+    outcome = run({"": task}, deadline, renew=True)[""]
+    if outcome.timed_out:
+        raise StoreError("%s has not answered for %g s (%s)." % (display(path), deadline, outcome.doing))
+    if outcome.error:
+        raise StoreError("%s: %s" % (display(path), outcome.error))
+    return outcome.parts["result"]
+
+
+# --- in the child ------------------------------------------------------------------------------------------------------
+
+
+def _complete(path: str, uid: int, gid: int, channel: Channel) -> int:
+    os.umask(0)
+    base = open_directory(path, follow=True)
+    made = _hand_over(base, BASE_MODE, uid, gid)
+    made += _make_lock(base, uid, gid)
+    chunks = open_directory(CHUNKS, base)
+    device = os.fstat(chunks).st_dev
+    made += _hand_over(chunks, CHUNKS_MODE, uid, gid)
+    for number in range(PREFIX_COUNT):
+        if number % _STEP == 0:
+            channel.begin("the prefix directory %04x" % number)
+        name = "%04x" % number
+        try:
+            os.mkdir(name, PREFIX_MODE, dir_fd=chunks)
+            fresh = True
+        except FileExistsError:
+            fresh = False
+            found = os.stat(name, dir_fd=chunks, follow_symlinks=False)
+            if _is_right(found, PREFIX_MODE, uid, gid):
+                continue
+        prefix = open_directory(name, chunks)
+        try:
+            if os.fstat(prefix).st_dev != device:
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), name)
+            made += max(_hand_over(prefix, PREFIX_MODE, uid, gid), fresh)
+        finally:
+            os.close(prefix)
+    # As PBS: a store that is lost with a power failure right after its creation would be half-made again.
+    os.fsync(chunks)
+    os.fsync(base)
+    return made
+
+
+def _hand_over(fd: int, mode: int, uid: int, gid: int) -> int:
+    """Owner first: a chown may clear bits of the mode."""
+    found = os.fstat(fd)
+    if _is_right(found, mode, uid, gid):
+        return 0
+    if (found.st_uid, found.st_gid) != (uid, gid):
+        os.fchown(fd, uid, gid)
+    os.fchmod(fd, mode | stat.S_IMODE(found.st_mode) & 0o7000)
+    return 1
+
+
+def _make_lock(base: int, uid: int, gid: int) -> int:
+    """A C(.lock) that is there is never opened: a daemon that holds it would lose its lock with our descriptor."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(LOCK, flags, LOCK_MODE, dir_fd=base)
+    except FileExistsError:
+        return 0
+    try:
+        os.fchown(fd, uid, gid)
+        os.fchmod(fd, LOCK_MODE)
+    finally:
+        os.close(fd)
+    return 1
+
+
+def _check(path: str, uid: int, gid: int, channel: Channel) -> t.Tuple[int, t.List[str]]:
+    count = 0
+    examples: t.List[str] = []
+
+    def look(name: str, directory: int, mode: int, shown: str, kind: int = stat.S_IFDIR) -> None:
+        nonlocal count
+        try:
+            found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except OSError as exc:
+            problem = describe_error(exc)
+        else:
+            if stat.S_IFMT(found.st_mode) != kind:
+                problem = "it is something else than it should be"
+            elif _is_right(found, mode, uid, gid):
+                return
+            else:
+                problem = "it is %d:%d %04o, PBS wants %d:%d %04o" % (
+                    found.st_uid,
+                    found.st_gid,
+                    found.st_mode & 0o777,
+                    uid,
+                    gid,
+                    mode,
+                )
+        count += 1
+        if len(examples) < _SHOWN:
+            examples.append("%s: %s" % (display(shown), problem))
+
+    base = open_directory(path, follow=True)
+    look(".", base, BASE_MODE, path)
+    look(LOCK, base, LOCK_MODE, os.path.join(path, LOCK), stat.S_IFREG)
+    look(CHUNKS, base, CHUNKS_MODE, os.path.join(path, CHUNKS))
+    chunks = open_directory(CHUNKS, base)
+    for number in range(PREFIX_COUNT):
+        if number % _STEP == 0:
+            channel.begin("the prefix directory %04x" % number)
+        name = "%04x" % number
+        look(name, chunks, PREFIX_MODE, os.path.join(path, CHUNKS, name))
+    return count, examples
+
+
+def _is_right(found: os.stat_result, mode: int, uid: int, gid: int) -> bool:
+    """PBS looks at the low nine bits of a mode only."""
+    return found.st_mode & 0o777 == mode and (found.st_uid, found.st_gid) == (uid, gid)

@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a module that changes PBS's configuration gives back."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.settings import Changes
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What was done, or would be."""
+
+    commands: t.List[t.List[str]]
+    changed: bool = False
+    action: str = "none"
+    """C(none), C(create), C(reuse), C(complete), C(update) or C(remove)."""
+    message: str = ""
+    warnings: t.List[str] = dataclasses.field(default_factory=list)
+    log: t.List[str] = dataclasses.field(default_factory=list)
+    """The log of PBS's task."""
+    before: t.Dict[str, str] = dataclasses.field(default_factory=dict)
+    after: t.Dict[str, str] = dataclasses.field(default_factory=dict)
+    id: str = ""
+    completed: int = 0
+    """Directories and files that were made or handed over to complete a half-made store."""
+    not_tried: str = ""
+
+    def show(self, changes: Changes, identifier: str) -> None:
+        """Keep what the section was and will be, for the diff and the result."""
+        self.id, self.before, self.after = identifier, changes.before, changes.after
+        self.warnings += [warning for warning in changes.warnings if warning not in self.warnings]
+
+    def result(self, name: str) -> t.Dict[str, t.Any]:
+        """The module's result; C(name) is what the section's properties are called in it."""
+        return {
+            "changed": self.changed,
+            "action": self.action,
+            "msg": self.message,
+            "commands": self.commands,
+            name: {key.replace("-", "_"): display(value) for key, value in sorted(self.after.items())},
+            "log": self.log,
+            "diff": {
+                "before_header": self.id,
+                "after_header": self.id,
+                "before": _lines(self.before),
+                "after": _lines(self.after),
+            },
+        }
+
+
+def _lines(properties: t.Mapping[str, str]) -> str:
+    return "".join("%s %s\n" % (name, display(value)) for name, value in sorted(properties.items()))

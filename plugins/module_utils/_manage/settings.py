@@ -1,0 +1,339 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Desired against actual: which properties of one section have to be set or deleted so that it says what was asked for.
+
+Compared by meaning: property strings are parsed, a boolean is one in any spelling, a comment is trimmed as PBS trims
+it, and a default that is written down equals one that is not. What was not asked for stays as it is, down to the keys
+inside of a property string. Every value is checked here, before PBS is asked: PBS itself stores a wrong word of an
+enumeration, and fails when it comes to use it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+import urllib.parse
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage import property_string, section_config
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage import values as kinds
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import option as as_option
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.property_string import PropertyStringError
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.section_config import (
+    PropertyString,
+    Section,
+    SectionType,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.values import Value, shown
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import parse_version
+
+Given = t.Union[Value, t.Mapping[str, t.Optional[Value]]]
+"""What a module's option holds: a scalar, or the keys of a property string (with underscores)."""
+
+Values = t.Dict[str, Value]
+
+_MESSAGE_UNSAFE = '%,="\\'
+"""What PBS 4.2 does not write back as it has read it: it drops the quotes of a message, and then cannot parse it.
+Percent-encoded it survives, and PBS decodes it where it shows it."""
+
+
+class SettingError(ValueError):
+    """A value that PBS would refuse, or break on later; the message names option, value and what is allowed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """One kind of section: its properties and what can be done to them."""
+
+    name: str
+    """For people: C(datastore), C(prune job)."""
+    type: SectionType
+    fixed: t.FrozenSet[str] = frozenset()
+    """Properties that PBS cannot change any more; their differences are somebody else's to report."""
+    defaults: t.Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    """What PBS does where a property is not there."""
+    always_sent: t.FrozenSet[str] = frozenset()
+    """Properties that have to be part of every update: PBS takes them for changed where they are left out."""
+    not_settable: t.FrozenSet[str] = frozenset()
+    """Properties of the file that are no options here."""
+
+    def options(self) -> t.Dict[str, str]:
+        """Properties by the names of their options."""
+        return {
+            name.replace("-", "_"): name for name in self.type.properties if name not in self.fixed | self.not_settable
+        }
+
+
+_DATASTORE = section_config.DATASTORE["datastore"]
+
+DATASTORE = Kind(
+    "datastore",
+    _DATASTORE,
+    fixed=frozenset(("path", "backing-device", "backend")),
+    defaults={"verify-new": False, "gc-on-unmount": False},
+    # Since PBS 2.2 these belong to prune jobs; a datastore that is created with them gets a job with a random id.
+    not_settable=frozenset(
+        name for name in _DATASTORE.properties if name.startswith("keep-") or name == "prune-schedule"
+    ),
+)
+
+PRUNE_JOB = Kind(
+    "prune job", section_config.PRUNE["prune"], fixed=frozenset(("store",)), defaults={"disable": False, "ns": ""}
+)
+
+VERIFY_JOB = Kind(
+    "verify job",
+    section_config.VERIFICATION["verification"],
+    fixed=frozenset(("store",)),
+    defaults={"ignore-verified": True, "ns": "", "max-depth": 7, "read-threads": 1, "verify-threads": 4},
+    # An update without it resets the job's last run, which postpones the next one (all versions up to 4.2).
+    always_sent=frozenset(("schedule",)),
+)
+
+
+@dataclasses.dataclass
+class Desired:
+    """What was asked for, checked. A property that is to be unset has no value."""
+
+    values: t.Dict[str, Given] = dataclasses.field(default_factory=dict)
+    """By property name; of a property string only the keys that were given, with dashes."""
+    unset: t.List[str] = dataclasses.field(default_factory=list)
+    since: t.Dict[str, str] = dataclasses.field(default_factory=dict)
+    """The first PBS that knows it, by what is shown of the option."""
+
+
+@dataclasses.dataclass
+class Changes:
+    """What one section needs."""
+
+    set: t.Dict[str, str] = dataclasses.field(default_factory=dict)
+    delete: t.List[str] = dataclasses.field(default_factory=list)
+    before: t.Dict[str, str] = dataclasses.field(default_factory=dict)
+    after: t.Dict[str, str] = dataclasses.field(default_factory=dict)
+    warnings: t.List[str] = dataclasses.field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.set or self.delete)
+
+
+# --- checking what was asked for ---------------------------------------------------------------------------------------
+
+
+def check(kind: Kind, options: t.Mapping[str, t.Any], unset: t.Sequence[str] = ()) -> Desired:
+    """Check options (None: not given; an empty string: to be unset) against what PBS allows.
+
+    Raises C(SettingError) for the first that PBS would refuse or break on.
+    """
+    desired = Desired()
+    names = kind.options()
+    for option in unset:
+        if option not in names:
+            raise SettingError(
+                "unset: %s is no property of a %s that can be unset; allowed: %s"
+                % (shown(option), kind.name, ", ".join(sorted(name for name in names if _deletable(kind, names[name]))))
+            )
+        if not _deletable(kind, names[option]):
+            raise SettingError("unset: a %s has to have its %s" % (kind.name, option))
+        desired.unset.append(names[option])
+    for option, name in names.items():
+        given = options.get(option)
+        if given is None:
+            continue
+        prop = kind.type.properties[name]
+        if isinstance(prop.kind, PropertyString):
+            values = _check_keys(option, prop.kind.schema, given, desired)
+            if values:
+                desired.values[name] = values
+        elif isinstance(given, str) and not given.strip():
+            if not _deletable(kind, name):
+                raise SettingError("%s: it cannot be empty" % option)
+            desired.unset.append(name)
+        else:
+            if name in desired.unset:
+                raise SettingError("%s is set and unset at once" % option)
+            desired.values[name] = _check_value(option, prop.kind, given)
+        if prop.since:
+            desired.since[option] = prop.since
+    return desired
+
+
+def check_fixed(kind: Kind, option: str, given: t.Any) -> str:
+    """The text of a property that is settled when the section is created. Raises C(SettingError)."""
+    prop = kind.type.properties[option.replace("_", "-")]
+    if isinstance(prop.kind, PropertyString):
+        schema = prop.kind.schema
+        values = _check_keys(option, schema, given, Desired())
+        try:
+            text = property_string.render(values, schema.default_key)
+            property_string.parse_typed(text, schema)
+        except PropertyStringError as exc:
+            raise SettingError("%s: %s" % (option, exc)) from None
+        return text
+    return str(_check_value(option, prop.kind, given))
+
+
+def _deletable(kind: Kind, name: str) -> bool:
+    return not kind.type.properties[name].required
+
+
+def _check_value(option: str, kind: kinds.Kind, given: t.Any) -> Value:
+    text = property_string.as_text(given, option).strip()
+    try:
+        return kind.read(text)
+    except ValueError as exc:
+        raise SettingError("%s: %s is not allowed; allowed: %s" % (option, shown(text), exc)) from None
+
+
+def _check_keys(
+    option: str, schema: property_string.Schema, given: t.Mapping[str, t.Any], desired: Desired
+) -> t.Dict[str, t.Optional[Value]]:
+    values: t.Dict[str, t.Optional[Value]] = {}
+    for key, value in given.items():
+        if value is None:
+            continue
+        name = key.replace("_", "-")
+        where = "%s.%s" % (option, key)
+        if name not in schema.keys:
+            raise SettingError(
+                "%s: there is no such key; allowed: %s"
+                % (where, ", ".join(sorted(known.replace("-", "_") for known in schema.keys)))
+            )
+        known = schema.keys[name]
+        text = property_string.as_text(value, where).strip()
+        if known.kind is kinds.MAINTENANCE_MESSAGE:
+            text = _encoded(text)
+            if not text:
+                continue
+        values[name] = _check_value(where, known.kind, text)
+        if known.since:
+            desired.since[where] = known.since
+    return values
+
+
+def _encoded(message: str) -> str:
+    return "".join(urllib.parse.quote(char, safe="") if char in _MESSAGE_UNSAFE else char for char in message)
+
+
+def too_new(desired: Desired, version: str) -> t.List[str]:
+    """What of it this version of PBS does not know, in words. Nothing where the version is not known."""
+    have = parse_version(version)
+    if not have:
+        return []
+    return [
+        "%s needs PBS %s, this is %s" % (option, since, version)
+        for option, since in sorted(desired.since.items())
+        if have < parse_version(since)
+    ]
+
+
+# --- comparing ---------------------------------------------------------------------------------------------------------
+
+
+def compare(kind: Kind, desired: Desired, section: t.Optional[Section]) -> Changes:
+    """What has to be sent so that the section (None: a new one) says what was asked for."""
+    have = {} if section is None else {name: section.text(name) for name in section.properties}
+    changes = Changes(before=dict(have), after=dict(have))
+    for name in desired.unset:
+        if name not in desired.values and name in have:
+            changes.delete.append(name)
+            del changes.after[name]
+    for name, wanted in desired.values.items():
+        text = _text_for(kind, name, wanted, have.get(name), name in desired.unset, changes.warnings)
+        if text is not None:
+            changes.set[name] = text
+            changes.after[name] = text
+    if changes and section is not None:
+        for name in sorted(kind.always_sent):
+            if name in have and name not in changes.set and name not in changes.delete:
+                changes.set[name] = have[name]
+    changes.delete.sort()
+    return changes
+
+
+def _text_for(
+    kind: Kind, name: str, wanted: Given, have: t.Optional[str], afresh: bool, warnings: t.List[str]
+) -> t.Optional[str]:
+    """The text that has to be sent; None where what is there says the same."""
+    prop = kind.type.properties[name]
+    if isinstance(prop.kind, PropertyString) and isinstance(wanted, t.Mapping):
+        return _merged(prop.kind.schema, wanted, have, afresh, warnings)
+    if have is None:
+        actual = kind.defaults.get(name)
+    else:
+        try:
+            actual = prop.kind.read(have.strip())
+        except ValueError:
+            actual = None
+    return None if actual == wanted else property_string.as_text(wanted, name)
+
+
+def _merged(
+    schema: property_string.Schema,
+    wanted: t.Mapping[str, t.Optional[Value]],
+    have: t.Optional[str],
+    afresh: bool,
+    warnings: t.List[str],
+) -> t.Optional[str]:
+    try:
+        present = property_string.parse(have or "", schema.default_key)
+    except PropertyStringError as exc:
+        warnings.append("%s was not readable and is written anew: %s" % (schema.name, exc))
+        present = {}
+    merged: t.Dict[str, object] = {} if afresh or schema is property_string.MAINTENANCE else dict(present)
+    differs = bool(afresh and set(present) - set(wanted))
+    if schema is property_string.MAINTENANCE and set(present) - set(wanted):
+        differs = True  # a mode and its message are one statement: a new one does not keep the old message
+    for key, value in wanted.items():
+        if not _same(schema, key, present.get(key), value):
+            differs = True
+            merged[key] = value
+        elif key in present:
+            merged[key] = present[key]
+    wrong = [key for key, value in merged.items() if key not in wanted and not _allowed(schema, key, value)]
+    if wrong:
+        warnings.append(
+            "%s: PBS fails on %s, which was left as it is; set it, or write the whole anew (unset: [%s])"
+            % (schema.name, ", ".join("%s=%s" % (key, merged[key]) for key in wrong), schema.name.replace("-", "_"))
+        )
+    if not differs:
+        return None
+    return property_string.render(merged, schema.default_key, order=list(present))
+
+
+def _same(schema: property_string.Schema, key: str, have: t.Optional[str], wanted: t.Optional[Value]) -> bool:
+    known = schema.keys[key]
+    if have is None:
+        return known.default is not None and known.default == wanted
+    try:
+        actual = known.kind.read(have)
+    except ValueError:
+        return False
+    if known.kind is kinds.MAINTENANCE_MESSAGE:
+        return property_string.percent_decoded(str(actual)) == property_string.percent_decoded(str(wanted))
+    return actual == wanted
+
+
+def _allowed(schema: property_string.Schema, key: str, value: object) -> bool:
+    if key not in schema.keys:
+        return True  # a newer PBS may know it
+    try:
+        schema.keys[key].kind.read(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+def same_backend(declared: str, configured: str) -> bool:
+    """Whether two backends are the same; none is the filesystem."""
+    return property_string.compare_equal(declared, configured, property_string.BACKEND, in_effect=True)
+
+
+def as_arguments(changes: Changes) -> t.List[str]:
+    """The options of C(create) or C(update), in a fixed order: C(--delete) once for each property."""
+    arguments: t.List[str] = []
+    for name in sorted(changes.set):
+        arguments += as_option(name, changes.set[name])
+    for name in changes.delete:
+        arguments += ["--delete", name]
+    return arguments

@@ -1,0 +1,164 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: datastore_info
+short_description: List the datastores of Proxmox Backup Server, with what they lie on and what ran last
+version_added: 0.1.0
+author:
+  - fleetops.pbs contributors (!UNKNOWN)
+description:
+  - Reads PBS's configuration files and the states of its jobs on the host, and looks at each datastore's path with a deadline.
+  - It judges nothing. Whether the next garbage collection is safe is what M(fleetops.pbs.preflight) tells.
+requirements:
+  - Python 3.9 or newer on the host; nothing beside its standard library.
+extends_documentation_fragment:
+  - fleetops.pbs.attributes
+  - fleetops.pbs.account
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It changes nothing in any mode.
+  diff_mode:
+    support: none
+    details:
+      - Nothing is changed.
+  idempotent:
+    support: full
+  platform:
+    platforms: linux
+    support: full
+options:
+  name:
+    description: Only the datastore of this name. It is no error if there is none.
+    type: str
+  config_dir:
+    description: The directory of PBS's configuration.
+    type: path
+    default: /etc/proxmox-backup
+  state_dir:
+    description: The directory of the states of PBS's jobs.
+    type: path
+    default: /var/lib/proxmox-backup
+  deadline:
+    description: Seconds that each path has to answer. The paths are looked at side by side.
+    type: float
+    default: 10
+seealso:
+  - module: fleetops.pbs.datastore
+  - module: fleetops.pbs.preflight
+notes:
+  - Needs root on the host (C(become)), or the right to read PBS's configuration.
+"""
+
+EXAMPLES = r"""
+- name: What datastores are there?
+  fleetops.pbs.datastore_info:
+  become: true
+  register: pbs
+
+- name: Those that were never collected
+  ansible.builtin.debug:
+    msg: "{{ pbs.datastores | selectattr('gc_last_run.state', 'eq', 'created') | map(attribute='name') }}"
+"""
+
+RETURN = r"""
+datastores:
+  description: One entry for each datastore, in the order of PBS's configuration.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: The name.
+      type: str
+      sample: tank
+    path:
+      description: The path as it is configured; relative to the device for a removable datastore.
+      type: str
+      sample: /mnt/datastore/tank
+    effective_path:
+      description: The absolute path.
+      type: str
+      sample: /mnt/datastore/tank
+    properties:
+      description: The other properties, as text.
+      type: dict
+      sample: {comment: nightly}
+    tuning:
+      description: The tuning, with types.
+      type: dict
+      sample: {gc_atime_cutoff: 1445}
+    backend:
+      description: V(filesystem) or V(s3).
+      type: str
+    backing_device:
+      description: The UUID of the filesystem of a removable datastore, or empty.
+      type: str
+    maintenance:
+      description: The type of the maintenance mode, or empty.
+      type: str
+    maintenance_message:
+      description: Its message.
+      type: str
+    gc_last_run:
+      description: The last garbage collection.
+      type: dict
+      sample: {state: ok, end: 1795361347}
+    prune_jobs:
+      description: Its prune jobs, each with its last run.
+      type: list
+      elements: dict
+    verify_jobs:
+      description: Its verify jobs, each with its last run.
+      type: list
+      elements: dict
+    mounted:
+      description: Whether something is mounted for a removable datastore; null for all others.
+      type: bool
+    mount:
+      description: What is mounted where the path is.
+      type: dict
+      sample: {path: /mnt/datastore/tank, source: /dev/sdb1, fstype: ext4, options: [rw, relatime], is_root: false}
+    state:
+      description: What is at the path, one of V(absent), V(empty), V(foreign), V(half-made) and V(whole). Empty if it was not seen.
+      type: str
+    space:
+      description: Bytes and inodes, in all and available.
+      type: dict
+    error:
+      description: Why the path could not be looked at, or empty.
+      type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec
+from ansible_collections.fleetops.pbs.plugins.module_utils._datastore_info import datastore_info
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            account_spec(),
+            name=dict(type="str"),
+            config_dir=dict(type="path", default="/etc/proxmox-backup"),
+            state_dir=dict(type="path", default="/var/lib/proxmox-backup"),
+            deadline=dict(type="float", default=10),
+        ),
+        supports_check_mode=True,
+    )
+    try:
+        datastores = datastore_info(module.params)
+    except ValueError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(changed=False, datastores=datastores)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What tests of provisioning share: modules' functions called as the modules do, and each action done four times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.fleetops.pbs.plugins.module_utils import _datastore, _job
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
+    property_spec,
+    prune_job_spec,
+    verify_job_spec,
+)
+from ansible_collections.fleetops.pbs.tests.support.fake_manager_host import FakeHost
+
+Result = dict[str, Any]
+Action = Callable[[bool], Result]
+
+
+def _result(outcome: Any, name: str) -> Result:
+    return {**outcome.result(name), "warnings": outcome.warnings, "completed": outcome.completed}
+
+
+def datastore(host: FakeHost, **options: Any) -> Action:
+    """The module datastore; the returned function takes whether it is check mode."""
+    params = {
+        **dict.fromkeys(property_spec()),
+        "user": "backup",
+        "group": "backup",
+        "state": "present",
+        "path": None,
+        "unset": [],
+        "reuse": None,
+        "overwrite_in_use": False,
+        "keep_jobs": True,
+        "destroy_data": None,
+        "probe": "private",
+        "run_dir": str(host.run),
+        "timeout": 120.0,
+        "lock_timeout": 10.0,
+        "deadline": 30.0,
+        **host.options(**options),
+    }
+
+    def act(check: bool) -> Result:
+        manager = _datastore.new_manager(params, check)
+        return _result(_datastore.ensure_datastore(params, check, manager), "datastore")
+
+    return act
+
+
+def job(host: FakeHost, kind: _job.JobKind, **options: Any) -> Action:
+    """The modules prune_job and verify_job."""
+    spec = prune_job_spec() if kind is _job.PRUNE else verify_job_spec()
+    params = {
+        **dict.fromkeys(spec),
+        "state": "present",
+        "store": None,
+        "unset": [],
+        "lock_timeout": 10.0,
+        **host.options(**options),
+    }
+
+    def act(check: bool) -> Result:
+        manager = _job.new_manager(params, check)
+        return _result(_job.ensure_job(kind, params, check, manager), "job")
+
+    return act
+
+
+def four_times(host: FakeHost, action: Action) -> Result:
+    """Check, do, again, again in check mode. The result of doing it, after one assertion over all four."""
+    before = [host.config(name) for name in ("datastore.cfg", "prune.cfg", "verification.cfg")]
+    check = action(True)
+    untouched = before == [host.config(name) for name in ("datastore.cfg", "prune.cfg", "verification.cfg")]
+    do = action(False)
+    again = action(False)
+    again_check = action(True)
+    results = (check, do, again, again_check)
+    assert (
+        untouched,
+        [result["changed"] for result in results],
+        [result["action"] for result in results],
+        [result["diff"]["before"] == result["diff"]["after"] for result in results],
+        check["commands"],
+        again["commands"] + again_check["commands"],
+    ) == (
+        True,
+        [True, True, False, False],
+        [do["action"], do["action"], "none", "none"],
+        [False, False, True, True],
+        do["commands"],
+        [],
+    ), results
+    return do
