@@ -74,7 +74,20 @@ class RepairCounts:
 class _Case:
     """One combination of owner and mode under one rule: what has to be done about it, and how often it was met."""
 
-    __slots__ = ("count", "gid", "left", "mode", "new_gid", "new_mode", "new_uid", "right", "set_gid", "set_uid", "uid")
+    __slots__ = (
+        "count",
+        "gid",
+        "left",
+        "mode",
+        "new_gid",
+        "new_mode",
+        "new_uid",
+        "regular",
+        "right",
+        "set_gid",
+        "set_uid",
+        "uid",
+    )
 
     def __init__(self, uid: int, gid: int, mode: int, new_uid: int, new_gid: int, new_mode: int) -> None:
         """What it is like and what it shall be like, the modes with the file type as in C(st_mode)."""
@@ -82,6 +95,7 @@ class _Case:
         self.new_uid, self.new_gid, self.new_mode = new_uid, new_gid, new_mode
         self.set_uid = _KEEP if uid == new_uid else new_uid
         self.set_gid = _KEEP if gid == new_gid else new_gid
+        self.regular = stat.S_ISREG(mode)
         self.right = (uid, gid, mode) == (new_uid, new_gid, new_mode)
         self.left = False
         """It is wrong, and not of those that shall be repaired."""
@@ -167,7 +181,7 @@ class Mender(Visitor):
         except OSError as exc:
             self._failed(path, exc, fd)
 
-    def busy(self, status: os.stat_result) -> None:
+    def busy(self, status: os.stat_result) -> None:  # noqa: ARG002
         self.counts.seen += 1
 
     def foreign(self, kind: str, path: str, detail: str = "") -> None:
@@ -215,9 +229,10 @@ class Mender(Visitor):
             # From here on it is this object, and no name is used any more.
             status = os.fstat(fd)
             case = self._cases.get((rule, status.st_uid, status.st_gid, status.st_mode)) or self._case(status, rule)
-            if (status.st_nlink != 1 or status.st_dev != self._device) and self._refuse(where, name, status):
+            if case.regular and case.right:
                 return False
-            if case.right:
+            if not case.regular or status.st_nlink != 1 or status.st_dev != self._device:
+                self._refuse(where, name, status)
                 return False
             if not case.left:
                 self._apply(fd, case)
@@ -240,6 +255,8 @@ class Mender(Visitor):
             self.foreign(foreign_kind(status.st_mode), where.join(name), "put there meanwhile")
         elif status.st_nlink > 1:
             self.foreign("hardlink", where.join(name), "%d links" % status.st_nlink)
+        elif status.st_nlink == 0:
+            self.vanished()
         else:
             return False
         return True

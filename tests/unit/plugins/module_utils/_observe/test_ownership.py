@@ -40,9 +40,13 @@ def snapshot(root):
     found = {}
     for directory, names, files in os.walk(root, topdown=False):
         for name in [*names, *files, "."]:
-            status = os.lstat(os.path.join(directory, name))
-            found[os.path.join(directory, name)] = tuple(status) + (status.st_atime_ns, status.st_ctime_ns)
+            found[os.path.join(directory, name)] = look(os.path.join(directory, name))
     return found
+
+
+def look(path):
+    status = os.lstat(path)
+    return (*status, status.st_atime_ns, status.st_ctime_ns)
 
 
 @pytest.fixture(params=["ext4", "xfs", "btrfs", "tmpfs"])
@@ -80,9 +84,7 @@ def test_nothing_is_changed_and_no_access_time_moved(filesystem):
     directories = {path: os.lstat(path).st_atime_ns for path in directories}
     assert walk(store).complete
     assert {path: os.lstat(path).st_atime_ns for path in directories} == directories
-    assert {
-        path: tuple(os.lstat(path)) + (os.lstat(path).st_atime_ns, os.lstat(path).st_ctime_ns) for path in before
-    } == before
+    assert {path: look(path) for path in before} == before
 
 
 def test_every_wrong_owner_is_counted_by_owner(chunk_store):
@@ -225,7 +227,7 @@ def test_a_lock_that_the_daemon_cannot_write_counts_as_unreadable(chunk_store):
     assert paths(walk(store).skeleton, "unreadable") == [str(store.path / ".lock")]
 
 
-def test_other_things_in_place_of_the_parts(chunk_store, tmp_path):
+def test_other_things_in_place_of_the_parts(chunk_store):
     store = chunk_store(prefixes=4)
     (store.path / ".lock").unlink()
     (store.path / ".lock").symlink_to("/etc/shadow")

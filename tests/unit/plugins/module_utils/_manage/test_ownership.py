@@ -1,0 +1,480 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The repair of a datastore, on real filesystems, beside accounts that are hostile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import stat
+import subprocess
+import time
+
+import pytest
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage import mender as mender_module
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairPlan, repair
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe import crew as crew_module
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.ownership import WalkPlan, observe_ownership
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import change_owner
+from ansible_collections.fleetops.pbs.tests.support import machine, mounts
+from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids, make_chunk_store
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(autouse=True)
+def few_prefixes(monkeypatch):
+    """The stores here have a handful of prefix directories; looking for all others is what other tests do."""
+    monkeypatch.setattr(crew_module, "PREFIX_COUNT", 64)
+
+
+def small_store(path, chunks=40, prefixes=8):
+    store = make_chunk_store(path, prefixes=1, zero_chunk=False)
+    store.add_prefixes(range(1, prefixes))
+    store.add_chunks(chunks)
+    return store
+
+
+@pytest.fixture
+def store(tmp_path):
+    machine.open_way(tmp_path)
+    return small_store(tmp_path / "store")
+
+
+def mend(store, **more):
+    uid, gid = backup_ids()
+    return repair(RepairPlan(os.fspath(store), uid, gid, **{"stall": 30.0, **more}))
+
+
+def audit(store):
+    uid, gid = backup_ids()
+    facts = observe_ownership(WalkPlan(os.fspath(store), uid, gid, (gid,), stall=30.0))
+    assert facts.complete, facts.stuck
+    return facts
+
+
+def faults(store):
+    facts = audit(store)
+    return sum(
+        tree.wrong_owner + tree.wrong_mode + tree.unreadable for tree in (facts.skeleton, facts.chunks, facts.metadata)
+    )
+
+
+def chunks_of(store):
+    return sorted(store.chunks.glob("*/*"))
+
+
+def everything(root):
+    yield root
+    for directory, names, files in os.walk(root):
+        for name in names + files:
+            yield type(root)(directory, name)
+
+
+def state(root):
+    return {path: (path.lstat().st_uid, path.lstat().st_gid, path.lstat().st_mode) for path in everything(root)}
+
+
+def times(root):
+    return {path: (path.lstat().st_atime_ns, path.lstat().st_mtime_ns) for path in everything(root)}
+
+
+def paths(facts, kind):
+    return [problem.path for problem in facts.counts.examples.get(kind, [])]
+
+
+def own(path, uid, gid):
+    os.chown(path, uid, gid, follow_symlinks=False)
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "tmpfs"])
+def test_check_repair_repeat_repeat_in_check_mode(kind, loopfs, tmpfs):
+    store = small_store((tmpfs() if kind == "tmpfs" else loopfs(kind)) / "store", chunks=400)
+    store.add_snapshot("vm/100", namespace=("prod",))
+    uid, gid = backup_ids()
+    chunks = chunks_of(store)
+    for path in chunks[:300]:
+        own(path, 0, 0)
+    own(chunks[300], uid, 0)
+    own(chunks[301], 4242, gid)
+    chunks[302].chmod(0o200)
+    for path in (store.path, store.chunks, store.chunks / "0000", store.path / ".lock", store.path / "ns/prod/vm"):
+        own(path, 0, 0)
+    (store.chunks / "0001").chmod(0o700)
+    before, before_times = state(store.path), times(store.path)
+
+    predicted = mend(store, dry=True)
+    assert state(store.path) == before
+    done = mend(store)
+    assert predicted.complete
+    assert done.complete
+    assert done.counts == predicted.counts
+    assert (done.counts.changed, done.counts.owner_changed, done.counts.mode_changed) == (309, 307, 2)
+    assert done.counts.owners == [OwnerCount(0, 0, 305), OwnerCount(uid, 0, 1), OwnerCount(4242, gid, 1)]
+    assert done.counts.modes == {"0200 to 0644": 1, "0700 to 0750": 1}
+    assert faults(store) == 0
+    after = state(store.path)
+    assert {path for path in after if after[path] != before[path]} <= {*chunks[:303], *before}
+    assert all((owner, group) == (uid, gid) for owner, group, _mode in after.values())
+    assert {path: value for path, value in times(store.path).items() if path.is_file()} == {
+        path: value for path, value in before_times.items() if path.is_file()
+    }
+
+    assert mend(store).counts.changed == 0
+    assert mend(store, dry=True).counts.changed == 0
+    assert state(store.path) == after
+
+
+def test_modification_times_of_directories_stay(store):
+    for path in everything(store.path):
+        own(path, 0, 0)
+    before = {path: os.stat(path).st_mtime_ns for path in everything(store.path)}
+    assert mend(store).complete
+    assert {path: os.stat(path).st_mtime_ns for path in before} == before
+
+
+def test_only_the_id_that_is_wrong_is_changed(store, monkeypatch):
+    """The kernel is asked to keep the other one: whoever changes it meanwhile is not overruled."""
+    uid, gid = backup_ids()
+    one, two, three = chunks_of(store)[:3]
+    own(one, 0, gid)
+    own(two, uid, 0)
+    own(three, 0, 0)
+    calls = []
+    monkeypatch.setattr(mender_module, "change_owner", lambda fd, u, g: (calls.append((u, g)), change_owner(fd, u, g)))
+    (work,) = _in_this_process(store)
+    assert sorted(calls) == sorted([(uid, -1), (-1, gid), (uid, gid)])
+    assert work.changed == 3
+
+
+def _in_this_process(store):
+    """The walk over the chunks without a child, so that a test can watch it."""
+    from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_walk import ChunkWalk
+    from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
+
+    class Pulse:
+        def at(self, path):
+            pass
+
+        def beat(self, progress):
+            pass
+
+        def put(self, name, value):
+            pass
+
+    uid, gid = backup_ids()
+    opened = OpenStore(os.fspath(store))
+    mender = mender_module.Mender(Identity(uid, gid), opened.device, False, True, None, 20)
+    ChunkWalk(opened, mender, mender, Pulse()).walk(range(64), range(64))
+    os.close(opened.base)
+    return [mender.result()]
+
+
+def test_modes_are_only_repaired_where_the_daemon_would_fail(store):
+    chunks = chunks_of(store)
+    for path, mode in zip(chunks, (0o444, 0o400, 0o640, 0o777, 0o000, 0o044, 0o200)):
+        path.chmod(mode)
+    facts = mend(store)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in chunks[:7]] == [
+        0o444,
+        0o400,
+        0o640,
+        0o777,
+        0o644,
+        0o644,
+        0o644,
+    ]
+    assert facts.counts.modes == {"0000 to 0644": 1, "0044 to 0644": 1, "0200 to 0644": 1}
+
+
+def test_modes_are_left_alone_if_so_wished(store):
+    chunk = chunks_of(store)[0]
+    own(chunk, 0, 0)
+    chunk.chmod(0o600)
+    (store.chunks / "0000").chmod(0o700)
+    facts = mend(store, modes=False)
+    assert facts.counts.changed == 1
+    assert stat.S_IMODE(chunk.stat().st_mode) == 0o600
+    assert stat.S_IMODE((store.chunks / "0000").stat().st_mode) == 0o700
+    assert chunk.stat().st_uid == backup_ids()[0]
+
+
+def test_bits_that_the_change_of_owner_clears_come_back(store):
+    chunk = chunks_of(store)[0]
+    own(chunk, 0, 0)
+    chunk.chmod(0o6755)
+    prefix = store.chunks / "0001"
+    own(prefix, 0, 0)
+    prefix.chmod(0o2700)
+    facts = mend(store)
+    assert facts.complete
+    assert stat.S_IMODE(chunk.stat().st_mode) == 0o6755
+    assert stat.S_IMODE(prefix.stat().st_mode) == 0o2750
+
+
+def test_only_from_some_users(store):
+    chunks = chunks_of(store)
+    own(chunks[0], 0, 0)
+    own(chunks[1], 4242, 0)
+    own(chunks[2], 4243, 0)
+    facts = mend(store, only_from=frozenset([0, 4242]))
+    assert (facts.counts.changed, facts.counts.left) == (2, 1)
+    assert paths(facts, "left") == [str(chunks[2])]
+    assert chunks[2].stat().st_uid == 4243
+    assert facts.complete
+
+
+@pytest.mark.parametrize(
+    ("scope", "repaired"),
+    [
+        ("full", {"base", "prefix", "chunk", "snapshot"}),
+        ("skeleton", {"base", "prefix"}),
+        ("chunks", {"base", "prefix", "chunk"}),
+        ("metadata", {"snapshot"}),
+    ],
+)
+def test_scopes(store, scope, repaired):
+    parts = {
+        "base": store.path,
+        "prefix": store.chunks / "0003",
+        "chunk": chunks_of(store)[5],
+        "snapshot": store.add_snapshot("host/a"),
+    }
+    for path in parts.values():
+        own(path, 0, 0)
+    facts = mend(store, scope=scope)
+    assert {name for name, path in parts.items() if path.stat().st_uid != 0} == repaired
+    assert facts.counts.changed == len(repaired)
+
+
+def test_what_is_no_part_of_the_datastore_is_left_alone(store):
+    strays = [store.path / name for name in ("iso", "lost+found", ".snapshot")]
+    for path in strays:
+        path.mkdir(mode=0o700)
+        (path / "file").touch(mode=0o600)
+        (path / "index.fidx").touch(mode=0o600)
+    before = state(store.path)
+    facts = mend(store)
+    assert (facts.complete, facts.counts.changed) == (True, 0)
+    assert state(store.path) == before
+
+
+def test_links_and_other_kinds_are_never_touched(store, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / ("f" * 64)).touch()
+    secret = tmp_path / "secret"
+    secret.touch(mode=0o600)
+    prefix = store.chunks / "0000"
+    (prefix / ("a" * 64)).symlink_to(secret)
+    os.mkfifo(prefix / ("b" * 64))
+    os.mknod(prefix / ("c" * 64), stat.S_IFBLK | 0o600, os.makedev(7, 200))
+    (prefix / ("d" * 64)).mkdir()
+    os.link(secret, prefix / ("e" * 64))
+    (store.chunks / "0020").symlink_to(outside)
+    vm = store.path / "vm"
+    vm.symlink_to(outside)
+    before = state(outside), state(prefix)
+    facts = mend(store)
+    assert facts.complete
+    assert facts.counts.refused == {"link": 3, "fifo": 1, "device": 1, "directory": 1, "hardlink": 1}
+    assert paths(facts, "hardlink") == [str(prefix / ("e" * 64))]
+    assert facts.counts.changed == 0
+    assert (state(outside), state(prefix)) == before
+    assert (secret.stat().st_uid, stat.S_IMODE(secret.stat().st_mode)) == (0, 0o600)
+
+
+def test_an_immutable_chunk_fails_with_the_flag_and_all_others_are_repaired(loopfs):
+    store = small_store(loopfs("ext4") / "store")
+    chunks = chunks_of(store)
+    for path in chunks:
+        own(path, 0, 0)
+    subprocess.run(["chattr", "+i", chunks[3]], check=True)
+    try:
+        facts = mend(store)
+    finally:
+        subprocess.run(["chattr", "-i", chunks[3]], check=True)
+    assert not facts.complete
+    assert (facts.counts.changed, facts.counts.failed) == (len(chunks) - 1, 1)
+    (problem,) = facts.counts.examples["failed"]
+    assert (problem.path, problem.detail) == (
+        str(chunks[3]),
+        "EPERM: Operation not permitted, it has the flag immutable: chattr -i",
+    )
+    assert mend(store).complete
+
+
+def test_a_read_only_filesystem_is_given_up_at_once(loopfs):
+    mount = loopfs("ext4")
+    store = small_store(mount / "store")
+    for path in chunks_of(store):
+        own(path, 0, 0)
+    mounts.remount(mount, "ro")
+    facts = mend(store)
+    assert (facts.complete, facts.counts.changed) == (False, 0)
+    assert facts.stopped == "the filesystem is mounted read-only"
+
+
+def test_a_filesystem_that_only_says_yes(faultfs):
+    mount = faultfs()
+    store = small_store(mount.path / "store", chunks=4, prefixes=2)
+    for path in chunks_of(store):
+        own(path, 0, 0)
+    mount.set("chown-ignored")
+    facts = mend(store)
+    assert (facts.complete, facts.counts.changed) == (False, 0)
+    assert "still 0:0" in facts.stopped
+    assert "ignores or maps owners" in facts.stopped
+
+
+def test_failures_without_a_success_end_it(faultfs, monkeypatch):
+    monkeypatch.setattr(mender_module, "_HOPELESS", 5)
+    mount = faultfs()
+    store = small_store(mount.path / "store", chunks=20, prefixes=1)
+    for path in chunks_of(store):
+        own(path, 0, 0)
+    mount.set("errno:EIO@chown")
+    facts = mend(store, workers=1)
+    assert not facts.complete
+    assert facts.stopped == "none of the first 5 changes worked; the last one: EIO: Input/output error"
+
+
+def test_what_vanishes_meanwhile_is_no_failure(store):
+    for path in chunks_of(store):
+        own(path, 0, 0)
+    gone = chunks_of(store)[7]
+    real = mender_module.open_handle
+
+    def open_handle(name, dir_fd=None):
+        if name == gone.name:
+            gone.unlink()
+        return real(name, dir_fd)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mender_module, "open_handle", open_handle)
+        (counts,) = _in_this_process(store)
+    assert (counts.vanished, counts.failed, counts.changed) == (1, 0, 39)
+
+
+@pytest.mark.parametrize("trap", ["hardlink", "link", "fifo", "directory"])
+def test_a_chunk_that_is_exchanged_between_look_and_change(store, tmp_path, trap):
+    """The moment that an attacker waits for: it was a chunk when it was looked at."""
+    secret = tmp_path / "secret"
+    secret.touch(mode=0o600)
+    for path in chunks_of(store):
+        own(path, 0, 0)
+    victim = chunks_of(store)[5]
+    real = mender_module.open_handle
+
+    def open_handle(name, dir_fd=None):
+        if name == victim.name:
+            victim.unlink()
+            if trap == "hardlink":
+                os.link(secret, victim)
+            elif trap == "link":
+                victim.symlink_to(secret)
+            elif trap == "fifo":
+                os.mkfifo(victim)
+            else:
+                victim.mkdir()
+        return real(name, dir_fd)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mender_module, "open_handle", open_handle)
+        (counts,) = _in_this_process(store)
+    assert counts.refused == {trap: 1}
+    assert (counts.changed, counts.failed) == (39, 0)
+    assert (secret.stat().st_uid, stat.S_IMODE(secret.stat().st_mode)) == (0, 0o600)
+    assert victim.lstat().st_uid == 0
+
+
+def test_a_hostile_owner_gets_nothing_from_outside(store, tmp_path):
+    """The account that owns the store exchanges chunks and directories as fast as it can while root repairs."""
+    uid, gid = backup_ids()
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "0005").mkdir()
+    for number in range(4):
+        (secrets / "0005" / (f"{number:064x}")).touch(mode=0o600)
+    before = state(secrets)
+    prefix = store.chunks / "0005"
+    attacker = os.fork()
+    if attacker == 0:
+        _attack(store.chunks, prefix, secrets, Identity(uid, gid))
+    try:
+        for _round in range(15):
+            for path in chunks_of(store)[:10]:
+                with contextlib.suppress(OSError):
+                    own(path, 0, 0)
+            mend(store)
+            assert state(secrets) == before
+    finally:
+        os.kill(attacker, signal.SIGKILL)
+        os.waitpid(attacker, 0)
+
+
+def _attack(chunks, prefix, secrets, identity):
+    become(identity)
+    number = 0
+    while True:
+        number += 1
+        with contextlib.suppress(OSError):
+            if number % 2:
+                os.rename(prefix, chunks / "aside")
+                os.symlink(secrets / "0005", prefix)
+                os.unlink(prefix)
+                os.rename(chunks / "aside", prefix)
+            else:
+                name = prefix / f"{number % 4:064x}"
+                os.symlink(secrets / "0005" / name.name, name)
+                os.unlink(name)
+                with open(name, "w"):
+                    pass
+                os.unlink(name)
+
+
+def test_killed_at_any_moment_another_run_does_the_rest(store):
+    store.add_chunks(400)
+    generator = random.Random(20260101)
+    uid, gid = backup_ids()
+    for path in everything(store.path):
+        own(path, 0, 0)
+    whole = state(store.path)
+    finished = 0
+    for _attempt in range(30):
+        worker = os.fork()
+        if worker == 0:
+            os.setsid()
+            mend(store)
+            os._exit(0)
+        time.sleep(generator.uniform(0, 0.06))
+        os.kill(worker, signal.SIGKILL)
+        _pid, status = os.waitpid(worker, 0)
+        finished += not os.WIFSIGNALED(status)
+        now = state(store.path)
+        assert set(now) == set(whole)
+        for path, (owner, group, mode) in now.items():
+            assert (owner, group) in ((0, 0), (uid, gid))
+            assert mode == whole[path][2]
+    assert mend(store).complete
+    assert faults(store) == 0
+
+
+def test_a_worker_that_hangs_is_given_up_and_says_where(faultfs):
+    mount = faultfs()
+    store = small_store(mount.path / "store", chunks=4, prefixes=2)
+    for path in chunks_of(store):
+        own(path, 0, 0)
+    mount.set(f"hang:/{(store.chunks / '0001').relative_to(mount.path)}")
+    facts = mend(store, stall=1.0)
+    mount.set("ok")
+    assert not facts.complete
+    assert facts.stopped == f"{store.chunks / '0001'}: no answer"
+    assert mend(store).complete
+    assert faults(store) == 0
