@@ -64,9 +64,7 @@ def fleet_of_root(scratch: Path, stack: contextlib.ExitStack) -> Iterator[Host]:
         return path
 
     tank = stack.enter_context(mounts.loopfs("ext4", "relatime", image=template, point=point("pbs1", "tank")))
-    vault = stack.enter_context(
-        mounts.loopfs("xfs", "noatime", size=512 * mounts.MIB, point=point("pbs1", "vault"))
-    )
+    vault = stack.enter_context(mounts.loopfs("xfs", "noatime", size=512 * mounts.MIB, point=point("pbs1", "vault")))
     fill(chunk_store.make_chunk_store(vault, chunks=64))
     yield Host("pbs1", "healthy: ext4 with relatime, xfs with noatime", {"tank": tank, "vault": vault})
 
@@ -104,7 +102,9 @@ def fleet_of_root(scratch: Path, stack: contextlib.ExitStack) -> Iterator[Host]:
 
 def fleet_of_user(scratch: Path, _stack: contextlib.ExitStack) -> Iterator[Host]:
     """What can be shown without root: datastores that belong to the user."""
-    say("you are not root, so there are no filesystems of their own, no other owners and no read-only mount in this fleet:")
+    say(
+        "you are not root, so there are no filesystems of their own, no other owners and no read-only mount in this fleet:"
+    )
     say("left out are the root-owned chunk, the filesystem that ignores access times, and the read-only one")
     me = pwd.getpwuid(os.getuid())
     own = {"uid": me.pw_uid, "gid": me.pw_gid}
@@ -118,7 +118,9 @@ def fleet_of_user(scratch: Path, _stack: contextlib.ExitStack) -> Iterator[Host]
 
     torso = scratch / "torso"
     fill(chunk_store.make_chunk_store(torso, prefixes=60000, chunks=64, **own))
-    yield Host("pbs2", "a datastore whose creation stopped half way", {"tank": torso}, ("PBS-CONF-06",), dict(variables))
+    yield Host(
+        "pbs2", "a datastore whose creation stopped half way", {"tank": torso}, ("PBS-CONF-06",), dict(variables)
+    )
 
     closed = scratch / "closed"
     store = chunk_store.make_chunk_store(closed, chunks=64, **own)
@@ -186,7 +188,11 @@ NOT_OF_THE_DEMONSTRATION = (
 
 
 def waiver(control: str, why: str) -> dict[str, str]:
-    return {"control": control, "justification": why, "until": time.strftime("%Y-%m-%d", time.gmtime(time.time() + DAY))}
+    return {
+        "control": control,
+        "justification": why,
+        "until": time.strftime("%Y-%m-%d", time.gmtime(time.time() + DAY)),
+    }
 
 
 # --- the run ----------------------------------------------------------------------------------------------------------
@@ -207,7 +213,9 @@ def main() -> int:
             return 1
         for host in hosts:
             configure(host, scratch / "hosts" / host.name)
-        hosts.append(Host("web1", "no Proxmox Backup Server", variables={"preflight_config_dir": str(scratch / "none")}))
+        hosts.append(
+            Host("web1", "no Proxmox Backup Server", variables={"preflight_config_dir": str(scratch / "none")})
+        )
         down = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
         hosts.append(Host("pbs9", "unreachable", variables=down, answers=False))
         file = scratch / "inventory.json"

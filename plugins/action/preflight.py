@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
@@ -58,10 +59,8 @@ class ActionModule(ActionBase):
         """A document of an earlier run must not pass for the answer of this one, if this one gives none."""
         if not dest:
             return
-        try:
+        with contextlib.suppress(OSError):
             os.unlink(document_path(os.path.abspath(dest), host))
-        except OSError:
-            pass
 
     @staticmethod
     def _paint(text, colour):

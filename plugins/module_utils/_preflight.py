@@ -33,9 +33,7 @@ class Outcome:
     """A zero chunk was inserted as a marker, or would be."""
 
 
-def preflight(
-    params: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Optional[Progress] = None
-) -> Outcome:
+def preflight(params: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Optional[Progress] = None) -> Outcome:
     """Observe, judge, and put the document together.
 
     C(params) are the module's options. All of them are checked before anything is looked at; raises C(ValueError)

@@ -48,7 +48,11 @@ def checkout(tmp_path):
 # An ordinary user. That it may pass through every directory is for this machine's sake, whose Python may lie below a
 # home directory that is closed; it may change nothing that is not its own.
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-NOBODY += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search", "--bounding-set=-all,+dac_read_search"]
+NOBODY += [
+    "--inh-caps=-all,+dac_read_search",
+    "--ambient-caps=+dac_read_search",
+    "--bounding-set=-all,+dac_read_search",
+]
 
 
 def run(checkout, prefix=()):

@@ -29,7 +29,7 @@ def etc(tmp_path):
     """PBS's configuration and job states of a host."""
 
     class Etc:
-        options = {  # noqa: RUF012
+        options = {
             "config_dir": str(tmp_path / "etc"),
             "state_dir": str(tmp_path / "state"),
             "run_dir": str(tmp_path / "run"),
@@ -41,9 +41,14 @@ def etc(tmp_path):
             return path
 
         def datastores(self, **paths):
-            self.write("datastore.cfg", "\n".join(f"datastore: {n}\n\tgc-schedule daily\n\tpath {p}\n" for n, p in paths.items()))
+            self.write(
+                "datastore.cfg",
+                "\n".join(f"datastore: {n}\n\tgc-schedule daily\n\tpath {p}\n" for n, p in paths.items()),
+            )
             for kind, name, more in (("prune", "prune", "\tkeep-daily 7\n"), ("verification", "verification", "")):
-                self.write(f"{name}.cfg", "\n".join(f"{kind}: {n}-job\n{more}\tschedule daily\n\tstore {n}\n" for n in paths))
+                self.write(
+                    f"{name}.cfg", "\n".join(f"{kind}: {n}-job\n{more}\tschedule daily\n\tstore {n}\n" for n in paths)
+                )
             for name in paths:
                 upid = f"UPID:pbs1:00000A1B:0000C3D4:00000005:67748580:garbage_collection:{name}:root@pam:"
                 end = {"OK": {"endtime": int(time.time()) - 3600}}
@@ -226,7 +231,14 @@ def picture(base):
         for path in [directory, *(os.path.join(directory, name) for name in [*directories, *files])]:
             status = os.lstat(path)
             content = Path(path).read_bytes() if os.path.isfile(path) else b""
-            found[path] = (status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, status.st_ctime_ns, content)
+            found[path] = (
+                status.st_mode,
+                status.st_uid,
+                status.st_gid,
+                status.st_mtime_ns,
+                status.st_ctime_ns,
+                content,
+            )
     return found
 
 

@@ -33,6 +33,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.unit_order i
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.zfs import observe_zfs_datasets
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
+
 @dataclasses.dataclass
 class Declared:
     """The part of a declaration that observing needs."""
@@ -125,7 +126,9 @@ def _observe_mount(
 
 
 def _observe_zfs(stores: t.Sequence[StoreFacts]) -> None:
-    datasets = {store.mount.source: store for store in stores if store.mount is not None and store.mount.fstype == "zfs"}
+    datasets = {
+        store.mount.source: store for store in stores if store.mount is not None and store.mount.fstype == "zfs"
+    }
     for name, facts in observe_zfs_datasets(sorted(datasets)).items():
         for store in stores:
             if store.mount is not None and store.mount.fstype == "zfs" and store.mount.source == name:

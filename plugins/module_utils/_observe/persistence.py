@@ -29,7 +29,25 @@ REMOTE = "remote-fs.target"
 
 # What systemd takes for a network filesystem (fuse.X as X); it has a list of its own too.
 _NETWORK = frozenset(
-    "afs ceph cifs davfs gfs gfs2 glusterfs lustre ncp ncpfs nfs nfs4 ocfs2 pvfs2 smb3 smbfs sshfs".split()
+    [
+        "afs",
+        "ceph",
+        "cifs",
+        "davfs",
+        "gfs",
+        "gfs2",
+        "glusterfs",
+        "lustre",
+        "ncp",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "pvfs2",
+        "smb3",
+        "smbfs",
+        "sshfs",
+    ]
 )
 
 

@@ -21,7 +21,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import current
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Statx, statx, statx_fd
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.times import set_atime_fd, touch_atime, touch_atime_fd
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.times import (
+    set_atime_fd,
+    touch_atime,
+    touch_atime_fd,
+)
 
 SECOND = 1_000_000_000
 

@@ -15,6 +15,7 @@ and JSON cannot make the parent, who is root, run anything.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import json
@@ -193,10 +194,8 @@ def _settle(writer: int, parent: int) -> None:
         os.dup2(null, standard)
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) != writer:
-            try:
+            with contextlib.suppress(OSError):  # the descriptor of the listing itself
                 os.close(int(name))
-            except OSError:
-                pass  # the descriptor of the listing itself
     os.umask(0o022)
 
 
@@ -213,20 +212,26 @@ def _receive(child: _Running, on_part: t.Optional[t.Callable[[str, str, t.Any], 
     if len(child.buffer) > _MESSAGE_LIMIT:
         child.outcome.error = "the child sent more than it should"
         return False
-    for line in lines:
-        try:
-            message = json.loads(line)
-            if "begin" in message:
-                child.outcome.doing = str(message["begin"])
-            elif "part" in message:
-                child.outcome.parts[str(message["part"])] = message["value"]
-                if on_part is not None:
-                    on_part(child.key, str(message["part"]), message["value"])
-            else:
-                child.outcome.error = str(message["error"])
-        except (ValueError, KeyError, TypeError):
-            child.outcome.error = "the child sent what is not a message"
-            return False
+    return all(_understand(child, line, on_part) for line in lines)
+
+
+def _understand(child: _Running, line: bytes, on_part: t.Optional[t.Callable[[str, str, t.Any], None]]) -> bool:
+    """Take one message; False where it is none."""
+    try:
+        message = json.loads(line)
+        kind = next(kind for kind in ("begin", "part", "error") if kind in message)
+        text, value = str(message[kind]), message["value"] if kind == "part" else None
+    except (ValueError, KeyError, TypeError, StopIteration):
+        child.outcome.error = "the child sent what is not a message"
+        return False
+    if kind == "begin":
+        child.outcome.doing = text
+    elif kind == "error":
+        child.outcome.error = text
+    else:
+        child.outcome.parts[text] = value
+        if on_part is not None:
+            on_part(child.key, text, value)
     return True
 
 
@@ -271,7 +276,5 @@ def _kill(child: _Running) -> None:
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except OSError:
-        try:
+        with contextlib.suppress(OSError):
             os.kill(child.pid, signal.SIGKILL)  # it has not made its own session yet
-        except OSError:
-            pass

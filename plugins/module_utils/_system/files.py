@@ -14,7 +14,7 @@ _NOATIME = getattr(os, "O_NOATIME", 0)
 
 
 def open_directory(
-    path: t.Union[str, bytes, "os.PathLike[str]"], dir_fd: t.Optional[int] = None, follow: bool = False
+    path: t.Union[str, bytes, os.PathLike[str]], dir_fd: t.Optional[int] = None, follow: bool = False
 ) -> int:
     """Open a directory for listing, without moving its atime where we may ask for that.
 

@@ -45,5 +45,5 @@ def set_atime_fd(fd: int, atime_ns: int) -> None:
     call("futimens", ctypes.c_int(fd), ctypes.byref(_times(*divmod(atime_ns, 1_000_000_000))))
 
 
-def _times(seconds: int, nanoseconds: int) -> "ctypes.Array[Timespec]":
+def _times(seconds: int, nanoseconds: int) -> ctypes.Array[Timespec]:
     return (Timespec * 2)(Timespec(seconds, nanoseconds), Timespec(0, UTIME_OMIT))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -52,7 +53,13 @@ def tree(path):
     for directory, directories, files in os.walk(path):
         for name in [*directories, *files]:
             status = os.lstat(os.path.join(directory, name))
-            found[os.path.join(directory, name)] = (status.st_ino, status.st_uid, status.st_gid, status.st_mode, status.st_size)
+            found[os.path.join(directory, name)] = (
+                status.st_ino,
+                status.st_uid,
+                status.st_gid,
+                status.st_mode,
+                status.st_size,
+            )
     return found
 
 
@@ -238,9 +245,10 @@ def test_no_room_for_a_file_of_our_own(faultfs, fault, error):
 def test_no_inodes_left(loopfs):
     path = loopfs("ext4", mkfs=["-N", "16"])
     store = make_chunk_store(path, prefixes=1)
-    with pytest.raises(OSError, match="No space left"):
+    with contextlib.suppress(OSError):
         for number in range(100):
             (path / str(number)).touch()
+    assert os.statvfs(path).f_ffree == 0
     atime, _lock = probe(store)
     assert atime.probe.error.startswith("ENOSPC")
     assert atime.zero_chunk.advanced
@@ -286,7 +294,13 @@ def test_the_marker_is_inserted_as_pbs_does_it(chunk_store):
 
 @pytest.mark.parametrize(
     ("content", "s3", "replaced"),
-    [(b"", False, True), (b"", True, False), (b"x" * 100, False, False), (b"x" * 159, False, False), (b"x" * 166, False, True)],
+    [
+        (b"", False, True),
+        (b"", True, False),
+        (b"x" * 100, False, False),
+        (b"x" * 159, False, False),
+        (b"x" * 166, False, True),
+    ],
 )
 def test_the_rules_of_inserting_hold_for_the_marker(chunk_store, content, s3, replaced):
     store = chunk_store(prefixes=1)
@@ -312,7 +326,9 @@ def test_files_of_a_killed_run_are_removed_by_the_next(chunk_store, monkeypatch)
     ours = store.file(prefix / (PRIVATE_PREFIX + "0123456789abcdef"))
     marker = store.file(prefix / (PRIVATE_PREFIX + "fedcba9876543210"), ZERO_CHUNK, 0o600)
     atime, _lock = probe(store)
-    assert (atime.leftovers_removed, ours.exists(), marker.exists()) == (0, True, True), "another run may still use them"
+    assert (atime.leftovers_removed, ours.exists(), marker.exists()) == (0, True, True), (
+        "another run may still use them"
+    )
     monkeypatch.setattr("%s.LEFTOVER_AGE" % AtimeProbe.__module__, 0)
     atime, _lock = probe(store)
     assert (atime.leftovers_removed, ours.exists(), marker.exists()) == (2, False, False)

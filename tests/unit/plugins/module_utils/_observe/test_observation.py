@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_environment import MountEnvironment
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.observation import Declared, Plan, observe
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
 
@@ -99,12 +100,26 @@ def test_the_source_that_is_declared_is_held_against_the_mounted_device(host, lo
         assert tank.declared_source_matches is matches, declared
 
 
-def test_a_removable_datastore_is_mounted_only_if_its_device_is(host, loopfs, tmp_path):
+@pytest.mark.parametrize(
+    ("minor", "point", "mounted"),
+    [
+        (77, "/mnt/datastore/usb", True),
+        (78, "/mnt/datastore/usb", False),  # another disk
+        (77, "/mnt/datastore", False),  # the right disk, somewhere else
+    ],
+)
+def test_a_removable_datastore_is_mounted_only_if_its_device_is(host, tmp_path, minor, point, mounted):
     uuid = "0a1b2c3d-0000-4000-8000-000000000001"
     configure(host, f"datastore: usb\n\tbacking-device {uuid}\n\tpath backups\n")
-    _facts, (usb,) = observe(host)
-    assert (usb.path, usb.mounted) == ("/mnt/datastore/usb", False)
-    assert usb.ownership is None
+    (tmp_path / "dev/disk/by-uuid").mkdir(parents=True)
+    for number in (77, 78):
+        os.mknod(tmp_path / f"dev/disk{number}", 0o60600, os.makedev(7, number))
+    (tmp_path / "dev/disk/by-uuid" / uuid).symlink_to("../../disk77")
+    table = f"1 0 0:1 / / rw - ext4 /dev/root rw\n2 1 7:{minor} / {point} rw - ext4 {tmp_path}/dev/disk{minor} rw\n"
+    env = MountEnvironment(dev=str(tmp_path / "dev"), table=MountTable.parse(table.encode()))
+    _facts, (usb,) = observe(host, env=env)
+    assert (usb.path, usb.mounted) == ("/mnt/datastore/usb", mounted)
+    assert (usb.location is None) == (not mounted)
 
 
 def test_nobody_is_the_daemon(host, chunk_store):

@@ -120,13 +120,17 @@ def test_check_mode_leaves_every_byte_owner_and_timestamp(loopfs):
     paths = list(picture())
     for path in paths:
         os.utime(path, ns=(7, 7), follow_symlinks=False)
-    before = {path: tuple(getattr(os.lstat(path), f"st_{key}_ns") for key in ("atime", "mtime", "ctime")) for path in paths}
+    before = {
+        path: tuple(getattr(os.lstat(path), f"st_{key}_ns") for key in ("atime", "mtime", "ctime")) for path in paths
+    }
     for probe in ("private", "marker"):
         seen = facts(store)
         observe(seen, probe=probe, check_mode=True)
         assert (seen.atime.mode, seen.atime.wanted, seen.atime.not_tried) == ("none", probe, CHECK_MODE)
         assert seen.location.reachable is True
-    after = {path: tuple(getattr(os.lstat(path), f"st_{key}_ns") for key in ("atime", "mtime", "ctime")) for path in paths}
+    after = {
+        path: tuple(getattr(os.lstat(path), f"st_{key}_ns") for key in ("atime", "mtime", "ctime")) for path in paths
+    }
     assert after == before
     assert sorted(picture()) == sorted(paths)
 
