@@ -9,6 +9,7 @@ from __future__ import annotations
 import os.path
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage import property_string
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import DatastoreConfig, JobFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import parse_version
 
@@ -21,6 +22,10 @@ TEXT = {
     "notification_mode": "notification-mode",
     "notify_user": "notify-user",
     "counter_reset_schedule": "counter-reset-schedule",
+}
+PROPERTY_STRINGS = {
+    "notify": property_string.NOTIFY,
+    "notification_thresholds": property_string.THRESHOLDS,
 }
 BOOLEANS = {"verify_new": "verify-new", "gc_on_unmount": "gc-on-unmount"}
 
@@ -62,6 +67,17 @@ def differences(
             have_bool = str(configured.properties.get(name, "false")).lower() in TRUE
             if bool(declared[option]) != have_bool:
                 found.append((option, _show(bool(declared[option])), _show(have_bool)))
+    for option, schema in PROPERTY_STRINGS.items():
+        found += _property_string(option, schema, declared.get(option) or {}, configured)
+    mode = declared.get("maintenance_mode") or {}
+    backend = declared.get("backend") or {}
+    for option, want, have in (
+        ("maintenance_mode.type", mode.get("type"), configured.maintenance_type),
+        ("maintenance_mode.message", mode.get("message"), configured.maintenance_message),
+        ("backend.type", backend.get("type"), configured.backend),
+    ):
+        if want is not None and want != have:
+            found.append((option, _show(want), _show(have)))
     found += _tuning(declared.get("tuning") or {}, configured)
     found += _jobs("prune_jobs", declared.get("prune_jobs") or [], configured.prune_jobs)
     found += _jobs("verify_jobs", declared.get("verify_jobs") or [], configured.verify_jobs)
@@ -75,6 +91,27 @@ def _default(name: str, configured: DatastoreConfig, pbs_version: t.Optional[str
     if name == "notification-mode" and pbs_version:
         return "notification-system" if parse_version(pbs_version) >= (4,) else "legacy-sendmail"
     return ""
+
+
+def _property_string(
+    option: str, schema: property_string.Schema, declared: t.Mapping[str, t.Any], configured: DatastoreConfig
+) -> t.List[Difference]:
+    found = []
+    text = str(configured.properties.get(schema.name, ""))
+    for key, want in declared.items():
+        name = "%s.%s" % (option, key)
+        known = schema.keys.get(key.replace("_", "-"))
+        if want is None or known is None:
+            continue
+        try:
+            have = property_string.parse_typed(text, schema, []).get(key.replace("_", "-"), known.default)
+            same = known.kind.read(str(want)) == have
+        except ValueError as exc:
+            found.append((name, _show(want), "unreadable (%s)" % exc))
+            continue
+        if not same:
+            found.append((name, _show(want), _show(have)))
+    return found
 
 
 def _tuning(declared: t.Mapping[str, t.Any], configured: DatastoreConfig) -> t.List[Difference]:

@@ -165,6 +165,8 @@ def maintenance(case: Case) -> Verdict:
     kind = configured.maintenance_type
     if not kind:
         return passed("No maintenance mode.")
+    if ((case.declared or {}).get("maintenance_mode") or {}).get("type") == kind:
+        return passed("Datastore '%s' is in maintenance mode `%s`, as declared." % (configured.name, kind), type=kind)
     message = " (%s)" % configured.maintenance_message if configured.maintenance_message else ""
     if kind == "delete":
         return failed(

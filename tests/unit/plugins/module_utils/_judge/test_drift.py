@@ -38,6 +38,16 @@ def diff(declared, changes=None, version="4.2.0-1"):
         ({"tuning": {"gc_atime_cutoff": 1445, "chunk_order": "inode"}}, {}),  # the defaults of PBS
         ({"tuning": {"gc_atime_cutoff": 60}}, {"tuning": {"gc-atime-cutoff": 60, "sync-level": "file"}}),
         ({"tuning": {"gc_atime_cutoff": None}}, {"tuning": {"gc-atime-cutoff": 60}}),
+        ({"notify": {"gc": "error", "sync": None}}, {"properties": {"notify": "gc=error,verify=never"}}),
+        (
+            {"notification_thresholds": {"s3_get": 5, "s3_upload": "1KiB"}},
+            {"properties": {"notification-thresholds": "s3-upload=1024,s3-get=5"}},
+        ),
+        (
+            {"maintenance_mode": {"type": "offline", "message": "disks"}},
+            {"maintenance_type": "offline", "maintenance_message": "disks"},
+        ),
+        ({"backend": {"type": "filesystem"}}, {}),
         ({"prune_jobs": [{"id": "tank-daily", "schedule": "daily", "keep_daily": 14}]}, {}),
         ({"prune_jobs": [{"id": "tank-daily", "max_depth": 7, "ns": "", "disable": False, "keep_last": None}]}, {}),
         ({"verify_jobs": [{"id": "tank-verify", "schedule": "sun 05:00"}]}, {}),
@@ -64,6 +74,15 @@ def test_no_difference(declared, changes):
             {"tuning_error": "chunk-order: 'Inode' is unknown"},
             ("tuning.chunk_order", "none", "unreadable (chunk-order: 'Inode' is unknown)"),
         ),
+        ({"notify": {"gc": "never"}}, {"properties": {"notify": "gc=error"}}, ("notify.gc", "never", "error")),
+        ({"notify": {"gc": "never"}}, {}, ("notify.gc", "never", "unset")),
+        (
+            {"notification_thresholds": {"s3_upload": "1KiB"}},
+            {"properties": {"notification-thresholds": "s3-upload=1000"}},
+            ("notification_thresholds.s3_upload", "1KiB", "1000"),
+        ),
+        ({"maintenance_mode": {"type": "offline"}}, {}, ("maintenance_mode.type", "offline", "unset")),
+        ({"backend": {"type": "s3"}}, {}, ("backend.type", "s3", "filesystem")),
         ({"prune_jobs": [{"id": "p1"}]}, {}, ("prune_jobs.p1", "present", "absent")),
         (
             {"prune_jobs": [{"id": "tank-daily", "keep_daily": 7}]},

@@ -142,6 +142,13 @@ EXAMPLES = [
         ["datastore remove tank", "daemons stopped"],
         "high",
     ),
+    Example(
+        "PBS-CONF-05",
+        "pass",
+        {"configured.maintenance_type": "read-only"},
+        "as declared",
+        ask=declared(maintenance_mode={"type": "read-only"}),
+    ),
     # --- the store is whole
     Example("PBS-CONF-06", "pass", says="All 65,536"),
     Example(
