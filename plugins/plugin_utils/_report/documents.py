@@ -175,13 +175,19 @@ def parse(data: bytes) -> t.Any:
     try:
         return json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as exc:
-        if exc.pos >= len(text.rstrip()) or exc.msg.startswith("Unterminated string"):
+        if exc.msg.startswith("Unterminated string") or _CUT.fullmatch(text, exc.pos):
             raise NotADocument("it ends in the middle (truncated after %d bytes)" % len(data)) from None
         raise NotADocument("it is no JSON: %s in line %d, column %d" % (exc.msg, exc.lineno, exc.colno)) from None
     except RecursionError:
         raise NotADocument("it is nested too deeply") from None
+    except NotADocument:
+        raise
     except ValueError as exc:  # a number with thousands of digits
         raise NotADocument("it is no JSON that can be read: %s" % exc) from None
+
+
+_CUT = re.compile(r"\s*|t(r(u)?)?|f(a(l(s)?)?)?|n(u(l)?)?|-|\d*[.eE][-+]?|\\?u?[0-9a-fA-F]{0,3}")
+"""What can be left of JSON behind the place where a parser stumbles over its end."""
 
 
 def _refuse(constant: str) -> t.NoReturn:

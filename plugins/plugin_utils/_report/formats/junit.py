@@ -47,6 +47,9 @@ class JUnit(Format):
             properties,
         )
 
+    def end(self) -> None:
+        self.stream.write("</testsuites>\n")
+
     def _suite(
         self, name: str, when: str, counts: Counts, items: t.Sequence[Item], properties: t.Mapping[str, str]
     ) -> None:

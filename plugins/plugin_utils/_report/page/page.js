@@ -376,7 +376,7 @@
     render(force, all) {
       const top = this.box.scrollTop, height = this.box.clientHeight || 700;
       const first = all ? 0 : Math.max(0, Math.floor(top / this.HEIGHT) - 8);
-      const last = all ? Math.min(this.lines.length, 500) : Math.min(this.lines.length, Math.ceil((top + height) / this.HEIGHT) + 8);
+      const last = all ? Math.min(this.lines.length, PRINTED_HOSTS) : Math.min(this.lines.length, Math.ceil((top + height) / this.HEIGHT) + 8);
       const window = first + "-" + last;
       if (!force && window === this.window) return;
       this.window = window;
@@ -657,7 +657,7 @@
   if (!themes.includes(themeNow)) themeNow = "auto";
   $("theme").addEventListener("click", () => theme(themeNow = themes[(themes.indexOf(themeNow) + 1) % 3]));
 
-  const PRINTED = 1000;
+  const PRINTED = 1000, PRINTED_HOSTS = 200;
   addEventListener("beforeprint", () => {
     const box = $("print-list");
     box.replaceChildren();
