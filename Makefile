@@ -64,6 +64,10 @@ typecheck: venv ## mypy, strict
 sanity: venv ## ansible-test sanity (ARGS="--test validate-modules")
 	python scripts/run_ansible_test.py sanity $(ARGS)
 
+.PHONY: generate
+generate: venv ## write what follows from the code: schema, docs/controls.md, README's table
+	python scripts/generate.py
+
 .PHONY: bench
 bench: venv ## measure against find, chown and ansible.builtin.file
 	benchmarks/run $(ARGS)

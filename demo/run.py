@@ -125,7 +125,7 @@ def fleet_of_user(scratch: Path, _stack: contextlib.ExitStack) -> Iterator[Host]
     closed = scratch / "closed"
     store = chunk_store.make_chunk_store(closed, chunks=64, **own)
     fill(store)
-    next(path for path in store.chunks.glob("*/*") if path != store.zero_chunk).chmod(0)
+    store.chunk_path(sorted(path.name for path in store.chunks.glob("*/*"))[0]).chmod(0)
     yield Host("pbs3", "a chunk that the daemon may not read", {"tank": closed}, ("PBS-OWNER-04",), dict(variables))
 
 

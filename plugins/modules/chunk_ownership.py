@@ -27,6 +27,7 @@ requirements:
   - Python 3.9 or newer on the host; nothing beside its standard library.
 extends_documentation_fragment:
   - fleetops.pbs.attributes
+  - fleetops.pbs.attributes.action
   - fleetops.pbs.account
 attributes:
   check_mode:

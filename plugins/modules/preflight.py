@@ -453,7 +453,7 @@ summary:
   description: How many findings of each status there are, and the worst severity that failed.
   type: dict
   returned: success
-  sample: {pass: 31, fail: 1, warn: 2, unknown: 0, skip: 3, waived: 0, fixed: 0, worst: critical, worst_unknown:}
+  sample: {pass: 31, fail: 1, warn: 2, unknown: 0, skip: 3, waived: 0, fixed: 0, worst: critical, worst_unknown: null}
 msg:
   description: The same for people, in one line.
   type: str

@@ -33,6 +33,7 @@ attributes:
     support: full
 extends_documentation_fragment:
   - fleetops.pbs.attributes
+  - fleetops.pbs.attributes.action
 options:
   documents:
     description:

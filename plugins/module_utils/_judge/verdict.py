@@ -85,7 +85,8 @@ class Case:
 
     @property
     def the_store(self) -> StoreFacts:
-        assert self.store is not None, "a rule about datastores was asked about a host"
+        if self.store is None:
+            raise TypeError("a rule about datastores was asked about a host")
         return self.store
 
     def need(self, fact: str) -> t.Any:

@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def generate():
-    loader = SourceFileLoader("generate", str(ROOT / "scripts/generate"))
+    loader = SourceFileLoader("generate", str(ROOT / "scripts/generate.py"))
     module = module_from_spec(spec_from_loader("generate", loader))
     loader.exec_module(module)
     return module
@@ -35,7 +35,7 @@ def test_every_generated_file_is_the_one_that_follows_from_the_code(generate):
         "README.md",
     ]
     for path, text in outputs.items():
-        assert path.read_text(encoding="utf-8") == text, "%s is stale: run scripts/generate" % path.name
+        assert path.read_text(encoding="utf-8") == text, "%s is stale: run scripts/generate.py" % path.name
 
 
 def test_the_table_in_the_readme_is_that_of_the_catalog():
@@ -97,6 +97,6 @@ def test_check_says_what_is_stale_and_writes_nothing(generate, tmp_path, monkeyp
 
 def test_as_a_command():
     answer = subprocess.run(
-        [sys.executable, ROOT / "scripts/generate", "--check"], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "scripts/generate.py", "--check"], capture_output=True, text=True, check=False
     )
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
