@@ -98,7 +98,7 @@ class Job:
         done, _, _ = select.select([reader], [], [], self._patience)
         os.close(reader)
         if not done:
-            return self._read()
+            return dict(self._read(), results_file=self._path)
         os.waitpid(pid, 0)
         result = self._read()
         os.unlink(self._path)

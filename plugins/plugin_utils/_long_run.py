@@ -70,6 +70,8 @@ class LongRun:
             result = {"started": True, "progress": {}}
         if not result.get("started"):
             return self._clean(result)
+        if result.get("results_file"):
+            job["directory"] = result["results_file"].rpartition("/")[0]
         watch = _Watch(self._display, host, len(task_vars.get("ansible_play_batch") or [host]))
         stall = float(module_args.get("stall") or 60.0)
         return self._wait(job, task_vars, watch, stall, lost)
@@ -105,10 +107,12 @@ class LongRun:
             watch.show(progress)
 
     def _ask(self, job, mode, task_vars):
-        directory = self._remote_expand_user(job["directory"])
+        if job["directory"].startswith("~"):
+            # There was no answer that would have said it.
+            job["directory"] = self._remote_expand_user(job["directory"])
         return self._execute_module(
             module_name="ansible.legacy.async_status",
-            module_args={"jid": job["id"], "mode": mode, "_async_dir": directory},
+            module_args={"jid": job["id"], "mode": mode, "_async_dir": job["directory"]},
             task_vars=task_vars,
         )
 

@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Work that outlives the module that started it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from ansible_collections.fleetops.pbs.plugins.module_utils import _long_run
+from ansible_collections.fleetops.pbs.plugins.module_utils._long_run import Job
+
+
+@dataclasses.dataclass
+class Progress:
+    files: int
+
+
+class Ended(Exception):
+    pass
+
+
+class Module:
+    """As much of AnsibleModule as is used."""
+
+    def __init__(self, **params):
+        self.params = params
+        self.result = None
+
+    def exit_json(self, **result):
+        self.result = result
+        raise Ended
+
+    fail_json = exit_json
+
+
+def wait_for(path, condition):
+    for _attempt in range(1000):
+        content = json.loads(path.read_text())
+        if condition(content):
+            return content
+        time.sleep(0.01)
+    raise AssertionError(content)
+
+
+def test_a_short_run_has_its_result_and_leaves_nothing(tmp_path):
+    result = Job("j1", str(tmp_path / "jobs"), 60.0).run(lambda report: {"changed": True, "pid": os.getpid()})
+    assert result.pop("ansible_job_id") == "j1"
+    assert result.pop("pid") != os.getpid()
+    assert result == {"changed": True}
+    assert os.listdir(tmp_path / "jobs") == []
+    assert (tmp_path / "jobs").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_long_run_promises_tells_and_delivers(tmp_path, monkeypatch):
+    monkeypatch.setattr(_long_run, "_PACE", 0.0)
+    go_on = tmp_path / "go-on"
+
+    def work(report):
+        report("walking", Progress(files=7))
+        while not go_on.exists():
+            time.sleep(0.01)
+        return {"changed": False, "msg": "done"}
+
+    path = tmp_path / "j2"
+    promise = Job("j2", str(tmp_path), 0.2).run(work)
+    assert (promise["started"], promise["finished"], promise["ansible_job_id"]) == (True, False, "j2")
+    content = wait_for(path, lambda content: content["progress"])
+    assert (content["progress"]["what"], content["progress"]["files"]) == ("walking", 7)
+    go_on.touch()
+    assert wait_for(path, lambda content: "started" not in content) == {
+        "changed": False,
+        "msg": "done",
+        "ansible_job_id": "j2",
+    }
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_work_survives_the_end_of_the_connection(tmp_path):
+    """The session that the module was started in is killed, as sshd does it."""
+    session = os.fork()
+    if session == 0:
+        os.setsid()
+
+        def work(report):
+            time.sleep(0.5)
+            return {"msg": "still there"}
+
+        Job("j3", str(tmp_path), 60.0).run(work)
+        os._exit(0)
+    path = tmp_path / "j3"
+    while not path.exists():
+        time.sleep(0.01)
+    time.sleep(0.1)
+    os.killpg(session, signal.SIGKILL)
+    os.waitpid(session, 0)
+    assert wait_for(path, lambda content: "started" not in content)["msg"] == "still there"
+
+
+def test_work_that_is_killed_is_said_to_be(tmp_path):
+    result = Job("j4", str(tmp_path), 60.0).run(lambda report: os.kill(os.getpid(), signal.SIGKILL))
+    assert result == {"failed": True, "msg": "The work was ended before it had a result."}
+
+
+def test_an_exception_is_a_result(tmp_path):
+    def work(report):
+        raise RuntimeError("bad\x1b[31m")
+
+    assert Job("j5", str(tmp_path), 60.0).run(work)["msg"] == "RuntimeError: bad\\x1b[31m"
+
+
+@pytest.mark.parametrize("with_job", [True, False])
+def test_options_without_sense_are_one_message(tmp_path, with_job):
+    def work(report):
+        raise ValueError("path: no")
+
+    module = Module(_job={"id": "j6", "directory": str(tmp_path), "patience": 60.0} if with_job else None)
+    with pytest.raises(Ended):
+        _long_run.run_module(module, work)
+    module.result.pop("ansible_job_id", None)
+    assert module.result == {"msg": "path: no"}
+
+
+def test_without_room_for_a_job_the_work_is_done_all_the_same(tmp_path):
+    (tmp_path / "file").touch()
+    module = Module(_job={"id": "j7", "directory": str(tmp_path / "file"), "patience": 60.0})
+    with pytest.raises(Ended):
+        _long_run.run_module(module, lambda report: {"changed": True})
+    assert module.result["changed"]
+    assert "the connection must not be lost" in module.result["warnings"][0]
+
+
+def test_a_link_in_place_of_the_job_file_is_not_followed(tmp_path):
+    target = tmp_path / "target"
+    target.write_text("precious")
+    (tmp_path / "j8.tmp").symlink_to(target)
+    module = Module(_job={"id": "j8", "directory": str(tmp_path), "patience": 60.0})
+    with pytest.raises(Ended):
+        _long_run.run_module(module, lambda report: {"changed": True})
+    assert target.read_text() == "precious"

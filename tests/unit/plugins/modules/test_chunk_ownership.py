@@ -1,0 +1,218 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module chunk_ownership, as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+
+import pytest
+
+from ansible_collections.fleetops.pbs.plugins.module_utils import _chunk_ownership as engine
+from ansible_collections.fleetops.pbs.tests.support import machine
+from ansible_collections.fleetops.pbs.tests.support.ansible_run import run_module
+from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids, make_chunk_store
+
+pytestmark = pytest.mark.root
+
+DEFAULTS = {
+    "path": None,
+    "name": None,
+    "user": "backup",
+    "group": "backup",
+    "scope": "full",
+    "only_from": None,
+    "modes": True,
+    "max_changes": None,
+    "workers": 0,
+    "max_paths": 20,
+    "deadline": 10.0,
+    "stall": 60.0,
+    "config_dir": "/etc/proxmox-backup",
+}
+
+
+@pytest.fixture
+def store(chunk_store):
+    store = chunk_store(prefixes=4, chunks=30, zero_chunk=False)
+    for path in sorted(store.chunks.glob("*/*"))[:10]:
+        os.chown(path, 0, 0)
+    return store
+
+
+def owners(store):
+    return sorted((path.stat().st_uid, path.stat().st_gid) for path in store.chunks.glob("*/*"))
+
+
+def test_check_do_repeat_repeat_in_check_mode(store):
+    before = owners(store)
+    args = {"path": str(store.path), "max_paths": 3}
+    predicted = run_module("chunk_ownership", args, check=True, diff=True)
+    assert owners(store) == before
+    done = run_module("chunk_ownership", args, diff=True)
+    repeated = run_module("chunk_ownership", args, diff=True)
+    predicted_again = run_module("chunk_ownership", args, check=True, diff=True)
+
+    for result in (predicted, done):
+        assert result["changed"]
+        assert (result["changes"]["total"], result["changes"]["owner"], result["changes"]["mode"]) == (10, 10, 0)
+        assert result["changes"]["by_owner"] == [{"uid": 0, "gid": 0, "owner": "root:root", "count": 10}]
+        assert len(result["changes"]["paths"]) == 3
+        assert result["diff"]["before"].startswith("10 of root:root\n")
+        assert result["diff"]["after"].startswith("10 of backup:backup\n")
+        assert (result["complete"], result["failures"], result["refused"]) == (True, 0, {})
+    assert "10 of 37 files and directories would be given" in predicted["msg"]
+    assert "10 of 37 files and directories were given" in done["msg"]
+    assert owners(store) == [backup_ids()] * 30
+    for result in (repeated, predicted_again):
+        assert not result["changed"]
+        assert result["changes"]["total"] == 0
+        assert "diff" not in result
+        assert result["msg"] == "Nothing to change among 37 files and directories."
+
+
+def test_the_oldest_python_of_managed_hosts(store):
+    found = machine.pythons(["3.9", "3.10", "3.11"])
+    result = run_module(
+        "chunk_ownership", {"path": str(store.path)}, python=found[min(found, key=lambda v: int(v[2:]))]
+    )
+    assert result["changes"]["total"] == 10
+
+
+def test_a_datastore_by_its_name(store, tmp_path):
+    config = tmp_path / "proxmox-backup"
+    config.mkdir()
+    (config / "datastore.cfg").write_text(f"datastore: tank\n\tpath {store.path}\n")
+    args = {"name": "tank", "config_dir": str(config)}
+    assert run_module("chunk_ownership", args)["changes"]["total"] == 10
+
+
+def test_hard_links_are_a_warning(store):
+    chunk = sorted(store.chunks.glob("*/*"))[0]
+    os.link(chunk, store.path.parent / "elsewhere")
+    result = run_module("chunk_ownership", {"path": str(store.path)})
+    assert not result.get("failed")
+    assert result["refused"] == {"hardlink": 1}
+    assert (result["changes"]["total"], chunk.stat().st_uid) == (9, 0)
+    assert "second hard link" in str(result["warnings"])
+
+
+def test_a_run_that_takes_longer_than_the_module_waits(faultfs):
+    """The host gets no answer for a while; the result comes with a later question."""
+    mount = faultfs()
+    store = make_chunk_store(mount.path / "store", prefixes=2, chunks=2, zero_chunk=False)
+    vm = store.add_snapshot("vm/100")
+    os.chown(vm, 0, 0)
+    mount.set("hang:/store/vm")
+    release = threading.Timer(7.0, mount.set, ["ok"])
+    release.start()
+    try:
+        result = run_module("chunk_ownership", {"path": str(store.path), "scope": "metadata"})
+    finally:
+        release.join()
+    assert result.get("changed"), result["msg"]
+    assert result["changes"]["total"] == 1
+    assert not {"started", "finished", "ansible_job_id", "results_file"} & set(result)
+    assert "_job" not in result.get("invocation", {}).get("module_args", {})
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("path", "tank", "path: 'tank' is not an absolute path"),
+        ("path", "/", "path: '/' is the root directory, which cannot be a datastore"),
+        ("path", "//", "path: '//' is the root directory, which cannot be a datastore"),
+        ("path", "/proc/self/root", "leads to the root directory, which cannot be a datastore"),
+        ("path", "/does/not/exist", "path: '/does/not/exist' cannot be looked at: ENOENT: No such file or directory"),
+        ("path", "/etc/passwd", "path: '/etc/passwd' is not a directory but a file"),
+        ("path", "/etc", "path: '/etc' is no chunk store, it has no directory .chunks"),
+        ("name", "nowhere", "name: there is no datastore 'nowhere' in /etc/proxmox-backup/datastore.cfg"),
+        ("user", "nobody-here", "user: there is no user 'nobody-here' on this host"),
+        ("group", "nobody-here", "group: there is no group 'nobody-here' on this host"),
+        ("only_from", ["root", "nobody-here"], "only_from: there is no user 'nobody-here' on this host"),
+        ("only_from", ["-1"], "only_from: there is no user '-1' on this host"),
+        ("max_changes", -1, "max_changes: must not be negative, but is -1"),
+        ("workers", -2, "workers: must not be negative, but is -2"),
+        ("stall", 0.0, "stall: must be more than 0 seconds, not 0"),
+        ("deadline", float("nan"), "deadline: must be more than 0 seconds, not nan"),
+    ],
+)
+def test_bad_input_gets_one_clear_message(store, option, value, message):
+    params = dict(DEFAULTS, path=str(store.path))
+    if option == "name":
+        params["path"] = None
+    params[option] = value
+    before = owners(store)
+    with pytest.raises(ValueError, match=r"^\w+: ") as error:
+        engine.chunk_ownership(params, check_mode=False)
+    assert message in str(error.value)
+    assert owners(store) == before
+
+
+def test_bad_input_is_no_traceback_for_a_user():
+    result = run_module("chunk_ownership", {"path": "tank"})
+    assert result["failed"]
+    assert "path: 'tank' is not an absolute path" in result["msg"]
+    assert "Traceback" not in str(result)
+    assert "one of the following is required: path, name" in run_module("chunk_ownership", {})["msg"]
+
+
+def test_a_path_that_does_not_answer(faultfs):
+    mount = faultfs("hang:/")
+    params = dict(DEFAULTS, path=str(mount.path), deadline=0.5)
+    with pytest.raises(ValueError, match=r"does not answer within 0\.5 seconds"):
+        engine.chunk_ownership(params, check_mode=False)
+    mount.set("ok")
+
+
+@pytest.mark.parametrize(("limit", "changed"), [(9, False), (10, True), (0, False)])
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_more_changes_than_allowed_are_none_at_all(store, limit, changed, check_mode):
+    before = owners(store)
+    result = engine.chunk_ownership(dict(DEFAULTS, path=str(store.path), max_changes=limit), check_mode)
+    assert (result["changed"], result["failed"]) == (changed, not changed)
+    assert result["changes"]["total"] == 10
+    assert (owners(store) == before) == (not changed or check_mode)
+    if not changed:
+        assert f"10 files and directories would change, more than {limit}" in result["msg"]
+        assert "root:root (10)" in result["msg"]
+
+
+def test_only_from_by_name_and_by_number(store):
+    path = sorted(store.chunks.glob("*/*"))[20]
+    os.chown(path, 4242, 4242)
+    for user, total in (("4242", 1), ("root", 10)):
+        result = engine.chunk_ownership(dict(DEFAULTS, path=str(store.path), only_from=[user]), check_mode=True)
+        assert (result["changes"]["total"], result["left"]) == (total, 11 - total)
+    result = engine.chunk_ownership(dict(DEFAULTS, path=str(store.path), only_from=[]), check_mode=True)
+    assert (result["changes"]["total"], result["left"]) == (0, 11)
+
+
+def test_what_fails_fails_the_task_and_all_else_is_done(loopfs):
+    store = make_chunk_store(loopfs("ext4") / "store", prefixes=2, chunks=6, zero_chunk=False)
+    chunks = sorted(store.chunks.glob("*/*"))
+    for path in chunks:
+        os.chown(path, 0, 0)
+    subprocess.run(["chattr", "+i", chunks[0]], check=True)
+    try:
+        result = engine.chunk_ownership(dict(DEFAULTS, path=str(store.path)), check_mode=False)
+    finally:
+        subprocess.run(["chattr", "-i", chunks[0]], check=True)
+    assert (result["failed"], result["changed"], result["failures"]) == (True, True, 1)
+    assert "chattr -i" in result["msg"]
+    assert result["changes"]["total"] == 5
+
+
+def test_progress_is_told(store):
+    told = []
+    engine.chunk_ownership(
+        dict(DEFAULTS, path=str(store.path), max_changes=100),
+        False,
+        lambda what, progress: told.append((what, progress)),
+    )
+    assert [what for what, _progress in told if what == "counting"]
+    assert told[-1][0] == "repairing"
+    assert told[-1][1].prefixes == 65536

@@ -1,0 +1,181 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's side of a long run: what it asks, what it shows, and what it does when the host is gone."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure
+
+from ansible_collections.fleetops.pbs.plugins.plugin_utils import _long_run
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import LongRun, duration, progress_line
+
+LOST = AnsibleConnectionFailure("the network is down")
+
+
+class Display:
+    def __init__(self):
+        self.lines = []
+
+    def display(self, line):
+        self.lines.append(line)
+
+    def warning(self, line):
+        self.lines.append("WARNING " + line)
+
+
+class Task:
+    async_val = 0
+
+
+class Action(LongRun):
+    """An action plugin whose host answers what the test says."""
+
+    def __init__(self, *answers):
+        self._task = Task()
+        self._display = Display()
+        self.answers = list(answers)
+        self.asked = []
+
+    def get_shell_option(self, _name, default=None):
+        return default
+
+    def _remote_expand_user(self, path):
+        return path.replace("~", "/root")
+
+    def _execute_module(self, module_name, module_args, task_vars, wrap_async=False):
+        self.asked.append((module_name, module_args, wrap_async))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(_long_run, "time", clock)
+    return clock
+
+
+def running(prefixes=0, **more):
+    progress = {"what": "repairing", "prefixes": prefixes, "prefixes_total": 65536, "files": 16 * prefixes, "wrong": 3}
+    progress.update(elapsed=10.0, **more)
+    return {"started": True, "finished": False, "ansible_job_id": "j", "progress": progress}
+
+
+DONE = {"changed": True, "msg": "done", "ansible_job_id": "j", "finished": True, "stdout": "", "results_file": "x"}
+GONE = {"failed": True, "msg": "could not find job", "started": True, "finished": True}
+HOSTS = {"inventory_hostname": "pbs1", "ansible_play_batch": ["pbs1"]}
+
+
+def test_a_short_run_is_one_question():
+    action = Action({"changed": False, "msg": "ok", "invocation": {"module_args": {"path": "/x", "_job": {}}}})
+    result = action.run_long("m", {"path": "/x"}, HOSTS)
+    assert result == {"changed": False, "msg": "ok", "invocation": {"module_args": {"path": "/x"}}}
+    ((name, args, wrapped),) = action.asked
+    assert (name, args["path"], wrapped) == ("m", "/x", False)
+    assert set(args["_job"]) == {"id", "directory", "patience"}
+    assert action._display.lines == []
+
+
+def test_a_long_run_is_asked_for_until_it_is_done():
+    action = Action(
+        dict(running(), results_file="/home/me/jobs/j1"), running(16384), running(32768), DONE, {"erased": "x"}
+    )
+    result = action.run_long("m", {}, HOSTS)
+    assert result == {"changed": True, "msg": "done"}
+    jobs = {args.get("jid") for _name, args, _wrapped in action.asked[1:]}
+    assert jobs == {action.asked[0][1]["_job"]["id"]}
+    assert [args["mode"] for _name, args, _wrapped in action.asked[1:]] == ["status", "status", "status", "cleanup"]
+    assert {args["_async_dir"] for _name, args, _wrapped in action.asked[1:]} == {"/home/me/jobs"}
+    assert action._display.lines == ["pbs1: repairing: 25 %, 262,144 chunks, 3 wrong, 26,214/s, about 30 s left"]
+
+
+@pytest.mark.parametrize("hosts", [1, 100, 500])
+def test_the_lines_of_all_hosts_are_no_flood(hosts, clock):
+    action = Action(*[running(number + 1) for number in range(200)], DONE, {})
+    started = clock.now
+    action.run_long("m", {}, dict(HOSTS, ansible_play_batch=["h"] * hosts))
+    lines = len(action._display.lines)
+    assert lines > 1
+    assert lines * hosts / (clock.now - started) <= 2.5
+
+
+def test_a_lost_connection_is_no_end():
+    action = Action(running(), running(1), LOST, LOST, running(2), DONE, {})
+    assert action.run_long("m", {}, HOSTS)["msg"] == "done"
+    lines = action._display.lines
+    assert [line for line in lines if "lost" in line] == [
+        "WARNING pbs1: the connection is lost, the work there goes on: the network is down"
+    ]
+    assert "pbs1: connected again; the work went on" in lines
+
+
+def test_a_connection_that_is_lost_during_the_first_question():
+    action = Action(LOST, running(1), DONE, {})
+    assert action.run_long("m", {}, HOSTS)["msg"] == "done"
+    assert {args["_async_dir"] for _name, args, _wrapped in action.asked[1:]} == {"/root/.ansible_async"}
+
+
+def test_a_host_that_was_never_reached_is_unreachable():
+    with pytest.raises(AnsibleConnectionFailure):
+        Action(LOST, GONE).run_long("m", {}, HOSTS)
+
+
+def test_a_host_that_stays_away_is_unreachable(clock):
+    action = Action(running(), *[LOST] * 500)
+    started = clock.now
+    with pytest.raises(AnsibleConnectionFailure):
+        action.run_long("m", {}, HOSTS)
+    assert 600 <= clock.now - started < 700
+
+
+def test_a_host_that_has_forgotten_the_work():
+    result = Action(running(), GONE).run_long("m", {}, HOSTS)
+    assert result["failed"]
+    assert "forgotten" in result["msg"]
+
+
+def test_work_that_does_not_move_any_more_is_given_up(clock):
+    action = Action(*[running(7)] * 500)
+    started = clock.now
+    result = action.run_long("m", {"stall": 100}, HOSTS)
+    assert result["failed"]
+    assert 400 <= clock.now - started < 450
+
+
+def test_a_task_with_async_is_left_to_ansible():
+    action = Action({"started": True, "ansible_job_id": "j9"})
+    action._task.async_val = 100
+    assert action.run_long("m", {"path": "/x"}, HOSTS) == {"started": True, "ansible_job_id": "j9"}
+    assert action.asked == [("m", {"path": "/x"}, True)]
+
+
+def test_progress_for_people():
+    assert progress_line({}) == "working: 0 %, 0 chunks, 0 wrong"
+    assert (
+        progress_line(
+            {"what": "tank", "prefixes": 65536, "prefixes_total": 65536, "files": 5, "wrong": 1, "elapsed": 2}
+        )
+        == "tank: 100 %, 5 chunks, 1 wrong, 2/s, about 0 s left"
+    )
+    assert [duration(seconds) for seconds in (0.4, 99, 100, 5900, 12000)] == [
+        "0 s",
+        "99 s",
+        "2 min",
+        "98 min",
+        "3 h 20 min",
+    ]
