@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.fleetops.pbs.tests.support.ansible_run import run_module
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
-from ansible_collections.fleetops.pbs.tests.support.documents import failures, finding, valid
+from ansible_collections.fleetops.pbs.tests.support.findings import failures, finding, valid
 from ansible_collections.fleetops.pbs.tests.support.machine import pythons
 from ansible_collections.fleetops.pbs.tests.support.mounts import remount, run
 

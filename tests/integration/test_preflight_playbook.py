@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetops.pbs.tests.support.ansible_run import run_playbook
-from ansible_collections.fleetops.pbs.tests.support.documents import finding, valid
+from ansible_collections.fleetops.pbs.tests.support.findings import finding, valid
 
 pytestmark = pytest.mark.root
 

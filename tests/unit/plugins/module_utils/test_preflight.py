@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils import _preflight
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, preflight
-from ansible_collections.fleetops.pbs.tests.support.documents import valid
+from ansible_collections.fleetops.pbs.tests.support.findings import valid
 
 DEFAULTS = {
     "host": "pbs1",
