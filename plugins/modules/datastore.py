@@ -288,8 +288,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-action:
-  description: What was done, or would be.
+decision:
+  description: "What was decided, and done unless in check mode: V(none), V(create), V(reuse), V(complete), V(update) or V(remove)."
   type: str
   returned: success
   sample: create

@@ -41,7 +41,7 @@ class Outcome:
         """The module's result; C(name) is what the section's properties are called in it."""
         return {
             "changed": self.changed,
-            "action": self.action,
+            "decision": self.action,
             "msg": self.message,
             "commands": self.commands,
             name: {key.replace("-", "_"): display(value) for key, value in sorted(self.after.items())},

@@ -83,14 +83,14 @@ def four_times(host: FakeHost, action: Action) -> Result:
     assert (
         untouched,
         [result["changed"] for result in results],
-        [result["action"] for result in results],
+        [result["decision"] for result in results],
         [result["diff"]["before"] == result["diff"]["after"] for result in results],
         check["commands"],
         again["commands"] + again_check["commands"],
     ) == (
         True,
         [True, True, False, False],
-        [do["action"], do["action"], "none", "none"],
+        [do["decision"], do["decision"], "none", "none"],
         [False, False, True, True],
         do["commands"],
         [],

@@ -94,7 +94,7 @@ def test_an_empty_directory_becomes_a_datastore(host: FakeHost, disk: Disk) -> N
             maintenance_mode={"type": "read-only", "message": 'a, "b" = 50%'},
         ),
     )
-    assert done["action"] == "create"
+    assert done["decision"] == "create"
     assert done["commands"] == [
         [
             *(str(host.manager), "datastore", "create", "tank", str(path)),
@@ -112,7 +112,7 @@ def test_a_path_below_what_exists(host: FakeHost, disk: Disk) -> None:
     top = disk()
     host.configure(prefixes=16)
     done = datastore(host, name="tank", path=str(top / "a" / "b"))(False)
-    assert done["action"] == "create"
+    assert done["decision"] == "create"
     assert (top / "a" / "b").stat().st_uid == backup_ids()[0]
 
 
@@ -125,7 +125,7 @@ def test_a_store_that_pbs_does_not_know_is_adopted_as_it_is(
     before = tree(store.path)
     atimes = [chunk.stat().st_atime_ns for chunk in chunks]
     done = four_times(host, datastore(host, name="tank", path=str(store.path)))
-    assert done["action"] == "reuse"
+    assert done["decision"] == "reuse"
     assert done["commands"][0][-2:] == ["--reuse-datastore", "true"]
     assert [chunk.stat().st_atime_ns for chunk in chunks] == atimes
     after = tree(store.path)
@@ -150,7 +150,7 @@ def test_what_a_failed_creation_left_is_completed_and_adopted(host: FakeHost, di
     # Where PBS was interrupted, a directory may not be handed over yet.
     os.chown(path / ".chunks" / "0010", 0, 0)
     done = four_times(host, datastore(host, name="tank", path=str(path)))
-    assert done["action"] == "complete"
+    assert done["decision"] == "complete"
     assert done["completed"] > 60000
     uid, gid = backup_ids()
     for prefix in (path / ".chunks").iterdir():
@@ -163,7 +163,7 @@ def test_backups_in_a_half_made_store_are_a_warning(host: FakeHost, whole_store:
     store.add_snapshot()
     (store.chunks / "1234").rmdir()
     done = datastore(host, name="tank", path=str(store.path))(False)
-    assert (done["action"], done["completed"]) == ("complete", 1)
+    assert (done["decision"], done["completed"]) == ("complete", 1)
     assert any("verify it" in warning for warning in done["warnings"])
 
 
