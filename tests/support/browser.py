@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-TIMEOUT = 120  # seconds
+TIMEOUT = 60  # seconds
 
 # The browser reads from descriptor 3 and writes to 4.
 _START = (
@@ -104,13 +104,13 @@ class Page:
             raise BrowserError(json.dumps(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
-    def wait_for(self, script: str) -> Any:
+    def wait_for(self, script: str) -> None:
+        """Until an expression in the page is true."""
         end = time.monotonic() + TIMEOUT
         while time.monotonic() < end:
             with contextlib.suppress(BrowserError):  # such as a page that is just being left
-                value = self.run(script)
-                if value:
-                    return value
+                if self.run(f"Boolean({script})"):
+                    return
             time.sleep(0.02)
         raise BrowserError(f"never came true: {script}")
 

@@ -136,7 +136,8 @@ def page_data(path: Path) -> tuple[dict[str, Any], list[list[Any]]]:
     page = path.read_text()
     fleet = re.search(r'<script type="application/json" id="fleet">(.*?)</script>', page, re.DOTALL)
     details = re.search(r'<script type="text/plain" id="details">\n(.*?)</script>', page, re.DOTALL)
-    assert fleet and details
+    assert fleet
+    assert details
     unpacked = [json.loads(zlib.decompress(base64.b64decode(line), -15)) for line in details.group(1).splitlines()]
     return json.loads(fleet.group(1)), unpacked
 

@@ -15,20 +15,14 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.statu
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import PROBLEMS, STATUS_ORDER, Finding
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~&$#@]|(?<=\w):(?=//)|(?<=www)\.")
-_LIST = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
+_LIST = re.compile(r"^(\s*\d*)([-+=.)])")
 MAX_HOSTS = 100
 MAX_FINDINGS = 200
 
 
 def text(value: str) -> str:
     """The text, so that Markdown takes none of it for markup."""
-    escaped = _MARKUP.sub(r"\\\g<0>", value)
-    return _LIST.sub(_unlist, escaped)
-
-
-def _unlist(match: t.Match[str]) -> str:
-    sign = match.group(2)
-    return match.group(1) + ("\\" + sign if not sign.isdigit() else sign + "\u2060")
+    return _LIST.sub(r"\1\\\2", _MARKUP.sub(r"\\\g<0>", value))
 
 
 class Summary(Format):

@@ -78,7 +78,7 @@ def test_no_bytes_stop_the_reading(data: bytes) -> None:
 def test_a_document_cut_anywhere_is_no_document(data: st.DataObject) -> None:
     whole = json.dumps(documents.whole("pbs1", ["tank"], [documents.finding("PBS-ATIME-01", "tank")], documents.START))
     end = data.draw(st.integers(0, len(whole) - 1))
-    with pytest.raises(reader.NotADocument, match="ends in the middle|is empty"):
+    with pytest.raises(reader.NotADocument, match=r"ends in the middle|is empty"):
         reader.checked(reader.parse(whole[:end].encode()))
 
 

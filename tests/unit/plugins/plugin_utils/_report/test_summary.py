@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The line for monitoring and the summary for people who read Markdown."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.summary import text
+from ansible_collections.fleetops.pbs.tests.support import documents, reports
+
+
+def told(status: str, severity: str) -> dict[str, Any]:
+    return documents.whole(
+        "pbs1", ["tank"], [documents.finding("PBS-ATIME-01", "tank", status, severity=severity)], documents.START
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "options", "code", "line"),
+    [
+        (told("pass", "critical"), {}, 0, "0 OK - 0 of 1 host failed |"),
+        (told("warn", "critical"), {}, 1, "1 WARNING - 0 of 1 host failed, 1 with warnings |"),
+        (told("fail", "medium"), {}, 1, "1 WARNING - 1 of 1 host failed: pbs1 |"),
+        (told("fail", "high"), {}, 2, "2 CRITICAL - 1 of 1 host failed: pbs1 |"),
+        (told("fail", "high"), {"fail_on": "critical"}, 1, "1 WARNING - 1 of 1 host failed: pbs1 |"),
+        (told("fail", "critical"), {"fail_on": "never"}, 1, "1 WARNING - 1 of 1 host failed: pbs1 |"),
+        (told("unknown", "high"), {}, 1, "1 WARNING - 0 of 1 host failed, 1 unknown: pbs1 |"),
+        (told("unknown", "critical"), {}, 3, "3 UNKNOWN - 0 of 1 host failed, 1 unknown: pbs1 |"),
+        (told("waived", "critical"), {}, 0, "0 OK - 0 of 1 host failed |"),
+    ],
+)
+def test_the_code_follows_the_thresholds(
+    document: dict[str, Any], options: dict[str, str], code: int, line: str, tmp_path: Path
+) -> None:
+    documents.write(tmp_path / "in", [document])
+    report = reports.report(tmp_path / "out", tmp_path / "in", **options)
+    assert report.code == code
+    assert report.status.startswith(line)
+    assert Path(report.paths["status.txt"]).read_text() == report.status + "\n"
+
+
+def test_nothing_to_report_is_unknown(tmp_path: Path) -> None:
+    assert reports.report(tmp_path / "out").code == 3
+
+
+def test_no_name_begins_the_performance_data(tmp_path: Path) -> None:
+    documents.write(tmp_path, [told("fail", "high") | {"host": "a|b=1"}])
+    assert reports.report(tmp_path / "out", tmp_path).status.count("|") == 1
+
+
+MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+
+
+@given(
+    st.text(max_size=60)
+    | st.sampled_from(["*a*", "__a__", "<b>", "[x](y)", "1. a", "- a", "# a", "> a", "`a`", "~~a~~", "&lt;"])
+)
+def test_no_text_is_markup(given_text: str) -> None:
+    shown = " ".join(display(given_text).split()) or "x"
+    rendered = MARKDOWN.render("- before: %s\n" % text(shown))
+    inside = re.fullmatch(r"<ul>\n<li>(.*)</li>\n</ul>\n", rendered, re.DOTALL)
+    assert inside, rendered
+    assert "<" not in inside.group(1), rendered
+    assert html.unescape(inside.group(1)) == "before: %s" % shown
+    cells = MARKDOWN.render("| a | b |\n|---|---|\n| %s | c |\n" % text(shown))
+    assert cells.count("<td>") == 2
+
+
+def test_the_summary_is_a_document_of_tables_and_lists(tmp_path: Path) -> None:
+    documents.write(tmp_path / "in", [documents.document(number, badness=0.3) for number in range(1, 9)])
+    path = reports.report(
+        tmp_path / "out",
+        tmp_path / "in",
+        tmp_path / "nothing",
+        waivers=[{"control": "PBS-ATIME-04", "host": "gone*", "justification": "*old*", "until": "2027-01-01"}],
+    ).paths["summary.md"]
+    rendered = MARKDOWN.render(Path(path).read_text())
+    assert rendered.count("<table>") == 3
+    assert [re.sub("<.*?>", "", item) for item in re.findall("<h2>.*?</h2>", rendered)] == [
+        "Hosts",
+        "Findings",
+        "Waivers",
+        "Left out",
+    ]
+    assert "*old*" in rendered

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table on the terminal: it fits, and names what matters first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.table import columns, fit, table, wrap
+from ansible_collections.fleetops.pbs.tests.support import documents, reports
+
+texts = st.text(st.characters(exclude_categories=("C", "Z")) | st.just(" "), max_size=120)
+
+
+def lines(tmp_path: Path, *found: dict, **options: object) -> list[str]:
+    documents.write(tmp_path / "in", found)
+    report = reports.report(tmp_path / "out", merge=[str(tmp_path / "in")], formats=["status.txt"], **options)
+    return [line.text for line in table(report.fleet)]
+
+
+def test_what_is_worst_stands_first_with_its_remedy(tmp_path: Path) -> None:
+    told = [
+        documents.finding("PBS-MOUNT-02", "vault", "fail", severity="high", remedy="Add a line to /etc/fstab."),
+        documents.finding("PBS-ATIME-01", "tank", "warn", message="Slow."),
+        documents.finding("PBS-ATIME-02", "tank", "fail", severity="critical", remedy="Move the datastore."),
+        documents.finding("PBS-HOST-02", None, "unknown", severity="high", message="No answer."),
+    ]
+    assert lines(tmp_path, documents.whole("pbs1", ["tank", "vault", "cold"], told, documents.START)) == [
+        "1 host: 1 failed",
+        "HOST  DATASTORE  WORST     FAIL     ?  WARN",
+        "pbs1  tank       critical     1     .     1",
+        "    Move the datastore.",
+        "pbs1  vault      high         1     .     .",
+        "    Add a line to /etc/fstab.",
+        "pbs1  (host)     unknown      .     1     .",
+        "    No answer.",
+    ]
+
+
+def test_a_good_fleet_takes_one_line(tmp_path: Path) -> None:
+    good = (documents.document(number, badness=0) for number in range(1, 4))
+    assert lines(tmp_path, *good) == ["3 hosts: 3 fine"]
+
+
+def test_a_bad_fleet_takes_one_screen_or_two(tmp_path: Path) -> None:
+    told = lines(tmp_path, *(documents.document(number, badness=0.9) for number in range(1, 60)))
+    assert len(told) < 70
+    assert told[-1].startswith("… and ")
+    assert all(columns(line) <= 80 for line in told)
+
+
+def test_whatever_the_names_are_it_fits(tmp_path: Path) -> None:
+    name = "東京" * 40 + "\x1b[31m"
+    told = [documents.finding("PBS-ATIME-01", name, "fail", message="x" * 500, remedy="長" * 300)]
+    left = tmp_path / ("n" * 150 + ".json")
+    left.write_text("{")
+    told_lines = lines(tmp_path, documents.whole(name, [name], told, documents.START) | {"host": "h" * 200})
+    assert all(columns(line) <= 80 for line in told_lines)
+    assert "\x1b" not in "".join(told_lines)
+
+
+@given(texts, st.integers(2, 40))
+def test_fit_is_exact(text: str, width: int) -> None:
+    assert columns(fit(text, width)) == width
+
+
+@given(texts, st.integers(20, 80))
+def test_wrapped_text_fits_and_loses_nothing(text: str, width: int) -> None:
+    told = wrap(text, width, "    ", most=1000)
+    assert all(columns(line) <= width for line in told)
+    assert "".join("".join(told).split()) == "".join(text.split())
+    assert len(wrap(text, width, "    ", most=2)) <= 2
