@@ -83,9 +83,9 @@ def _in_child(path: str, deadline: float, work: t.Callable[[Channel], t.Any]) ->
 def _complete(path: str, uid: int, gid: int, channel: Channel) -> int:
     os.umask(0)
     base = open_directory(path, follow=True)
+    chunks = open_directory(CHUNKS, base)
     made = _hand_over(base, BASE_MODE, uid, gid)
     made += _make_lock(base, uid, gid)
-    chunks = open_directory(CHUNKS, base)
     device = os.fstat(chunks).st_dev
     made += _hand_over(chunks, CHUNKS_MODE, uid, gid)
     for number in range(PREFIX_COUNT):

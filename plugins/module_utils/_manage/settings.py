@@ -298,7 +298,12 @@ def _merged(
         )
     if not differs:
         return None
-    return property_string.render(merged, schema.default_key, order=list(present))
+    try:
+        return property_string.render(merged, schema.default_key, order=list(present))
+    except PropertyStringError as exc:
+        # PBS reads more than it can write, such as a key without a name.
+        warnings.append("%s cannot be kept as it is, and is written anew: %s" % (schema.name, exc))
+        return property_string.render(wanted, schema.default_key)
 
 
 def _same(schema: property_string.Schema, key: str, have: t.Optional[str], wanted: t.Optional[Value]) -> bool:
