@@ -47,7 +47,8 @@ def property_spec() -> Spec:
             "type": "dict",
             "options": {
                 "type": {"type": "str", "choices": ["read-only", "offline"], "required": True},
-                "message": {"type": "str"},
+                # PBS's word is message, which Ansible keeps for itself.
+                "text": {"type": "str"},
             },
         },
         "backing_device": {"type": "str"},

@@ -397,7 +397,7 @@ def _operations(data: t.Optional[bytes]) -> t.Tuple[int, int]:
             if os.path.exists("/proc/%d" % int(entry["pid"])):
                 reading += int(entry["active_operations"]["read"])
                 writing += int(entry["active_operations"]["write"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return 0, 0  # PBS will say it itself
     return reading, writing
 

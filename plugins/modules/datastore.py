@@ -130,7 +130,7 @@ options:
   maintenance_mode:
     description:
       - What the datastore is closed for. To open it again, name it in O(unset).
-      - Mode and message are one statement. A mode without a message takes an earlier message away.
+      - Type and text are one statement. A type without a text takes an earlier text away.
     type: dict
     suboptions:
       type:
@@ -138,7 +138,7 @@ options:
         type: str
         choices: [read-only, offline]
         required: true
-      message:
+      text:
         description:
           - What people are told, in one line of at most 64 characters.
           - PBS 4.2 cannot store a comma or a quote in it, but shows percent-encoded ones; so they are encoded here.
@@ -263,7 +263,7 @@ EXAMPLES = r"""
     name: tank
     maintenance_mode:
       type: read-only
-      message: moving to new disks
+      text: moving to new disks
   become: true
 
 - name: Open it again

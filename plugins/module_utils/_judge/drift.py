@@ -73,7 +73,7 @@ def differences(
     backend = declared.get("backend") or {}
     for option, want, have in (
         ("maintenance_mode.type", mode.get("type"), configured.maintenance_type),
-        ("maintenance_mode.message", mode.get("message"), configured.maintenance_message),
+        ("maintenance_mode.text", mode.get("text"), configured.maintenance_message),
         ("backend.type", backend.get("type"), configured.backend),
     ):
         if want is not None and want != have:

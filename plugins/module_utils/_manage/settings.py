@@ -37,6 +37,9 @@ _MESSAGE_UNSAFE = '%,="\\'
 """What PBS 4.2 does not write back as it has read it: it drops the quotes of a message, and then cannot parse it.
 Percent-encoded it survives, and PBS decodes it where it shows it."""
 
+_KEY_NAMES = {"text": "message"}
+"""Keys whose option has another name: Ansible keeps C(message) for itself."""
+
 
 class SettingError(ValueError):
     """A value that PBS would refuse, or break on later; the message names option, value and what is allowed."""
@@ -192,7 +195,7 @@ def _check_keys(
     for key, value in given.items():
         if value is None:
             continue
-        name = key.replace("_", "-")
+        name = _KEY_NAMES.get(key, key.replace("_", "-"))
         where = "%s.%s" % (option, key)
         if name not in schema.keys:
             raise SettingError(

@@ -91,7 +91,7 @@ def test_an_empty_directory_becomes_a_datastore(host: FakeHost, disk: Disk) -> N
             verify_new=True,
             tuning={"gc_atime_cutoff": 2880, "chunk_order": "none", "gc_atime_safety_check": True},
             notify={"gc": "error", "verify": "always"},
-            maintenance_mode={"type": "read-only", "message": 'a, "b" = 50%'},
+            maintenance_mode={"type": "read-only", "text": 'a, "b" = 50%'},
         ),
     )
     assert done["decision"] == "create"
@@ -251,7 +251,7 @@ def test_pbs_checks_by_itself_where_it_is_told_to(host: FakeHost, faultfs: Calla
         ({"comment": "a\nb"}, r"comment: 'a\x0ab' is not allowed; allowed: one line"),
         ({"comment": "x" * 129}, "at most 128"),
         ({"notify_user": "nobody"}, "a user such as admin@pbs"),
-        ({"maintenance_mode": {"type": "read-only", "message": "x" * 65}}, "at most 64"),
+        ({"maintenance_mode": {"type": "read-only", "text": "x" * 65}}, "at most 64"),
         ({"unset": ["path"]}, "unset: 'path'"),
         ({"comment": "x", "unset": ["comment"]}, "set and unset at once"),
         ({"destroy_data": "tank"}, "only with state: absent"),
@@ -366,8 +366,8 @@ def test_keys_that_are_not_named_survive(tank: FakeHost) -> None:
         ("comment x", {"comment": "x", "tuning": {"gc_atime_cutoff": 1445}, "verify_new": False}),
         ("verify-new on", {"verify_new": True}),
         ("notify verify=always,gc=error", {"notify": {"gc": "error", "verify": "always"}}),
-        ("maintenance-mode type=read-only,message=hello world", {"maintenance_mode": {"type": "read-only", "message": "hello world"}}),
-        ("maintenance-mode message=x,type=offline", {"maintenance_mode": {"type": "offline", "message": "x"}}),
+        ("maintenance-mode type=read-only,message=hello world", {"maintenance_mode": {"type": "read-only", "text": "hello world"}}),
+        ("maintenance-mode message=x,type=offline", {"maintenance_mode": {"type": "offline", "text": "x"}}),
     ],
 )  # fmt: skip
 def test_another_spelling_is_no_change(tank: FakeHost, stored: str, declared: dict[str, Any]) -> None:

@@ -44,7 +44,7 @@ def diff(declared, changes=None, version="4.2.0-1"):
             {"properties": {"notification-thresholds": "s3-upload=1024,s3-get=5"}},
         ),
         (
-            {"maintenance_mode": {"type": "offline", "message": "disks"}},
+            {"maintenance_mode": {"type": "offline", "text": "disks"}},
             {"maintenance_type": "offline", "maintenance_message": "disks"},
         ),
         ({"backend": {"type": "filesystem"}}, {}),

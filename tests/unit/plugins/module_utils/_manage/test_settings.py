@@ -70,7 +70,7 @@ options = st.fixed_dictionaries(
         "tuning": tunings,
         "notify": st.fixed_dictionaries({}, optional={"gc": st.sampled_from(["always", "never", "error"])}),
         "maintenance_mode": st.fixed_dictionaries(
-            {"type": st.sampled_from(["read-only", "offline"])}, optional={"message": words}
+            {"type": st.sampled_from(["read-only", "offline"])}, optional={"text": words}
         ),
     },
 )
@@ -111,7 +111,7 @@ def test_what_was_changed_needs_no_second_change(asked: dict[str, Any], had: dic
 
 
 def test_a_message_survives_pbs() -> None:
-    desired = check(DATASTORE, {"maintenance_mode": {"type": "offline", "message": 'a, "b" \\ 50% = x'}})
+    desired = check(DATASTORE, {"maintenance_mode": {"type": "offline", "text": 'a, "b" \\ 50% = x'}})
     changes = compare(DATASTORE, desired, None)
     assert changes.set == {"maintenance-mode": "offline,message=a%2C %22b%22 %5C 50%25 %3D x"}
     shown = section(maintenance_mode='type=offline,message="a, \\"b\\" \\\\ 50%25 = x"')
@@ -119,8 +119,8 @@ def test_a_message_survives_pbs() -> None:
 
 
 def test_a_message_that_is_too_long_once_it_is_encoded() -> None:
-    with pytest.raises(SettingError, match=r"maintenance_mode\.message: .* at most 64"):
-        check(DATASTORE, {"maintenance_mode": {"type": "offline", "message": "," * 30}})
+    with pytest.raises(SettingError, match=r"maintenance_mode\.text: .* at most 64"):
+        check(DATASTORE, {"maintenance_mode": {"type": "offline", "text": "," * 30}})
 
 
 def test_a_mode_does_not_keep_the_message_of_another() -> None:
