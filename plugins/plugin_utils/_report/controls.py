@@ -21,7 +21,7 @@ NO_DOCUMENT = Control(
 )
 """The finding of a host without a document. It is no control that a host could be asked about, so the catalog has it not."""
 
-KNOWN: t.Tuple[Control, ...] = (*CONTROLS, NO_DOCUMENT)
+KNOWN: t.Tuple[Control, ...] = (NO_DOCUMENT, *CONTROLS)
 _BY_ID = {control.id: control for control in KNOWN}
 
 

@@ -136,7 +136,7 @@
       }
     }
     found = hits.subarray(0, count);
-    foundHosts = hostShown.reduce((sum, one) => sum + one, 0);
+    foundHosts = hostShown.reduce((sum, one, i) => sum + (hosts[i][6] ? 0 : one), 0); // the fleet is no host
     $("count").textContent = many(count, "finding") + " on " + many(foundHosts, "host");
     showFilters();
     if (state.view === "list") list.reset(); else matrix.reset();
@@ -436,6 +436,12 @@
           cell.append(make("i", "", SIGNS[status]));
         }
         element.append(cell);
+        if (k === 0 && row < 0 && host[3]) { // no document, so nothing else to show than why
+          const reason = make("td", "reason", visible(host[3]));
+          reason.colSpan = Math.max(1, this.columns.length - 1);
+          element.append(reason);
+          break;
+        }
       }
       return element;
     },

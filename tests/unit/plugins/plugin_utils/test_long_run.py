@@ -41,9 +41,6 @@ class Action(LongRun):
     def get_shell_option(self, _name, default=None):
         return default
 
-    def _remote_expand_user(self, path):
-        return path.replace("~", "/root")
-
     def _execute_module(self, module_name, module_args, task_vars, wrap_async=False):
         self.asked.append((module_name, module_args, wrap_async))
         answer = self.answers.pop(0)
@@ -73,7 +70,13 @@ def clock(monkeypatch):
 def running(prefixes=0, **more):
     progress = {"what": "repairing", "prefixes": prefixes, "prefixes_total": 65536, "files": 16 * prefixes, "wrong": 3}
     progress.update(elapsed=10.0, **more)
-    return {"started": True, "finished": False, "ansible_job_id": "j", "progress": progress}
+    return {
+        "started": True,
+        "finished": False,
+        "ansible_job_id": "j",
+        "results_file": "/root/.ansible_async/j",
+        "progress": progress,
+    }
 
 
 DONE = {"changed": True, "msg": "done", "ansible_job_id": "j", "finished": True, "stdout": "", "results_file": "x"}
@@ -124,15 +127,11 @@ def test_a_lost_connection_is_no_end():
     assert "pbs1: connected again; the work went on" in lines
 
 
-def test_a_connection_that_is_lost_during_the_first_question():
-    action = Action(LOST, running(1), DONE, {})
-    assert action.run_long("m", {}, HOSTS)["msg"] == "done"
-    assert {args["_async_dir"] for _name, args, _wrapped in action.asked[1:]} == {"/root/.ansible_async"}
-
-
-def test_a_host_that_was_never_reached_is_unreachable():
+def test_a_host_that_cannot_be_reached_is_unreachable_at_once():
+    action = Action(LOST)
     with pytest.raises(AnsibleConnectionFailure):
-        Action(LOST, GONE).run_long("m", {}, HOSTS)
+        action.run_long("m", {}, HOSTS)
+    assert len(action.asked) == 1
 
 
 def test_a_host_that_stays_away_is_unreachable(clock):
