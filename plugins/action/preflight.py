@@ -12,11 +12,12 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.color import stringc
 
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._files import document_path, write_document
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import LongRun
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._summary import summary
 
 
-class ActionModule(ActionBase):
-    """Runs the module, keeps the document on the controller, and shows the summary."""
+class ActionModule(LongRun, ActionBase):
+    """Runs the module, with its progress if it takes long; keeps the document on the controller, shows the summary."""
 
     _requires_connection = True
 
@@ -28,7 +29,7 @@ class ActionModule(ActionBase):
         if not args.get("host"):
             args["host"] = task_vars["inventory_hostname"]
         self._forget_earlier(dest, args["host"])
-        result.update(self._ask(args, task_vars))
+        result.update(self._look(args, task_vars))
         document = result.get("document")
         if not document:
             return result
@@ -40,10 +41,10 @@ class ActionModule(ActionBase):
                 raise AnsibleActionFail("dest: '%s' cannot be written on the controller: %s" % (dest, exc)) from exc
         return result
 
-    def _ask(self, args, task_vars):
+    def _look(self, args, task_vars):
         """Run the module. Whatever goes wrong is an answer with a reason: the play goes on to the other hosts."""
         try:
-            answer = self._execute_module(module_name="fleetops.pbs.preflight", module_args=args, task_vars=task_vars)
+            answer = self.run_long("fleetops.pbs.preflight", args, task_vars)
         except AnsibleConnectionFailure:
             raise
         except AnsibleError as exc:

@@ -142,7 +142,7 @@ options:
             type: str
             choices: [read-only, offline]
             required: true
-          message:
+          text:
             description: What people are told.
             type: str
       backing_device:
@@ -466,6 +466,7 @@ import platform
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec, datastore_spec
+from ansible_collections.fleetops.pbs.plugins.module_utils._long_run import job_spec, run_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, preflight
 
 
@@ -500,20 +501,22 @@ def main():
             state_dir=dict(type="path", default="/var/lib/proxmox-backup"),
             run_dir=dict(type="path", default="/run/proxmox-backup"),
             dest=dict(type="path"),
+            _job=job_spec(),
         ),
         supports_check_mode=True,
     )
     params = dict(module.params, host=module.params["host"] or platform.node())
-    try:
-        outcome = preflight(params, module.check_mode)
-    except ValueError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(
-        changed=outcome.changed,
-        document=outcome.document,
-        summary=outcome.document["summary"],
-        msg=in_one_line(outcome.document),
-    )
+
+    def work(report):
+        outcome = preflight(params, module.check_mode, report)
+        return dict(
+            changed=outcome.changed,
+            document=outcome.document,
+            summary=outcome.document["summary"],
+            msg=in_one_line(outcome.document),
+        )
+
+    run_module(module, work)
 
 
 if __name__ == "__main__":

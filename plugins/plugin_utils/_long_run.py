@@ -60,23 +60,18 @@ class LongRun:
             "directory": self.get_shell_option("async_dir", default="~/.ansible_async"),
             "patience": _PATIENCE,
         }
-        lost = None
-        try:
-            result = self._execute_module(
-                module_name=module_name, module_args=dict(module_args, _job=job), task_vars=task_vars
-            )
-        except AnsibleConnectionFailure as exc:
-            lost = exc
-            result = {"started": True, "progress": {}}
+        # A host that cannot be reached now is unreachable, as for any task; losing it later is another matter.
+        result = self._execute_module(
+            module_name=module_name, module_args=dict(module_args, _job=job), task_vars=task_vars
+        )
         if not result.get("started"):
             return self._clean(result)
-        if result.get("results_file"):
-            job["directory"] = result["results_file"].rpartition("/")[0]
+        job["directory"] = result["results_file"].rpartition("/")[0]
         watch = _Watch(self._display, host, len(task_vars.get("ansible_play_batch") or [host]))
         stall = float(module_args.get("stall") or 60.0)
-        return self._wait(job, task_vars, watch, stall, lost)
+        return self._wait(job, task_vars, watch, stall)
 
-    def _wait(self, job, task_vars, watch, stall, lost):
+    def _wait(self, job, task_vars, watch, stall):
         pauses = list(_FIRST_PAUSES)
         offline_since = None
         seen, seen_at = None, time.monotonic()
@@ -92,9 +87,6 @@ class LongRun:
                 continue
             offline_since = None
             if "progress" not in answer and answer.get("msg") == "could not find job":
-                # The connection was lost before there was a job.
-                if lost is not None:
-                    raise lost
                 return {"failed": True, "msg": "The host has forgotten the work that was begun on it (a restart?)."}
             if answer.get("finished") or "progress" not in answer:
                 self._ask(job, "cleanup", task_vars)
@@ -107,9 +99,6 @@ class LongRun:
             watch.show(progress)
 
     def _ask(self, job, mode, task_vars):
-        if job["directory"].startswith("~"):
-            # There was no answer that would have said it.
-            job["directory"] = self._remote_expand_user(job["directory"])
         return self._execute_module(
             module_name="ansible.legacy.async_status",
             module_args={"jid": job["id"], "mode": mode, "_async_dir": job["directory"]},
