@@ -153,7 +153,9 @@ EXAMPLES = r"""
 - name: Report what the preflight has found
   fleetops.pbs.report:
     documents: [results]
-    hosts: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, 'preflight_result'))) }}"
+    hosts: >-
+      {{ dict(ansible_play_hosts_all
+              | zip(ansible_play_hosts_all | map('extract', hostvars) | map(attribute='preflight_result', default={}))) }}
     dest: results/report
     waivers: "{{ preflight_waivers | default([]) }}"
   run_once: true

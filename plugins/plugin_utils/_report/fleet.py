@@ -176,7 +176,7 @@ class _Gathering:
             check_mode=document.get("check_mode") is True,
             place=item.place,
         )
-        findings = list(findings_of(name, document))
+        findings = list(findings_of(name, document, only_problems_in_words=True))
         self.controls.update(finding.control for finding in findings)
         count(host, findings)
         WaiverUse.note(host, findings, self.inputs.waivers)
@@ -206,4 +206,6 @@ class _Gathering:
             )
         host = Host(name=name, counts=Counts(), stores=[Store("", Counts())], reason=reason, seen=seen, last=last)
         count(host, [host.missing()])
+        # Why is more than the remedy, which is the same for all of them.
+        host.stores[0].first = "No document: %s" % (reason or "no reason is known")
         self.newest[name] = host

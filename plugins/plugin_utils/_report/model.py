@@ -176,21 +176,27 @@ class Host:
         }
 
 
-def findings_of(host: str, document: t.Mapping[str, t.Any]) -> t.Iterator[Finding]:
-    """The findings of a document that was checked, in its order."""
+def findings_of(
+    host: str, document: t.Mapping[str, t.Any], only_problems_in_words: bool = False
+) -> t.Iterator[Finding]:
+    """The findings of a document that was checked, in its order.
+
+    C(only_problems_in_words): leave out the texts of what is no problem, where they are only to be counted.
+    """
     for item in document["findings"]:
-        waiver = item["waiver"]
+        status, waiver, datastore = item["status"], item["waiver"], item["datastore"]
         if waiver is not None:
             waiver = {display(str(key)): display(str(value)) for key, value in waiver.items()}
-        datastore = item["datastore"]
+        in_words = status in PROBLEMS or not only_problems_in_words
+        remedy = item["remedy"]
         yield Finding(
             host,
             display(datastore) if datastore else "",
             display(item["control"]),
-            item["status"],
+            status,
             item["severity"],
-            display(item["message"]),
-            display(item["remedy"]),
+            display(item["message"]) if in_words else "",
+            display(remedy) if remedy and in_words else "",
             item["evidence"],
             waiver,
         )

@@ -37,6 +37,8 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import 
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 NOT_ASKED = "."
+_STATUS_INDEX = {name: number for number, name in enumerate(STATUS_ORDER)}
+_SEVERITY_INDEX = {name: number for number, name in enumerate(SEVERITIES)}
 _QUIET = ("pass", "skip")
 _PAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "page")
 _WORST_HOSTS = 12
@@ -149,8 +151,8 @@ class Html(Format):
             finding = item.finding
             place = places[finding.datastore]
             control = self._control_index[finding.control]
-            state = STATUS_ORDER.index(finding.status)
-            severity = SEVERITIES.index(finding.severity)
+            state = _STATUS_INDEX[finding.status]
+            severity = _SEVERITY_INDEX[finding.severity]
             cell = place * columns + control
             if state < ranks[cell]:
                 ranks[cell] = state

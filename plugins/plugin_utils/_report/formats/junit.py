@@ -10,12 +10,14 @@ C(fixed) pass, with a line of output. The properties of a suite have the exact c
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from xml.sax.saxutils import escape, quoteattr
 
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import control_of
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import FLEET, Format, HostPart, Item
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Counts
+
+_quoted = functools.lru_cache(64)(quoteattr)
 
 
 class JUnit(Format):
@@ -23,7 +25,7 @@ class JUnit(Format):
 
     def begin(self) -> None:
         counts = self.fleet.counts
-        self._titles = {control.id: control.title for control in self.fleet.controls}
+        self._names = {control.id: quoteattr("%s %s" % (control.id, control.title)) for control in self.fleet.controls}
         self._id = 0
         self.stream.write(
             '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -79,12 +81,8 @@ class JUnit(Format):
 
     def _case(self, suite: str, item: Item) -> str:
         finding = item.finding
-        title = self._titles.get(finding.control) or control_of(finding.control).title
-        where = "%s.%s" % (suite, finding.datastore) if finding.datastore else suite
-        begin = '<testcase classname=%s name=%s time="0">' % (
-            quoteattr(where),
-            quoteattr("%s %s" % (finding.control, title)),
-        )
+        where = _quoted("%s.%s" % (suite, finding.datastore) if finding.datastore else suite)
+        begin = '<testcase classname=%s name=%s time="0">' % (where, self._names[finding.control])
         status = finding.status
         if status == "pass":
             return begin[:-1] + "/>\n"

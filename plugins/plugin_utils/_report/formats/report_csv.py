@@ -28,12 +28,14 @@ COLUMNS = (
 
 # What a spreadsheet takes for the beginning of a formula, full-width forms too; the apostrophe makes text of it.
 _FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+_SUSPECT = _FORMULA | frozenset(" '")
 
 
 def cell(text: str) -> str:
     """The text as a cell that no spreadsheet computes."""
-    begin = text.lstrip(" '")[:1]
-    return "'" + text if begin in _FORMULA and begin else text
+    if text[:1] not in _SUSPECT:
+        return text
+    return "'" + text if text.lstrip(" '")[:1] in _FORMULA else text
 
 
 class ReportCsv(Format):
