@@ -18,6 +18,7 @@ from ansible_collections.fleetops.pbs.tests.support.findings import finding, val
 pytestmark = pytest.mark.root
 
 LOOK = "fleetops.pbs.preflight : Look at every datastore of this host"
+REPORT = "fleetops.pbs.preflight : Report what was found"
 FAIL = "fleetops.pbs.preflight : Fail the hosts that are not safe"
 
 # The machine that runs the tests is no well-kept server.
@@ -52,6 +53,11 @@ def declare(name, path):
     return {"pbs_datastores": [{"name": name, "path": os.fspath(path)}]}
 
 
+def all_results(run):
+    for host in run.stats:
+        yield from run.results(host)
+
+
 def document(directory, host):
     return valid(json.loads(Path(directory, f"{host}.json").read_text()))
 
@@ -79,6 +85,10 @@ def test_everybody_is_looked_at_and_only_the_unsafe_fail(fleet, whole_store, tmp
     assert "'not/absolute' is not an absolute path" in reasons["wrong"]
     assert run.result(LOOK, "nopbs")["msg"].startswith("No Proxmox Backup Server was found")
     results = tmp_path / "results"
+    report = next(result for name, result in all_results(run) if name == REPORT)
+    assert (report["totals"]["hosts"], report["totals"]["hosts_without_document"]) == (5, 2)
+    assert sorted(report["unsafe"]) == ["bad", "down", "wrong"]
+    assert (results / "report/report.html").exists()
     assert sorted(path.name for path in results.glob("*.json")) == ["bad.json", "good.json", "nopbs.json"]
     assert finding(document(results, "bad"), "PBS-ATIME-03", "tank")["status"] == "fail"
     assert finding(document(results, "good"), "PBS-ATIME-03", "tank")["status"] == "pass"
