@@ -17,7 +17,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import require_known
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import build
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Question, judge
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Question, judge, mark_fixed
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import parse_waivers
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.atime import inserts_marker
@@ -52,6 +52,7 @@ def preflight(params: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Op
     )
     host, stores = observe(plan, on_progress)
     findings = judge(host, stores, question)
+    mark_fixed(params.get("before") or [], findings)
     document = build(host, stores, findings, started, time.time(), check_mode)
     return Outcome(document, any(inserts_marker(store) for store in stores))
 

@@ -385,6 +385,12 @@ options:
     description: The directory of PBS's run-time files.
     type: path
     default: /run/proxmox-backup
+  before:
+    description:
+      - Findings of an earlier preflight of this host, from before a repair. What failed there and passes now is V(fixed).
+    type: list
+    elements: dict
+    default: []
   dest:
     description:
       - A directory on the controller. The document is written there as C(HOST.json), and the result then carries the
@@ -500,6 +506,7 @@ def main():
             config_dir=dict(type="path", default="/etc/proxmox-backup"),
             state_dir=dict(type="path", default="/var/lib/proxmox-backup"),
             run_dir=dict(type="path", default="/run/proxmox-backup"),
+            before=dict(type="list", elements="dict", default=[]),
             dest=dict(type="path"),
             _job=job_spec(),
         ),
