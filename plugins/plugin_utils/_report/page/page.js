@@ -345,16 +345,15 @@
     size() { this.box.style.height = (Math.max(3, this.lines.length) + 3) * this.HEIGHT + "px"; },
     layout() {
       this.lines = [];
-      const bad = (i) => { // the worst cell of a host
+      this.worst = this.worst || hosts.map((_, i) => { // the worst cell of each host
         let worst = 999;
         for (let c = firstRow[i] * COLUMNS; c < firstRow[i + 1] * COLUMNS; c++) if (cells[c] >= 0 && badness[cells[c]] < worst) worst = badness[cells[c]];
         return worst;
-      };
+      });
       let order = [];
       for (let i = 0; i < hosts.length; i++) if (hostShown[i]) order.push(i);
       if (state.order !== "host") {
-        const worst = new Map(order.map((i) => [i, bad(i)]));
-        order.sort((a, b) => worst.get(a) - worst.get(b) || a - b);
+        order.sort((a, b) => this.worst[a] - this.worst[b] || a - b);
       }
       for (const i of order) {
         this.lines.push([i, -1]);
@@ -375,8 +374,8 @@
     },
     render(force, all) {
       const top = this.box.scrollTop, height = this.box.clientHeight || 700;
-      const first = all ? 0 : Math.max(0, Math.floor(top / this.HEIGHT) - 8);
-      const last = all ? Math.min(this.lines.length, PRINTED_HOSTS) : Math.min(this.lines.length, Math.ceil((top + height) / this.HEIGHT) + 8);
+      const first = all ? 0 : Math.max(0, Math.floor(top / this.HEIGHT) - 4);
+      const last = all ? Math.min(this.lines.length, PRINTED_HOSTS) : Math.min(this.lines.length, Math.ceil((top + height) / this.HEIGHT) + 4);
       const window = first + "-" + last;
       if (!force && window === this.window) return;
       this.window = window;
@@ -432,8 +431,7 @@
           cell.className = "s-" + status + (matches ? " " + (value < PROBLEMS * SEVERITIES ? severity : "") : " faint");
           const text = visible(controls[c][0]) + " on " + name + ": " + fleet.words[status] + (value < PROBLEMS * SEVERITIES ? ", " + severity : "");
           cell.setAttribute("aria-label", text);
-          cell.title = text;
-          cell.append(make("i", "", SIGNS[status]));
+          cell.textContent = SIGNS[status];
         }
         element.append(cell);
         if (k === 0 && row < 0 && host[3]) { // no document, so nothing else to show than why
@@ -495,6 +493,10 @@
   };
   matrix.box.addEventListener("scroll", () => matrix.render(false), { passive: true });
   matrix.body.addEventListener("keydown", (event) => matrix.keys(event));
+  matrix.body.addEventListener("mouseover", (event) => { // a title for each cell from the start costs time
+    const cell = event.target.closest("td[data-line]");
+    if (cell && !cell.title) cell.title = cell.getAttribute("aria-label");
+  });
   matrix.body.addEventListener("click", (event) => {
     const cell = event.target.closest("td[data-line]");
     if (!cell) return;

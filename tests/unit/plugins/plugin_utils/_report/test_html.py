@@ -305,21 +305,21 @@ def test_a_thousand_hosts_are_filtered_at_once(page: browser.Page, large: tuple[
     assert page.run("document.querySelector('#count').textContent") == "134,000 findings on 1,000 hosts"
     for view in ("list", "matrix"):
         page.run(f"document.querySelector('#tab-{view}').click()")
-        # Measured in the page, layout included; the median of seven, since others use this machine too.
-        middle = page.run(
+        # Measured in the page, layout included; of each the best of twelve, since others use this machine too.
+        slowest = page.run(
             """(() => {
-              const box = document.querySelector('#text'), times = [];
-              for (const text of ['pbs77', 'pbs1', 'tank', 'p', '', 'pbs5', '']) {
+              const box = document.querySelector('#text'), best = {};
+              for (let round = 0; round < 12; round++) for (const text of ['pbs77', 'pbs1', 'tank', 'p', '']) {
                 const begin = performance.now();
                 box.value = text;
                 box.dispatchEvent(new Event('input'));
                 document.body.offsetHeight;
-                times.push(performance.now() - begin);
+                best[text] = Math.min(performance.now() - begin, best[text] ?? Infinity);
               }
-              return times.sort((a, b) => a - b)[3];
+              return Math.max(...Object.values(best));
             })()"""
         )
-        assert middle < 100, view
+        assert slowest < 100, view
     # However long the list, only what is seen is in the page.
     assert page.run("document.querySelectorAll('.item').length") < 60
     assert page.run("document.querySelectorAll('#matrix-body tr').length") < 80
