@@ -147,6 +147,4 @@ def test_a_variable_without_sense_is_named(fleet):
 def test_a_host_name_cannot_lead_out_of_the_results(fleet, tmp_path):
     fleet({"../escape": {}})
     assert not (tmp_path / "escape.json").exists()
-    assert [path.name for path in (tmp_path / "results").glob("*.json")] == ["..%2Fescape.json"] or [
-        path.name for path in (tmp_path / "results").iterdir()
-    ] == ["%2E.%2Fescape.json"]
+    assert [path.name for path in (tmp_path / "results").glob("*.json")] == ["%2E.%2Fescape.json"]
