@@ -22,6 +22,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 
 _TASK = re.compile(r"TASK (OK|WARNINGS: (?P<count>[0-9]+)|ERROR: (?P<error>.*))")
 _FAILED_TASK = re.compile(r"task failed \(status (?P<status>.*)\)")
+_PROGRESS = re.compile(r"Chunkstore create: [0-9]+%")
+"""Ninety-nine lines of a creation, which say nothing once it is over."""
 _LOCKED = "Unable to acquire lock"
 _CHANGED_MEANWHILE = "detected modified configuration"
 
@@ -181,7 +183,7 @@ def _read(answer: Answer) -> t.Tuple[str, Reply]:
 
     The first C(Error:) line counts, for a usage text follows it; and the last C(TASK) line, wherever it stands.
     """
-    log = [display(line) for line in answer.output.splitlines()]
+    log = [display(line) for line in answer.output.splitlines() if not _PROGRESS.fullmatch(line)]
     complaints = [display(line) for line in answer.errors.splitlines()]
     reply = Reply(log)
     task_error = ""

@@ -104,7 +104,7 @@ def test_an_empty_directory_becomes_a_datastore(host: FakeHost, disk: Disk) -> N
             *("--verify-new", "true"),
         ]
     ]
-    assert done["log"][-1] == "TASK OK"
+    assert done["log"] == ["Access time update check successful.", "TASK OK"]
     assert (path / ".chunks" / "ffff").is_dir()
 
 
@@ -228,6 +228,39 @@ def test_pbs_checks_by_itself_where_it_is_told_to(host: FakeHost, faultfs: Calla
     assert "Usage" not in message
     # What PBS has left behind is not taken away.
     assert (mount.path / ".chunks").is_dir()
+
+
+def test_a_removable_datastore(host: FakeHost) -> None:
+    """What is on a device that is not mounted, only the user knows."""
+    uuid = "0a1b2c3d-0000-4000-8000-000000000001"
+    action = datastore(host, name="usb1", path="backups/usb1", backing_device=uuid, gc_on_unmount=True)
+    assert action(True)["commands"] == [
+        [
+            *(str(host.manager), "datastore", "create", "usb1", "backups/usb1"),
+            *("--gc-on-unmount", "true", "--backing-device", uuid),
+        ]
+    ]
+    action = datastore(host, name="usb1", path="backups/usb1", backing_device=uuid, reuse=True)
+    assert action(True)["commands"][0][-2:] == ["--reuse-datastore", "true"]
+    action = datastore(host, name="usb1", path="/backups", backing_device=uuid)
+    assert "relative to the device" in refusal(action)
+    configure(host, f"datastore: usb1\n\tbacking-device {uuid}\n\tpath backups/usb1\n")
+    assert datastore(host, name="usb1", path="backups/usb1/", backing_device=uuid)(True)["changed"] is False
+    assert datastore(host, name="usb1", gc_on_unmount=True)(True)["changed"] is True
+
+
+def test_a_bucket(host: FakeHost) -> None:
+    backend = {"type": "s3", "client": "ep1", "bucket": "bkt", "max_cache_size": "64GiB"}
+    action = datastore(host, name="cold", path="/var/cache/cold", backend=backend, overwrite_in_use=True)
+    assert action(True)["commands"][0][5:] == [
+        *("--backend", "s3,bucket=bkt,client=ep1,max-cache-size=68719476736"),
+        *("--overwrite-in-use", "true"),
+    ]
+    configure(
+        host,
+        "datastore: cold\n\tbackend type=s3,client=ep1,bucket=bkt,max-cache-size=64GiB\n\tpath /var/cache/cold\n",
+    )
+    assert action(True)["changed"] is False
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
