@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - fleetops.pbs.attributes
   - fleetops.pbs.attributes.action
   - fleetops.pbs.account
+  - fleetops.pbs.long_run
 attributes:
   check_mode:
     support: full
