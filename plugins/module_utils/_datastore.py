@@ -250,7 +250,12 @@ def _create(request: _Request, configuration: Configuration, manager: Manager, o
         manager.require_daemons(request.name)
         if not request.check_mode:
             _complete(request, account, outcome)
-    outcome.log = manager.change(arguments, task=True).log
+    try:
+        outcome.log = manager.change(arguments, task=True).log
+    except ManagerError as exc:
+        # PBS may do what it has refused for its lock: what was asked a second time is there already then.
+        if _EXISTS not in exc.said or not _is_there(request):
+            raise
     outcome.changed = True
     outcome.action = action
     outcome.message = _CREATED[action, request.check_mode] % (request.name, display(request.path))
@@ -258,6 +263,12 @@ def _create(request: _Request, configuration: Configuration, manager: Manager, o
         _verify(request, outcome)
 
 
+def _is_there(request: _Request) -> bool:
+    section = read_configuration(request.options["config_dir"], DATASTORES).sections.get(request.name)
+    return section is not None and os.path.normpath(section.text("path")) == os.path.normpath(request.path)
+
+
+_EXISTS = "already exists"
 _CREATED = {
     (_creation.CREATE, False): "Datastore '%s' was created at %s.",
     (_creation.CREATE, True): "Datastore '%s' would be created at %s.",

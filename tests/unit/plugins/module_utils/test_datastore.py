@@ -447,6 +447,20 @@ def test_somebody_else_changes_it_meanwhile(tank: FakeHost) -> None:
     assert tank.config() == "datastore: tank\n\tcomment ours\n\tpath /mnt/tank\n\tverify-new true\n"
 
 
+def test_pbs_does_what_it_has_refused(host: FakeHost, disk: Disk) -> None:
+    """It says that it did not get its lock, and does it all the same; as was seen of an update."""
+    host.configure(prefixes=16)
+    once, lock = f"{host.root}/once", "Error: Unable to acquire lock"
+    command = host.manager.read_text().splitlines()[1].removeprefix("exec ")
+    host.manager.write_text(
+        f'#!/bin/sh\nif [ "$2" = create ] && ! [ -e {once} ]; then touch {once}; {command} > /dev/null; '
+        f"echo '{lock}' >&2; exit 255; fi\nexec {command}\n"
+    )
+    done = datastore(host, name="tank", path=str(disk()), comment="x")(False)
+    assert (done["changed"], done["datastore"]["comment"]) == (True, "x")
+    assert len(done["commands"]) == 1
+
+
 # --- removing ---------------------------------------------------------------------------------------------------------
 
 
