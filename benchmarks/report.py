@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measures what a report of a large fleet costs: all formats, in a process of its own.
 
-usage: PYTHONPATH=.collections benchmarks/report.py [--hosts 1000] [--stores 4] [--keep DIRECTORY]
+usage: PYTHONPATH=.collections python benchmarks/report.py [--hosts 1000] [--stores 4] [--keep DIRECTORY]
 """
 
 from __future__ import annotations

@@ -29,8 +29,13 @@ attributes:
       - A report is not worth a diff.
   idempotent:
     support: full
+  platform:
+    platforms: posix
+    support: full
   action:
     support: full
+    details:
+      - It is an action and nothing else; the hosts need neither Python nor a connection.
 extends_documentation_fragment:
   - fleetops.pbs.attributes
   - fleetops.pbs.attributes.action

@@ -260,14 +260,14 @@ def _wrong_in_finding(item: t.Any) -> str:
         message, remedy, evidence, waiver = item["message"], item["remedy"], item["evidence"], item["waiver"]
     except (TypeError, KeyError) as exc:
         return "%s is missing" % exc if isinstance(exc, KeyError) else "it is no object"
-    if not (type(control) is str and type(message) is str and type(remedy) is str and control):
+    if not (isinstance(control, str) and isinstance(message, str) and isinstance(remedy, str) and control):
         return "'control', 'message' or 'remedy' is no text"
-    if datastore is not None and not (type(datastore) is str and datastore):
+    if datastore is not None and not (isinstance(datastore, str) and datastore):
         return "'datastore' is neither null nor a name"
-    if type(status) is not str or status not in _STATUSES:
+    if not isinstance(status, str) or status not in _STATUSES:
         return "there is no status %r" % (status,)
-    if type(severity) is not str or severity not in _SEVERITIES:
+    if not isinstance(severity, str) or severity not in _SEVERITIES:
         return "there is no severity %r" % (severity,)
-    if type(evidence) is not dict or not (waiver is None or type(waiver) is dict):
+    if not isinstance(evidence, dict) or not (waiver is None or isinstance(waiver, dict)):
         return "'evidence' or 'waiver' is no object"
     return ""

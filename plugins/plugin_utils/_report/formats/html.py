@@ -257,7 +257,7 @@ def _glance(context: Context) -> t.Dict[str, str]:
         for name in STATUS_ORDER
     )
     total = len(fleet.hosts) or 1
-    bar = "".join(
+    states_bar = "".join(
         '<rect class="s-%s" x="%.3f" width="%.3f" height="10"/>' % (state, 100 * before / total, 100 * number / total)
         for state, before, number in _running(states)
         if number
@@ -274,7 +274,7 @@ def _glance(context: Context) -> t.Dict[str, str]:
         "DATASTORES": _many(fleet.totals()["datastores"], "datastore"),
         "FINDINGS": _many(counts.total, "finding"),
         "TILES": tiles,
-        "BAR": bar,
+        "BAR": states_bar,
         "LEGEND": legend or "<li>There is no host in this report.</li>",
     }
 

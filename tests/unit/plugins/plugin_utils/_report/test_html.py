@@ -62,7 +62,9 @@ def test_the_page_asks_for_nothing_and_allows_nothing(tmp_path: Path) -> None:
         assert f"{name} 'sha256-{digest}';" in policy
     assert policy.startswith("default-src 'none';")
     assert "unsafe" not in policy
-    addresses = re.findall(r"""(?:src|href)=["']?([^"'>]*)""", re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL))
+    addresses = re.findall(
+        r"""(?:src|href)=["']?([^"'>]*)""", re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    )
     assert addresses
     assert all(address.startswith("#") for address in addresses)
 
@@ -233,7 +235,10 @@ def test_every_sign_has_words(page: browser.Page, tmp_path: Path) -> None:
     assert page.run(
         "[...document.querySelectorAll('#matrix td[data-line]')].every((cell) => cell.getAttribute('aria-label'))"
     )
-    unnamed = "[...document.querySelectorAll('button, input, select')].filter((e) => !(e.textContent.trim() || e.labels?.length || e.getAttribute('aria-label')))"
+    unnamed = (
+        "[...document.querySelectorAll('button, input, select')]"
+        ".filter((e) => !(e.textContent.trim() || e.labels?.length || e.getAttribute('aria-label')))"
+    )
     assert page.run(f"{unnamed}.length") == 0
     assert page.run("document.documentElement.lang") == "en"
 
@@ -254,8 +259,15 @@ def test_texts_stand_out_and_nothing_sticks_out(page: browser.Page, tmp_path: Pa
           const channel = (v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
           const light = ([r, g, b]) => .2126 * channel(r) + .7152 * channel(g) + .0722 * channel(b);
           const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
-          const behind = (e) => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
-          return Math.min(...[...document.querySelectorAll('.pill, .tile b, .tile span, .chips button, .sub, .text, th, td, p')].map((e) => {
+          const behind = (e) => {
+            for (; e; e = e.parentElement) {
+              const colour = rgb(getComputedStyle(e).backgroundColor);
+              if (colour.length < 4 || colour[3] > 0) return colour;
+            }
+            return [255, 255, 255];
+          };
+          const kinds = '.pill, .tile b, .tile span, .chips button, .sub, .text, th, td, p';
+          return Math.min(...[...document.querySelectorAll(kinds)].map((e) => {
             const [a, b] = [light(rgb(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
             return (a + .05) / (b + .05);
           }));

@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make the pictures of the report in docs/images, of a fleet that does not exist, with Chromium.
 
-usage: PYTHONPATH=.collections scripts/picture_report [DIRECTORY]
+usage: PYTHONPATH=.collections python scripts/picture_report.py [DIRECTORY]
 """
 
 from __future__ import annotations
