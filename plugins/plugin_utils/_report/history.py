@@ -66,14 +66,20 @@ class History:
     def __init__(self, path: str) -> None:
         self.path = path
         try:
-            directory = os.path.dirname(os.path.abspath(path))
-            os.makedirs(directory, exist_ok=True)
+            os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o640))
             self._db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
-            self._db.execute("BEGIN IMMEDIATE")
-            self._prepare()
         except (sqlite3.Error, OSError) as exc:
             raise HistoryError("the history '%s' cannot be used: %s" % (path, exc)) from exc
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._prepare()
+        except sqlite3.Error as exc:
+            self._db.close()
+            raise HistoryError("the history '%s' cannot be used: %s" % (path, exc)) from exc
+        except HistoryError:
+            self._db.close()
+            raise
 
     def _prepare(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()

@@ -11,6 +11,7 @@ import dataclasses
 import filecmp
 import functools
 import os
+import sqlite3
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._version import VERSION
@@ -97,37 +98,33 @@ def make(order: Order, now: float, write: bool = True) -> Report:
         os.makedirs(order.dest, exist_ok=True)
     except OSError as exc:
         raise ReportError("the directory '%s' cannot be made: %s" % (order.dest, exc.strerror)) from exc
-    with _opened_history(order, report) as history:
-        if history is not None:
-            history.start(fleet, order.history_days)
-            trend = history.trend()
-            context = dataclasses.replace(
-                context, trend=trend, fixed=functools.partial(_recently_fixed, history, trend)
-            )
-        try:
-            report.changed = _write(context, order, history)
-        except OSError as exc:
-            raise ReportError("the report cannot be written to '%s': %s" % (order.dest, exc.strerror or exc)) from exc
-        if history is not None:
-            history.keep()
+    try:
+        report.changed = _write_remembering(context, order, report)
+    except HistoryError as exc:
+        report.history = ""
+        report.warnings.append("%s. The report has neither trend nor times of first sight." % exc)
+        report.changed = _write(context, order, None)
     return report
 
 
-@contextlib.contextmanager
-def _opened_history(order: Order, report: Report) -> t.Iterator[t.Optional[History]]:
+def _write_remembering(context: Context, order: Order, report: Report) -> t.List[str]:
+    """Write with the history, if there shall be one. Raises C(HistoryError); what was entered is forgotten then."""
     path = os.path.join(order.dest, HISTORY) if order.history is None else order.history
-    history = None
-    if path:
-        try:
-            history = History(path)
-            report.history = path
-        except HistoryError as exc:
-            report.warnings.append("%s. The report has neither trend nor times of first sight." % exc)
+    if not path:
+        return _write(context, order, None)
+    history = History(path)
     try:
-        yield history
+        history.start(context.fleet, order.history_days)
+        trend = history.trend()
+        fixed = functools.partial(_recently_fixed, history, trend)
+        changed = _write(dataclasses.replace(context, trend=trend, fixed=fixed), order, history)
+        history.keep()
+    except sqlite3.Error as exc:
+        raise HistoryError("the history '%s' cannot be written: %s" % (path, exc)) from exc
     finally:
-        if history is not None:
-            history.drop()
+        history.drop()
+    report.history = path
+    return changed
 
 
 def _recently_fixed(history: History, trend: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[t.Dict[str, str]]:
@@ -139,13 +136,18 @@ def _recently_fixed(history: History, trend: t.Sequence[t.Mapping[str, t.Any]]) 
 
 
 def _write(context: Context, order: Order, history: t.Optional[History]) -> t.List[str]:
-    with contextlib.ExitStack() as stack:
-        files = [
-            stack.enter_context(_NewFile(os.path.join(order.dest, name), FORMATS[name].mode)) for name in order.formats
-        ]
-        formats = [FORMATS[file.name](file.stream, context) for file in files]
-        _pass(context.fleet, formats, history)
-        return [file.name for file in files if file.finish()]
+    """All formats or none of them; the names of those that changed."""
+    try:
+        with contextlib.ExitStack() as stack:
+            files = [
+                stack.enter_context(_NewFile(os.path.join(order.dest, name), FORMATS[name].mode))
+                for name in order.formats
+            ]
+            formats = [FORMATS[file.name](file.stream, context) for file in files]
+            _pass(context.fleet, formats, history)
+            return [file.name for file in files if file.finish()]
+    except OSError as exc:
+        raise ReportError("the report cannot be written to '%s': %s" % (order.dest, exc.strerror or exc)) from exc
 
 
 def _pass(fleet: Fleet, formats: t.Sequence[Format], history: t.Optional[History]) -> None:

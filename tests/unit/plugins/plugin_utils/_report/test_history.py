@@ -144,3 +144,23 @@ def test_a_report_that_fails_is_not_remembered(tmp_path: Path, monkeypatch: pyte
     monkeypatch.undo()
     assert entries(tmp_path) == [("2026-11-20", "2026-11-20", None)]
     assert [path.name for path in (tmp_path / "out").iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_a_history_that_breaks_meanwhile_costs_the_trend_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.history import History
+
+    day(tmp_path, 0, "fail")
+
+    def full(*_args: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    for method in ("note", "keep"):
+        monkeypatch.setattr(History, method, full)
+        report = day(tmp_path, 1, "pass")
+        monkeypatch.undo()
+        (warning,) = report.warnings
+        assert "cannot be written: database or disk is full" in warning
+        assert report.history == ""
+        assert runs(report) == []
+        assert report.fleet.counts["pass"] == 1
+    assert entries(tmp_path) == [("2026-11-20", "2026-11-20", None)]
