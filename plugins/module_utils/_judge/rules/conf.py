@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os.path
+import shlex
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences
@@ -218,7 +219,7 @@ def whole(case: Case) -> Verdict:
             foreign=found.foreign,
             **evidence,
         )
-    return _half_made(found, evidence)
+    return _half_made(case, found, evidence)
 
 
 def _hidden(case: Case, evidence: Evidence) -> Verdict:
@@ -235,11 +236,15 @@ def _hidden(case: Case, evidence: Evidence) -> Verdict:
     )
 
 
-def _half_made(found: SkeletonFacts, evidence: Evidence) -> Verdict:
+def _half_made(case: Case, found: SkeletonFacts, evidence: Evidence) -> Verdict:
+    account, path = case.host.account, shlex.quote(case.the_store.path)
+    # A datastore that PBS has in its configuration is in use, and nothing of ours completes it.
+    known = case.the_store.configured is not None
+    provision = "" if known else "The `provision` playbook completes it, then PBS can reuse it; "
     if found.prefixes == PREFIXES:
         return warned(
             ".lock is missing; PBS makes it again when it opens the datastore, and refuses a reuse without it.",
-            "The `provision` playbook completes it.",
+            provision + "by hand: install -o %s -g %s -m 0644 /dev/null %s/.lock" % (account.user, account.group, path),
             severity="low",
             **evidence,
         )
@@ -251,7 +256,8 @@ def _half_made(found: SkeletonFacts, evidence: Evidence) -> Verdict:
             ", ".join(found.missing[:4]),
             ", …" if absent > 4 else "",
         ),
-        "The `provision` playbook completes it, then it can be reused; by hand: mkdir -m 0750 and chown backup:backup each.",
+        provision
+        + "by hand, below %s/.chunks: mkdir -m 0750 each, and chown %s:%s." % (path, account.user, account.group),
         **evidence,
     )
 

@@ -199,11 +199,19 @@ EXAMPLES = [
         "fail",
         half_made(2, "0a3f", "fde6"),
         "half-made: 2 prefix directories are missing (0a3f, fde6).",
-        ["`provision`", "mkdir -m 0750"],
+        ["by hand, below /mnt/datastore/tank/.chunks", "mkdir -m 0750"],
+        "high",
+    ),
+    Example(
+        "PBS-CONF-06",
+        "fail",
+        {**half_made(1, "ffff"), "configured": None},
+        "1 prefix directory is missing (ffff)",
+        "`provision`",
         "high",
     ),
     Example("PBS-CONF-06", "fail", half_made(5, "0000", "0001", "0002", "0003", "0004"), "(0000, 0001, 0002, 0003, …)"),
-    Example("PBS-CONF-06", "warn", half_made(0), ".lock is missing", "`provision`", "low"),
+    Example("PBS-CONF-06", "warn", half_made(0), ".lock is missing", "install -o backup -g backup -m 0644", "low"),
     # A hidden name: PBS before 3.4.1 marks nothing there.
     Example("PBS-CONF-06", "pass", {"path": "/mnt/.tank"}, "4.2.0-1"),
     Example(
