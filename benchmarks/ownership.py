@@ -271,7 +271,7 @@ def preamble(arguments: Sequence[str]) -> str:
             "so more than 1 is slower. `ansible.builtin.file` is measured once. Memory is the peak of the proportional set",
             "sizes of all processes together, Python's own included.",
             "",
-            f"- {len(os.sched_getaffinity(0))} processors, Linux {platform.release()}, Python {platform.python_version()}",
+            f"- {len(os.sched_getaffinity(0))} processors, Linux {'.'.join(platform.release().split('.')[:2])}, Python {platform.python_version()}",
             f"- load average before the run: {os.getloadavg()[0]:.1f}; two processes feel other work more than one does",
             f"- {first_line('find', '--version')}; {first_line('chown', '--version')}",
             "- The repair looks at each change again and holds every file by a descriptor, which `chown -R` does not.",
