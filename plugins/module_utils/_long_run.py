@@ -95,7 +95,7 @@ class Job:
                 os._exit(0)
         os.close(writer)
         # The end of the work closes the pipe, however it comes about.
-        done, _, _ = select.select([reader], [], [], self._patience)
+        done, _writable, _exceptional = select.select([reader], [], [], self._patience)
         os.close(reader)
         if not done:
             return dict(self._read(), results_file=self._path)

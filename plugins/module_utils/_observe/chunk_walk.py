@@ -90,7 +90,8 @@ class ChunkWalk:
         return {
             "prefixes": self._visited,
             "files": self._chunks.seen(),
-            "wrong": sum(visitor.wrong() for visitor in {self._chunks, self._skeleton}),
+            # One and the same visitor may look at both.
+            "wrong": sum(visitor.wrong() for visitor in dict.fromkeys((self._chunks, self._skeleton))),
         }
 
     def walk(self, numbers: t.Iterable[int], listed: t.Container[int]) -> None:
