@@ -10,6 +10,7 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import waivers_spec
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import parse_waivers
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.absence import reason_of
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Inputs
@@ -29,23 +30,12 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _validated, args = self.validate_argument_spec(
             argument_spec=dict(
+                waivers_spec(),
                 documents=dict(type="list", elements="path", default=[]),
                 merge=dict(type="list", elements="path", default=[]),
                 hosts=dict(type="dict", default={}),
                 formats=dict(type="list", elements="str", choices=list(FORMATS), default=list(FORMATS)),
                 dest=dict(type="path", required=True),
-                waivers=dict(
-                    type="list",
-                    elements="dict",
-                    default=[],
-                    options=dict(
-                        control=dict(type="str", required=True),
-                        host=dict(type="str", default="*"),
-                        datastore=dict(type="str", default="*"),
-                        justification=dict(type="str", required=True),
-                        until=dict(type="str", required=True),
-                    ),
-                ),
                 partial=dict(type="bool", default=False),
                 history=dict(type="path"),
                 history_days=dict(type="int", default=365),

@@ -149,6 +149,24 @@ def datastore_spec() -> Spec:
     }
 
 
+def waivers_spec() -> Spec:
+    """What somebody has decided to accept."""
+    return {
+        "waivers": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "control": {"type": "str", "required": True},
+                "host": {"type": "str", "default": "*"},
+                "datastore": {"type": "str", "default": "*"},
+                "justification": {"type": "str", "required": True},
+                "until": {"type": "str", "required": True},
+            },
+        }
+    }
+
+
 def check_path(path: str, option: str) -> str:
     """An absolute path below C(/), as PBS wants a datastore's; returned normalised. Raises C(OptionError)."""
     if not path.startswith("/"):

@@ -472,7 +472,7 @@ import platform
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec, datastore_spec
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec, datastore_spec, waivers_spec
 from ansible_collections.fleetops.pbs.plugins.module_utils._long_run import job_spec, run_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, preflight
 
@@ -480,7 +480,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            account_spec(),
+            dict(account_spec(), **waivers_spec()),
             host=dict(type="str"),
             datastores=dict(type="list", elements="dict", options=datastore_spec()),
             probe=dict(type="str", choices=["private", "marker", "none"], default="private"),
@@ -492,18 +492,6 @@ def main():
             stall=dict(type="float", default=60),
             controls=dict(type="list", elements="str", default=[]),
             policy=dict(type="dict", default={}),
-            waivers=dict(
-                type="list",
-                elements="dict",
-                default=[],
-                options=dict(
-                    control=dict(type="str", required=True),
-                    host=dict(type="str", default="*"),
-                    datastore=dict(type="str", default="*"),
-                    justification=dict(type="str", required=True),
-                    until=dict(type="str", required=True),
-                ),
-            ),
             config_dir=dict(type="path", default="/etc/proxmox-backup"),
             state_dir=dict(type="path", default="/var/lib/proxmox-backup"),
             run_dir=dict(type="path", default="/run/proxmox-backup"),
