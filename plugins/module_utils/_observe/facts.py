@@ -158,6 +158,8 @@ class HostFacts:
     config_dir: ConfigDirFacts
     old_locking: t.Optional[bool]
     id_map: IdMapFacts
+    container: str = ""
+    """The kind of container that this host is (C(lxc), C(systemd-nspawn), …), as systemd has noted it; empty for none."""
 
 
 # --- configuration ----------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ def observe_host(
     proc: str = "/proc",
     manager: str = version.MANAGER,
     systemd_dir: str = "/run/systemd/system",
+    container_file: str = "/run/systemd/container",
 ) -> HostFacts:
     """Put together what is known of this host. Nothing here blocks for longer than two commands may take (20 s)."""
     systemd = os.path.isdir(systemd_dir)
@@ -47,7 +48,17 @@ def observe_host(
         config_dir=config_dir,
         old_locking=old_locking(run_dir),
         id_map=observe_id_map(proc),
+        container=container_kind(container_file),
     )
+
+
+def container_kind(path: str) -> str:
+    """What systemd wrote down at its start about the container that it runs in; empty where it runs in none."""
+    try:
+        with open(path, "rb") as file:
+            return display(file.read(64).strip())
+    except OSError:
+        return ""
 
 
 def old_locking(run_dir: str) -> t.Optional[bool]:

@@ -194,6 +194,14 @@ def persistent(case: Case) -> Verdict:
             "Copy what is needed while it is still mounted (cp -a), then make the directory and the mount anew.",
             **evidence,
         )
+    if not entries and case.host.container:
+        return warned(
+            "%s is mounted from outside of this container (%s); whether it comes back is decided there."
+            % (mount.mount_point, case.host.container),
+            "Look at the container's configuration on the outer host (a mount point of LXC, a bind of systemd-nspawn).",
+            severity="low",
+            **evidence,
+        )
     if not entries:
         return failed(
             "Nothing mounts %s at boot: no line in /etc/fstab, no .mount unit, no ZFS dataset." % mount.mount_point,
@@ -588,6 +596,8 @@ def unit_order(case: Case) -> Verdict:
         return skipped("The root filesystem is always there first.")
     if store.configured is not None and store.configured.backing_device:
         return skipped("PBS mounts removable datastores itself.")
+    if case.host.container and store.persistent is not None and not _own_persistent(case, mount):
+        return skipped("It is mounted from outside of this container before anything starts here.")
     orders = store.unit_order
     if not orders:
         return unknown("The order of the units could not be found out.")

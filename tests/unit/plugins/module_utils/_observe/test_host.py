@@ -13,7 +13,11 @@ from pathlib import Path
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import facts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import ConfigDirFacts, HostFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import observe_host, old_locking
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import (
+    container_kind,
+    observe_host,
+    old_locking,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.program import Answer
 
 
@@ -65,3 +69,13 @@ def test_old_locking(tmp_path: Path) -> None:
     assert old_locking(str(tmp_path)) is True
     assert old_locking(str(tmp_path / "missing")) is False
     assert old_locking(str(tmp_path / ("x" * 300))) is None
+
+
+def test_the_kind_of_container_is_what_systemd_noted(tmp_path: Path) -> None:
+    note = tmp_path / "container"
+    assert container_kind(str(note)) == ""
+    note.write_bytes(b"lxc\n")
+    assert container_kind(str(note)) == "lxc"
+    note.write_bytes(b"\xff\x1b[31m" + b"x" * 1000)
+    assert container_kind(str(note)).isprintable()
+    assert len(container_kind(str(note))) < 100

@@ -123,6 +123,17 @@ EXAMPLES = [
         "high",
     ),
     Example("PBS-MOUNT-02", "fail", {"persistent.0.where": "/mnt/elsewhere"}, "Nothing mounts %s" % TANK),
+    # The outer host makes the mounts of a container; inside, nothing knows of them.
+    Example(
+        "PBS-MOUNT-02",
+        "warn",
+        {"persistent": [], "host.container": "lxc"},
+        "mounted from outside of this container (lxc)",
+        "outer host",
+        "low",
+    ),
+    Example("PBS-MOUNT-02", "pass", {"host.container": "lxc"}, "(fstab: /etc/fstab)"),
+    Example("PBS-MOUNT-11", "skip", {"persistent": [], "host.container": "lxc"}, "from outside of this container"),
     *(
         Example(
             "PBS-MOUNT-02",
