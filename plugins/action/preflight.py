@@ -33,6 +33,8 @@ class ActionModule(LongRun, ActionBase):
         document = result.get("document")
         if not document:
             return result
+        # Whose it is we know; a host that says otherwise must not take the place of another.
+        document["host"] = args["host"]
         self._display.display(summary(document, result["msg"], self._display.columns, self._paint))
         if dest:
             try:

@@ -1,0 +1,50 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action around the module: whose document it is that gets written."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from ansible_collections.fleetops.pbs.plugins.action.preflight import ActionModule
+
+SUMMARY = {"fail": 0, "warn": 0, "unknown": 0, "pass": 0, "skip": 0, "waived": 0, "fixed": 0}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run the action with a module that answers as given."""
+
+    def act(answer):
+        task = SimpleNamespace(
+            args={"dest": str(tmp_path / "results")}, async_val=0, check_mode=False, action="x", diff=False
+        )
+        connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/none"))
+        action = ActionModule(task, connection, SimpleNamespace(), None, None, None)
+        monkeypatch.setattr(ActionModule, "run_long", lambda *_args: answer)
+        monkeypatch.setattr(action, "_remove_tmp_path", lambda *_args, **_kwargs: None, raising=False)
+        return action.run(None, {"inventory_hostname": "pbs1"})
+
+    return act
+
+
+def answer(host):
+    return {"document": {"host": host, "findings": [], "datastores": [], "summary": SUMMARY}, "msg": "all is well"}
+
+
+@pytest.mark.parametrize("claimed", ["pbs1", "pbs2", "../pbs2"])
+def test_a_host_cannot_write_in_the_name_of_another(run, tmp_path, claimed):
+    result = run(answer(claimed))
+    assert result["dest"] == str(tmp_path / "results/pbs1.json")
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["pbs1.json"]
+    assert json.loads((tmp_path / "results/pbs1.json").read_text(encoding="utf-8"))["host"] == "pbs1"
+
+
+def test_an_answer_without_a_document_is_handed_on_as_it_is(run, tmp_path):
+    result = run({"failed": True, "msg": "no room", "module_stderr": "sh: 1: cannot create temp file\n"})
+    assert result["msg"] == "no room: sh: 1: cannot create temp file"
+    assert not (tmp_path / "results").exists()
