@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetops.pbs.tests.support.machine import is_capable
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -107,7 +105,3 @@ def test_as_an_ordinary_user_it_shows_what_it_can_and_says_what_it_cannot(checko
     assert "left out" in done.stderr
     assert "pbs2: a datastore whose creation stopped half way -> PBS-CONF-06" in done.stderr
     assert "pbs3: a chunk that the daemon may not read -> PBS-OWNER-04" in done.stderr
-
-
-def test_this_machine_is_asked_for_root_only_where_that_is_needed():
-    assert is_capable() == (os.geteuid() == 0)

@@ -24,7 +24,6 @@ STATX_BASIC_STATS = 0x7FF
 STATX_BTIME = 0x800
 STATX_ATTR_IMMUTABLE = 0x10
 STATX_ATTR_APPEND = 0x20
-STATX_ATTR_MOUNT_ROOT = 0x2000
 
 # The head of struct statx, which ends with stx_dev_minor: the layout is part of the kernel's ABI.
 _LAYOUT = struct.Struct("=IIQIIIHHQQQQ" + "qIi" * 4 + "IIII")
