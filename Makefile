@@ -79,7 +79,7 @@ build: venv ## the artefact that users install, in build/
 
 .PHONY: lock
 lock: venv ## bring the lock files of requirements/ up to the newest versions
-	cd requirements && for name in controller demo test; do \
+	cd requirements && for name in controller demo test molecule fuzz; do \
 		uv pip compile -q --universal --upgrade --python-version 3.11 --no-emit-index-url \
 			--custom-compile-command 'make lock' --output-file $$name.txt $$name.in > /dev/null || exit 1; \
 	done
