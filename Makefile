@@ -47,6 +47,10 @@ unit: venv ## unit tests (ARGS="-k word")
 integration: venv ## tests of roles, playbooks and the make targets (ARGS="-k word")
 	pytest tests/integration $(ARGS)
 
+.PHONY: reliability
+reliability: venv ## every attack and fault at full length, into docs/reliability.md (ARGS="-k word")
+	python scripts/reliability.py $(ARGS)
+
 .PHONY: lint
 lint: venv ## style and form of every file
 	scripts/lint

@@ -1,0 +1,78 @@
+#!/usr/bin/env python
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the campaigns of tests/reliability at full length, and write what came of them into docs/reliability.md.
+
+usage: make reliability [ARGS="-k word"]     called with the environment of make; arguments go to pytest.
+With a choice of campaigns only their rows are renewed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs/reliability.md"
+BEGIN = "<!-- campaigns: written by make reliability -->"
+END = "<!-- end of campaigns -->"
+HEAD = "| what is done | what holds | tried | what happened | again with |\n|---|---|---|---|---|"
+COMMAND = '`make reliability ARGS="-k {}"`'
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+
+
+def old_rows(text: str) -> dict[tuple[str, str], str]:
+    """The lines of the table that is there, by section and command."""
+    rows: dict[tuple[str, str], str] = {}
+    section = ""
+    for line in text.splitlines():
+        if line.startswith("### "):
+            section = line.removeprefix("### ")
+        elif line.startswith("| ") and not line.startswith("| what is done"):
+            rows[section, cells(line)[-1]] = line
+    return rows
+
+
+def new_row(row: dict) -> str:
+    happened = "; ".join(f"{outcome}: {times:,}" for outcome, times in row["outcomes"].items())
+    texts = [row["attack"], row["promise"], f"{row['tried']:,}", happened, COMMAND.format(row["test"])]
+    return "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in texts) + " |"
+
+
+def page(text: str, results: list[dict], whole: bool) -> str:
+    """The page with the rows of these results; those of other campaigns stay unless this was the whole."""
+    before, rest = text.split(BEGIN)
+    table, after = rest.split(END)
+    rows = {} if whole else old_rows(table)
+    rows.update({(row["section"], COMMAND.format(row["test"])): new_row(row) for row in results})
+    parts = [
+        f"### {section}\n\n{HEAD}\n" + "\n".join(line for (other, _), line in rows.items() if other == section)
+        for section in sorted({section for section, _ in rows})
+    ]
+    return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"
+
+
+def main(arguments: list[str]) -> int:
+    with tempfile.TemporaryDirectory() as scratch:
+        results = Path(scratch) / "results.jsonl"
+        results.touch()
+        environment = {**os.environ, "RELIABILITY": "thorough", "RELIABILITY_RESULTS": os.fspath(results)}
+        command = ["pytest", "--timeout=3600", "tests/reliability", *arguments]
+        status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+        rows = [json.loads(line) for line in results.read_text().splitlines()]
+    if rows and (status == 0 or arguments):
+        PAGE.write_text(page(PAGE.read_text(), rows, whole=not arguments))
+        print(f"{len(rows)} campaigns: docs/reliability.md")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
