@@ -56,7 +56,7 @@ class Campaign:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> t.Generator[None, t.Any, t.Any]:
+def pytest_runtest_makereport(item: pytest.Item) -> t.Generator[None, t.Any, t.Any]:
     report = yield
     if report.when == "call":
         item.stash[_PASSED] = report.passed
