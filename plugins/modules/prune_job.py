@@ -19,6 +19,7 @@ requirements:
 extends_documentation_fragment:
   - fleetops.pbs.attributes
   - fleetops.pbs.manager
+  - fleetops.pbs.declaration.prune_job
 attributes:
   check_mode:
     support: full
@@ -46,39 +47,6 @@ options:
     description:
       - The datastore that it belongs to. Needed to add a job. A job of that id that belongs to another datastore is an error.
     type: str
-  schedule:
-    description: When it runs, as a calendar event. Needed to add a job.
-    type: str
-  comment:
-    description: One line of at most 128 characters.
-    type: str
-  disable:
-    description: Whether it is switched off.
-    type: bool
-  ns:
-    description: The namespace; the root, if it is empty.
-    type: str
-  max_depth:
-    description: Levels of namespaces below it, from 0 to 7.
-    type: int
-  keep_last:
-    description: How many of the last backups are kept.
-    type: int
-  keep_hourly:
-    description: How many hourly backups are kept.
-    type: int
-  keep_daily:
-    description: How many daily backups are kept.
-    type: int
-  keep_weekly:
-    description: How many weekly backups are kept.
-    type: int
-  keep_monthly:
-    description: How many monthly backups are kept.
-    type: int
-  keep_yearly:
-    description: How many yearly backups are kept.
-    type: int
   unset:
     description: Properties to unset, by the names of the options here.
     type: list

@@ -39,6 +39,7 @@ attributes:
 extends_documentation_fragment:
   - fleetops.pbs.attributes
   - fleetops.pbs.attributes.action
+  - fleetops.pbs.waivers
 options:
   documents:
     description:
@@ -91,34 +92,6 @@ options:
     description: The directory on the controller for the report. It is made if it is not there.
     type: path
     required: true
-  waivers:
-    description:
-      - The waivers that the preflight was given, to find those that nothing needs. A waiver that covers nothing is a
-        warning of PBS-WAIVER-01 about the fleet.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      control:
-        description: The id of the control.
-        type: str
-        required: true
-      host:
-        description: A shell pattern for the name of the host.
-        type: str
-        default: '*'
-      datastore:
-        description: A shell pattern for the name of the datastore.
-        type: str
-        default: '*'
-      justification:
-        description: Why.
-        type: str
-        required: true
-      until:
-        description: The last day on which it counts, such as V(2026-12-31).
-        type: str
-        required: true
   partial:
     description: The report is about a part of the fleet; waivers for hosts that are not in it are not called unused.
     type: bool
@@ -151,6 +124,8 @@ options:
 seealso:
   - module: fleetops.pbs.preflight
 notes:
+  - The O(waivers) are those that the preflight was given. One that covers nothing is a warning of PBS-WAIVER-01 about the
+    fleet.
   - The documents are read one after the other, so that a fleet of thousands of hosts needs little memory.
 """
 

@@ -21,6 +21,7 @@ requirements:
 extends_documentation_fragment:
   - fleetops.pbs.attributes
   - fleetops.pbs.manager
+  - fleetops.pbs.declaration.verify_job
 attributes:
   check_mode:
     support: full
@@ -48,30 +49,6 @@ options:
     description:
       - The datastore that it belongs to. Needed to add a job. A job of that id that belongs to another datastore is an error.
     type: str
-  schedule:
-    description: When it runs, as a calendar event. Without one it runs only by hand.
-    type: str
-  comment:
-    description: One line of at most 128 characters.
-    type: str
-  ignore_verified:
-    description: Whether verified backups are passed over; they are, if PBS is not told otherwise.
-    type: bool
-  outdated_after:
-    description: Days after which a verified backup is verified again.
-    type: int
-  ns:
-    description: The namespace; the root, if it is empty.
-    type: str
-  max_depth:
-    description: Levels of namespaces below it, from 0 to 7.
-    type: int
-  read_threads:
-    description: Threads that read, from 1 to 32. Since PBS 4.0.20.
-    type: int
-  verify_threads:
-    description: Threads that verify, from 1 to 32. Since PBS 4.0.20.
-    type: int
   unset:
     description: Properties to unset, by the names of the options here.
     type: list
