@@ -99,9 +99,14 @@ options:
     default: []
   policy:
     description:
-      - Numbers that are a matter of choice, such as C(gc_atime_cutoff_min), C(gc_max_age_days), C(space_fail_percent),
-        C(clock_offset_max), and C(severity), a dictionary of control ids and severities.
-      - An unknown key and a wrong type are errors.
+      - Numbers that are a matter of choice. An unknown key and a wrong type are errors.
+      - C(gc_atime_cutoff_min) (1445) and C(gc_atime_cutoff_max) (2880), minutes, for PBS-ATIME-05.
+      - C(gc_max_age_days) (14), days since the last successful garbage collection, for PBS-CONF-03.
+      - C(space_fail_percent) (5), C(space_warn_percent) (10), C(inodes_fail_percent) (5) and C(inodes_warn_percent) (10),
+        percent that are free, for PBS-MOUNT-08.
+      - C(clock_offset_max) (60), seconds between the clocks of the filesystem and of the host, for PBS-ATIME-06.
+      - C(temporary_files_max) (0), stale temporary files that are no finding, for PBS-OWNER-07.
+      - C(severity), a dictionary with other severities for controls, by their ids.
     type: dict
     default: {}
   config_dir:
@@ -129,6 +134,10 @@ options:
     type: path
 seealso:
   - module: fleetops.pbs.atime_check
+  - module: fleetops.pbs.chunk_ownership
+  - module: fleetops.pbs.report
+  - plugin: fleetops.pbs.preflight
+    plugin_type: role
 """
 
 EXAMPLES = r"""
