@@ -26,9 +26,12 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity impo
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import (
     change_mode,
     change_owner,
+    change_owners,
+    close_handles,
     open_handle,
+    open_handles,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import statx_fd
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Batch, statx_fd
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
 _HOPELESS = 1000
@@ -40,6 +43,11 @@ _MAX_CASES = 4096
 
 _KEEP = -1
 """As uid or gid: leave that one as it is."""
+
+
+def _encoded(names: t.Sequence[str]) -> t.List[bytes]:
+    # All in one go: a name cannot contain a NUL.
+    return "\0".join(names).encode("utf-8", "surrogateescape").split(b"\0")
 
 
 class Futile(Exception):
@@ -102,6 +110,11 @@ class _Case:
         self.count = 0
 
     @property
+    def plain(self) -> bool:
+        """A new owner is all that it takes: the mode stays, also through the change."""
+        return not self.left and self.mode == self.new_mode and not self.mode & (stat.S_ISUID | stat.S_ISGID)
+
+    @property
     def owner_wrong(self) -> bool:
         return (self.uid, self.gid) != (self.new_uid, self.new_gid)
 
@@ -139,25 +152,30 @@ class Mender(Visitor):
         self._examples = Examples(max_paths)
         self._owners = Owners()
         self._cases: t.Dict[t.Tuple[Rule, int, int, int], _Case] = {}
+        self._device_key = Batch.device(device)
+        self._right: t.Dict[Rule, t.Set[bytes]] = {}
+        """Signatures of files that are as they should be."""
+        self._swarm = False
+        """Most files of the last batch were wrong."""
+        try:
+            self._batch: t.Optional[Batch] = Batch()
+        except OSError:
+            self._batch = None
 
     # --- what the walk tells
 
     def files(self, where: Directory, entries: t.Sequence[os.DirEntry[str]], rule: Rule) -> None:
         self.counts.seen += len(entries)
-        # What is wrong comes in swarms. After a wrong file the next one is taken in hand at once: one look less.
-        at_once = False
-        for entry in entries:
-            try:
-                if at_once:
-                    at_once = self._mend(where, entry.name, rule)
-                    continue
-                status = entry.stat(follow_symlinks=False)
-                if not stat.S_ISREG(status.st_mode):
-                    self.foreign(foreign_kind(status.st_mode), where.join(entry.name))
-                elif not self._case(status, rule).right:
-                    at_once = self._wrong(where, entry.name, status, rule)
-            except OSError as exc:
-                self.missed(where.join(entry.name), exc)
+        names = [entry.name for entry in entries]
+        if self._dry or self._batch is None:
+            for name in names:
+                self._look(where, name, rule)
+            return
+        # What is wrong comes in swarms: among many wrong files each is taken in hand at once, which saves a look.
+        if not self._swarm:
+            names = self._suspects(self._batch, where, names, rule)
+        wrong = self._mend_all(self._batch, where, names, rule) if names else 0
+        self._swarm = 2 * wrong > len(entries)
 
     def file(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> None:
         self.counts.seen += 1
@@ -210,36 +228,119 @@ class Mender(Visitor):
 
     # --- one object
 
-    def _wrong(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> bool:
-        """A regular file that did not look right; whether it was made right. Raises C(OSError)."""
-        if not self._dry:
-            return self._mend(where, name, rule)
-        if self._refuse(where, name, status):
-            return False
-        self._count(self._case(status, rule), where.join(name))
-        return False
-
-    def _mend(self, where: Directory, name: str, rule: Rule) -> bool:
-        """Get hold of a file and make it right; whether there was something to do. Raises C(OSError).
-
-        In one piece, because a call costs as much as a system call here, and there may be a hundred million files.
-        """
-        fd = open_handle(name, dir_fd=where.fd)
+    def _look(self, where: Directory, name: str, rule: Rule) -> None:
+        """One name that should be a regular file."""
         try:
-            # From here on it is this object, and no name is used any more.
-            status = os.fstat(fd)
-            case = self._cases.get((rule, status.st_uid, status.st_gid, status.st_mode)) or self._case(status, rule)
-            if case.regular and case.right:
-                return False
-            if not case.regular or status.st_nlink != 1 or status.st_dev != self._device:
-                self._refuse(where, name, status)
-                return False
+            status = os.stat(name, dir_fd=where.fd, follow_symlinks=False)
+            if not stat.S_ISREG(status.st_mode):
+                self.foreign(foreign_kind(status.st_mode), where.join(name))
+            elif not self._case(status, rule).right:
+                self._wrong(where, name, status, rule)
+        except OSError as exc:
+            self.missed(where.join(name), exc)
+
+    def _wrong(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> None:
+        """A regular file that did not look right. Raises C(OSError)."""
+        if not self._dry:
+            self._mend(where, name, rule)
+        elif not self._refuse(where, name, status):
+            self._count(self._case(status, rule), where.join(name))
+
+    # --- many objects: one call of the kernel after the other for all of them, and what is unusual one by one
+
+    def _suspects(self, batch: Batch, where: Directory, names: t.List[str], rule: Rule) -> t.List[str]:
+        """Those that did not look right."""
+        answers = batch.look(where.fd, _encoded(names))
+        if answers is None:
+            return names
+        right = self._right.get(rule, set())
+        return [name for name, (signature, _size) in zip(names, answers) if signature not in right]
+
+    def _mend_all(self, batch: Batch, where: Directory, names: t.List[str], rule: Rule) -> int:
+        """As C(_mend), for many names; how many were not right. Raises C(Futile)."""
+        fds = open_handles(where.fd, _encoded(names))
+        try:
+            kinds = None if -1 in fds else batch.held(fds)
+            if kinds is None:
+                return sum([self._mend(where, name, rule) for name in names])
+            # From here on it is these objects; a name is used again only for what is looked at again.
+            if kinds.count(kinds[0]) == len(kinds):
+                return self._mend_alike(batch, where, names, fds, kinds[0], rule)
+            alike: t.Dict[t.Tuple[bytes, bytes], t.List[int]] = {}
+            for number, kind in enumerate(kinds):
+                alike.setdefault(kind, []).append(number)
+            return sum(
+                self._mend_alike(batch, where, [names[n] for n in numbers], [fds[n] for n in numbers], kind, rule)
+                for kind, numbers in alike.items()
+            )
+        finally:
+            close_handles(fds)
+
+    def _mend_alike(
+        self,
+        batch: Batch,
+        where: Directory,
+        names: t.List[str],
+        fds: t.List[int],
+        kind: t.Tuple[bytes, bytes],
+        rule: Rule,
+    ) -> int:
+        """Objects that are held and that look the same; how many were not right. Raises C(Futile)."""
+        signature, device = kind
+        _attributes, links, uid, gid, mode = Batch.unpack(signature)
+        case = self._cases.get((rule, uid, gid, mode)) or self._case_of(uid, gid, mode, rule)
+        if links != 1 or device != self._device_key or not case.regular:
+            return sum([self._mend(where, name, rule) for name in names])
+        if case.right:
+            right = self._right.setdefault(rule, set())
+            if len(right) < _MAX_CASES:
+                right.add(signature)
+            return 0
+        if not case.plain or Batch.flags(signature):
+            return sum([self._mend(where, name, rule) for name in names])
+        changed = change_owners(fds, case.set_uid, case.set_gid)
+        wanted = (Batch.owned(signature, case.new_uid, case.new_gid), device)
+        if changed and batch.held(fds) == [wanted] * len(fds):
+            first = max(0, min(len(names), self._max_paths - case.count))
+            for name in names[:first]:
+                self._count(case, where.join(name))
+            case.count += len(names) - first
+        else:
+            for name, fd in zip(names, fds):
+                self._mend_held(where, name, fd, case)
+        return len(names)
+
+    def _mend_held(self, where: Directory, name: str, fd: int, case: _Case) -> None:
+        """An object that is held and that has to be changed. Raises C(Futile)."""
+        try:
             if not case.left:
                 self._apply(fd, case)
             if case.count < self._max_paths:
                 self._count(case, where.join(name))
             else:
                 case.count += 1
+        except OSError as exc:
+            self._failed(where.join(name), exc, fd)
+
+    # --- one object
+
+    def _mend(self, where: Directory, name: str, rule: Rule) -> bool:
+        """Get hold of a file and make it right; whether there was something to do. Raises C(Futile)."""
+        try:
+            fd = open_handle(name, dir_fd=where.fd)
+        except OSError as exc:
+            self.missed(where.join(name), exc)
+            return False
+        try:
+            # From here on it is this object, and no name is used any more.
+            status = os.fstat(fd)
+            case = self._case(status, rule)
+            if case.regular and case.right:
+                return False
+            if not case.regular or status.st_nlink != 1 or status.st_dev != self._device:
+                self._refuse(where, name, status)
+                return False
+            self._mend_held(where, name, fd, case)
             return True
         except OSError as exc:
             self._failed(where.join(name), exc, fd)
@@ -302,16 +403,18 @@ class Mender(Visitor):
 
     def _case(self, status: os.stat_result, rule: Rule) -> _Case:
         """What has to be done about something like this."""
-        key = (rule, status.st_uid, status.st_gid, status.st_mode)
+        return self._case_of(status.st_uid, status.st_gid, status.st_mode, rule)
+
+    def _case_of(self, uid: int, gid: int, mode: int, rule: Rule) -> _Case:
+        key = (rule, uid, gid, mode)
         case = self._cases.get(key)
         if case is None:
             if len(self._cases) >= _MAX_CASES:
                 self._settle()
-            case = self._cases[key] = self._decide(status, rule)
+            case = self._cases[key] = self._decide(uid, gid, mode, rule)
         return case
 
-    def _decide(self, status: os.stat_result, rule: Rule) -> _Case:
-        uid, gid, mode = status.st_uid, status.st_gid, status.st_mode
+    def _decide(self, uid: int, gid: int, mode: int, rule: Rule) -> _Case:
         if not rule.owned:
             return _Case(uid, gid, mode, uid, gid, mode)
         new_mode = mode

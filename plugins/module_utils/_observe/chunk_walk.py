@@ -24,7 +24,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.listing impo
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import foreign_kind
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import CHUNK, PREFIX, Directory, Visitor
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
 
 _DIGEST_LENGTH = 64
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}\Z")
@@ -45,7 +45,7 @@ def chunk_class(name: str) -> str:
 def _all_digests(entries: t.Sequence[os.DirEntry[str]]) -> bool:
     """Whether every name is a digest; mostly so, and this is the fastest way to see it."""
     names = [entry.name for entry in entries]
-    if max(map(len, names)) != _DIGEST_LENGTH or min(map(len, names)) != _DIGEST_LENGTH:
+    if set(map(len, names)) != {_DIGEST_LENGTH}:
         return False
     try:
         # White space is skipped by fromhex, which makes the result too short.
@@ -111,7 +111,7 @@ class ChunkWalk:
     def _enter(self, name: str, listed: bool) -> None:
         path = self._top.join(name)
         try:
-            fd = open_directory(name, dir_fd=self._top.fd)
+            fd = open_inside(name, self._top.fd)
         except FileNotFoundError:
             self.extras.prefixes_missing += 1
             return

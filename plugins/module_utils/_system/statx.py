@@ -142,7 +142,9 @@ class Batch:
     """Names that are taken at once."""
 
     _ANSWER = struct.Struct("=8x22s10xQ208x")
+    _HELD = struct.Struct("=8x22s106x8s112x")
     _SIGNATURE = struct.Struct("=QIIIH")
+    _DEVICE = struct.Struct("=II")
     _ATTRIBUTES = struct.Struct("=8xQ")
 
     def __init__(self) -> None:
@@ -169,6 +171,36 @@ class Batch:
         if any(answers):
             return None
         return self._ANSWER.iter_unpack(self._view[: _SIZE * len(names)])
+
+    def held(self, fds: t.Sequence[int]) -> t.Optional[t.List[t.Tuple[bytes, bytes]]]:
+        """Signature and device (see C(device)) of what each descriptor holds, in order; None where one did not answer."""
+        answers = map(
+            self._statx,
+            fds,
+            itertools.repeat(b""),
+            itertools.repeat(AT_EMPTY_PATH),
+            itertools.repeat(STATX_BASIC_STATS),
+            self._slots,
+        )
+        if any(answers):
+            return None
+        return list(self._HELD.iter_unpack(self._view[: _SIZE * len(fds)]))
+
+    @classmethod
+    def unpack(cls, signature: bytes) -> t.Tuple[int, int, int, int, int]:
+        """Attributes, number of links, uid, gid and mode (with the file type) in a signature."""
+        return t.cast(t.Tuple[int, int, int, int, int], cls._SIGNATURE.unpack(signature))
+
+    @classmethod
+    def owned(cls, signature: bytes, uid: int, gid: int) -> bytes:
+        """The signature of the same file with another owner."""
+        attributes, links, _uid, _gid, mode = cls._SIGNATURE.unpack(signature)
+        return cls._SIGNATURE.pack(attributes, links, uid, gid, mode)
+
+    @classmethod
+    def device(cls, st_dev: int) -> bytes:
+        """A device number as C(held) has it."""
+        return cls._DEVICE.pack(os.major(st_dev), os.minor(st_dev))
 
     @classmethod
     def flags(cls, signature: bytes) -> t.List[str]:

@@ -21,7 +21,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe import crew 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.ownership import WalkPlan, observe_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import change_owner
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import change_owners
 from ansible_collections.fleetops.pbs.tests.support import machine, mounts
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids, make_chunk_store
 
@@ -147,7 +147,12 @@ def test_only_the_id_that_is_wrong_is_changed(store, monkeypatch):
     own(two, uid, 0)
     own(three, 0, 0)
     calls = []
-    monkeypatch.setattr(mender_module, "change_owner", lambda fd, u, g: (calls.append((u, g)), change_owner(fd, u, g)))
+
+    def change(fds, new_uid, new_gid):
+        calls.append((new_uid, new_gid))
+        return change_owners(fds, new_uid, new_gid)
+
+    monkeypatch.setattr(mender_module, "change_owners", change)
     (work,) = _in_this_process(store)
     assert sorted(calls) == sorted([(uid, -1), (-1, gid), (uid, gid)])
     assert work.changed == 3
@@ -174,6 +179,48 @@ def _in_this_process(store):
     ChunkWalk(opened, mender, mender, Pulse()).walk(range(64), range(64))
     os.close(opened.base)
     return [mender.result()]
+
+
+@contextlib.contextmanager
+def _before_opening(path, action):
+    """Do something once, right before the repair gets hold of a file."""
+    real = mender_module.open_handles
+    todo = [action]
+
+    def open_handles(dir_fd, names):
+        if todo and os.fsencode(path.name) in names:
+            todo.pop()()
+        return real(dir_fd, names)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mender_module, "open_handles", open_handles)
+        yield
+    assert not todo, "the file was never opened"
+
+
+def test_a_chunk_that_is_exchanged_while_it_is_held_is_not_looked_up_again(store, tmp_path):
+    """What was looked at is what is changed: the name may mean somebody else's file by then."""
+    secret = tmp_path / "secret"
+    secret.touch(mode=0o600)
+    for path in chunks_of(store):
+        own(path, 0, 0)
+    victim, aside = chunks_of(store)[5], tmp_path / "aside"
+    real = mender_module.change_owners
+    todo = [victim]
+
+    def change_owners_late(fds, uid, gid):
+        if todo and any(os.readlink(f"/proc/self/fd/{fd}") == os.fspath(victim) for fd in fds):
+            os.rename(todo.pop(), aside)
+            os.link(secret, victim)
+        return real(fds, uid, gid)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mender_module, "change_owners", change_owners_late)
+        (counts,) = _in_this_process(store)
+    assert not todo
+    assert (counts.changed, counts.failed) == (40, 0)
+    assert (secret.stat().st_uid, stat.S_IMODE(secret.stat().st_mode)) == (0, 0o600)
+    assert aside.stat().st_uid == backup_ids()[0]
 
 
 def test_modes_are_only_repaired_where_the_daemon_would_fail(store):
@@ -349,15 +396,7 @@ def test_what_vanishes_meanwhile_is_no_failure(store):
     for path in chunks_of(store):
         own(path, 0, 0)
     gone = chunks_of(store)[7]
-    real = mender_module.open_handle
-
-    def open_handle(name, dir_fd=None):
-        if name == gone.name:
-            gone.unlink()
-        return real(name, dir_fd)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mender_module, "open_handle", open_handle)
+    with _before_opening(gone, gone.unlink):
         (counts,) = _in_this_process(store)
     assert (counts.vanished, counts.failed, counts.changed) == (1, 0, 39)
 
@@ -370,23 +409,19 @@ def test_a_chunk_that_is_exchanged_between_look_and_change(store, tmp_path, trap
     for path in chunks_of(store):
         own(path, 0, 0)
     victim = chunks_of(store)[5]
-    real = mender_module.open_handle
 
-    def open_handle(name, dir_fd=None):
-        if name == victim.name:
-            victim.unlink()
-            if trap == "hardlink":
-                os.link(secret, victim)
-            elif trap == "link":
-                victim.symlink_to(secret)
-            elif trap == "fifo":
-                os.mkfifo(victim)
-            else:
-                victim.mkdir()
-        return real(name, dir_fd)
+    def exchange():
+        victim.unlink()
+        if trap == "hardlink":
+            os.link(secret, victim)
+        elif trap == "link":
+            victim.symlink_to(secret)
+        elif trap == "fifo":
+            os.mkfifo(victim)
+        else:
+            victim.mkdir()
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mender_module, "open_handle", open_handle)
+    with _before_opening(victim, exchange):
         (counts,) = _in_this_process(store)
     assert counts.refused == {trap: 1}
     assert (counts.changed, counts.failed) == (39, 0)

@@ -10,7 +10,7 @@ import socket
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of, statx, statx_fd
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Batch, kind_of, statx, statx_fd
 from ansible_collections.fleetops.pbs.tests.support.mounts import run
 
 
@@ -97,3 +97,20 @@ def test_the_birth_time_is_there_where_the_filesystem_keeps_one(loopfs):
     os.utime(path, ns=(1, 1))
     assert born is not None
     assert statx(str(path)).st_btime_ns == born
+
+
+def test_what_many_descriptors_hold_is_told_as_stat_tells_it(tmp_path):
+    names = ["a", "b", "c"]
+    for number, name in enumerate(names):
+        (tmp_path / name).touch(mode=0o600 + number)
+    os.link(tmp_path / "c", tmp_path / "d")
+    fds = [os.open(tmp_path / name, os.O_RDONLY) for name in names]
+    held = Batch().held(fds)
+    for fd, (signature, device) in zip(fds, held):
+        status = os.fstat(fd)
+        _attributes, *rest = Batch.unpack(signature)
+        assert rest == [status.st_nlink, status.st_uid, status.st_gid, status.st_mode]
+        assert device == Batch.device(status.st_dev)
+        assert Batch.unpack(Batch.owned(signature, 7, 8))[1:] == (status.st_nlink, 7, 8, status.st_mode)
+        os.close(fd)
+    assert Batch().held([fds[0]]) is None
