@@ -315,10 +315,7 @@ class Mender(Visitor):
         try:
             if not case.left:
                 self._apply(fd, case)
-            if case.count < self._max_paths:
-                self._count(case, where.join(name))
-            else:
-                case.count += 1
+            self._count(case, where.join(name))
         except OSError as exc:
             self._failed(where.join(name), exc, fd)
 
@@ -384,7 +381,8 @@ class Mender(Visitor):
 
     def _count(self, case: _Case, path: str) -> None:
         case.count += 1
-        self._examples.add("left" if case.left else "changed", path, case.detail)
+        if case.count <= self._max_paths:
+            self._examples.add("left" if case.left else "changed", path, case.detail)
 
     def _failed(self, path: str, error: OSError, fd: int) -> None:
         if error.errno == errno.EROFS:
