@@ -11,6 +11,7 @@ import datetime
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import BY_ID, CONTROLS, Control, rank
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import help_for
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules import RULES
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
@@ -95,6 +96,13 @@ def _ask(control: Control, case: Case) -> Verdict:
     excuse = _not_applicable(control, case)
     if excuse:
         return skipped(excuse)
+    verdict = _answer(control, case)
+    if verdict.status == UNKNOWN and not verdict.remedy:
+        return dataclasses.replace(verdict, remedy=help_for(case, verdict.message))
+    return verdict
+
+
+def _answer(control: Control, case: Case) -> Verdict:
     try:
         if control.needs_config and case.store is not None and case.store.configured is None:
             # Without the configuration it is only known that the datastore is declared.

@@ -99,7 +99,14 @@ class Case:
 
     @property
     def repair(self) -> str:
-        """The command that mends owners and modes on this host."""
+        """What mends owners and modes: a command on this host, unless root has no rights there."""
+        if self.store is not None and self.store.root_refused:
+            return "Root of this host is refused (%s), so mend it where the files are: chown -hR %s:%s %s" % (
+                self.store.root_refused.split(":")[0],
+                self.host.account.uid,
+                self.host.account.gid,
+                in_shell(self.store.path),
+            )
         return "ansible-playbook fleetops.pbs.repair --limit %s (it changes only what is wrong)" % in_shell(
             self.host.name
         )

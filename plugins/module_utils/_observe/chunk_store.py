@@ -16,6 +16,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import LocationFacts, SkeletonFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import file_facts, mode_string, observe_file
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.listing import batches
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of, statx_fd
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
@@ -64,7 +65,10 @@ def observe_location(path: str) -> LocationFacts:
 
 
 def observe_reach(realpath: str) -> t.Tuple[bool, str]:
-    """Whether the user that runs this can enter every directory down to the path, and the first it cannot enter."""
+    """Whether the user that runs this can enter every directory down to the path, and the first it cannot enter.
+
+    Raises C(OSError) where a directory could not be asked for another reason.
+    """
     way = ""
     for part in realpath.split("/")[1:]:
         try:
@@ -97,8 +101,8 @@ def observe_skeleton(path: str) -> SkeletonFacts:
 
 def _observe_base(path: str, base: int) -> SkeletonFacts:
     facts = SkeletonFacts(state="empty", base=file_facts(path, statx_fd(base)))
-    with os.scandir(base) as entries:
-        for entry in entries:
+    for batch in batches(base):
+        for entry in batch:
             if entry.name in GROUPS:
                 facts.groups.append(entry.name)
             elif not entry.name.startswith(".") and entry.name != "lost+found":
@@ -118,11 +122,9 @@ def _observe_base(path: str, base: int) -> SkeletonFacts:
     chunks_path = os.path.join(path, CHUNKS)
     chunks = open_directory(CHUNKS, base)
     try:
-        present = set()
-        with os.scandir(chunks) as entries:
-            for entry in entries:
-                if _PREFIX.match(entry.name):
-                    present.add(entry.name)
+        present: t.Set[str] = set()
+        for batch in batches(chunks):
+            present.update(entry.name for entry in batch if _PREFIX.match(entry.name))
         facts.prefixes = len(present)
         if facts.prefixes < PREFIX_COUNT:
             absent = (name for name in map("%04x".__mod__, range(PREFIX_COUNT)) if name not in present)

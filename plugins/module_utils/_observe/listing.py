@@ -11,6 +11,8 @@ import itertools
 import os
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import ExplainedError
+
 _BATCH = 256
 """Names that are held at once; a directory may have millions."""
 
@@ -30,7 +32,7 @@ def batches(fd: int) -> t.Iterator[t.List[os.DirEntry[str]]]:
             if not batch:
                 return
             if mark is not None and any(entry.name == mark[0] and entry.inode() == mark[1] for entry in batch):
-                raise OSError(errno.ELOOP, "the listing of this directory has no end")
+                raise ExplainedError(errno.ELOOP, "the listing of this directory has no end")
             count += 1
             if count & (count - 1) == 0:
                 mark = (batch[0].name, batch[0].inode())

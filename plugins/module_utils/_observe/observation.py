@@ -31,7 +31,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.persistence 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.unit_order import observe_unit_order
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.zfs import observe_zfs_datasets
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 
 @dataclasses.dataclass
@@ -156,6 +156,7 @@ def _observe_owners(
             workers=plan.workers,
             max_paths=plan.max_paths,
             stall=plan.stall,
+            as_owner=bool(store.root_refused),
         )
         store.ownership = observe_ownership(
             walk, None if on_progress is None else functools.partial(on_progress, store.name)
@@ -168,7 +169,12 @@ def _no_walk(store: StoreFacts, plan: Plan, account: AccountFacts) -> t.Optional
     if store.mounted is False or (skeleton is not None and skeleton.chunks is None):
         return None
     if store.stuck or skeleton is None:
-        return "the datastore did not answer (%s)" % (store.stuck or store.error or "no answer")
+        if store.stuck:
+            return "the datastore gave no answer (%s)" % store.stuck
+        error = store.location.error if store.location is not None else ""
+        return "the datastore could not be looked at (%s)" % (
+            store.error or ("%s: %s" % (display(store.path), error) if error else "no answer")
+        )
     if account.uid is None or account.gid is None:
         return "user or group of the daemon do not exist here (%s:%s)" % (plan.user, plan.group)
     return ""

@@ -29,7 +29,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.metadata_wal
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.skeleton_walk import walk_skeleton
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import Tally, merge
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
 
 SCOPES = ("full", "sample", "skeleton", "none")
 
@@ -60,6 +60,8 @@ class WalkPlan:
     """Seconds of silence after which a worker is given up."""
     temporary_age: float = 86400.0
     """Seconds after which a temporary file counts as left behind."""
+    as_owner: bool = False
+    """Walk as that user, where root is refused (root_squash)."""
 
     @property
     def identity(self) -> Identity:
@@ -111,7 +113,15 @@ def _jobs(plan: WalkPlan, workers: int) -> t.Dict[str, Job]:
     jobs["skeleton"] = lambda pulse: _walk_skeleton(plan, pulse)
     if plan.scope != "skeleton":
         jobs["metadata"] = lambda pulse: _walk_metadata(plan, pulse)
-    return jobs
+    return {name: _as_owner(plan.identity, job) for name, job in jobs.items()} if plan.as_owner else jobs
+
+
+def _as_owner(identity: Identity, job: Job) -> Job:
+    def work(pulse: Pulse) -> None:
+        become(identity)
+        job(pulse)
+
+    return work
 
 
 def _walk_chunks(plan: WalkPlan, numbers: t.Iterable[int], pulse: Pulse) -> None:

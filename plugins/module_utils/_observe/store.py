@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import typing as t
@@ -31,7 +32,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts impor
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.space import observe_space
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, Outcome, run
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become, current
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 CHECK_MODE = "check mode changes nothing on the host"
 
@@ -105,12 +106,24 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
     def look(channel: Channel) -> None:
         channel.begin("the path %s" % display(path))
         location = observe_location(path)
+        refused = ""
+        if location.error and plan.identity is not None and _root_is_refused(location.error):
+            # A server or a FUSE filesystem that gives root no rights: what there is to see, the daemon's user sees.
+            become(plan.identity)
+            location, refused = observe_location(path), location.error
+            if location.error:
+                refused = ""  # nobody is let in, which is another matter
         channel.put("location", location)
+        channel.put("root_refused", refused)
         if not location.exists:
-            channel.put("skeleton", SkeletonFacts(state="absent"))
+            if not location.error:
+                channel.put("skeleton", SkeletonFacts(state="absent"))
             return
         channel.begin("free space of %s" % display(path))
-        channel.put("space", observe_space(path))
+        try:
+            channel.put("space", observe_space(path))
+        except OSError as exc:
+            channel.put("space_error", _describe(path, exc))
         if location.type != "directory":
             channel.put("skeleton", SkeletonFacts(state="foreign"))
             return
@@ -122,7 +135,9 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
         try:
             channel.put("skeleton", observe_skeleton(path))
         except OSError as exc:
-            channel.put("skeleton_error", display(str(exc)))
+            channel.put("skeleton_error", _describe(path, exc))
+            if _root_is_refused(describe_error(exc)):
+                refused = describe_error(exc)
         if plan.identity is None:
             return
         probe = AtimeProbe(path, plan.mode, plan.identity, s3) if plan.mode != "none" else None
@@ -132,8 +147,14 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
         if plan.identity != current():
             channel.begin("becoming uid %d" % plan.identity.uid)
             become(plan.identity)
+        if refused:
+            channel.begin("the chunk store in %s, as uid %d" % (display(path), plan.identity.uid))
+            with contextlib.suppress(OSError):  # nobody is let in: what root met is as good
+                channel.put("skeleton", observe_skeleton(path))
+                channel.put("root_refused", refused)
         channel.begin("the way to %s, as uid %d" % (display(path), plan.identity.uid))
-        channel.put("reach", observe_reach(location.realpath))
+        with contextlib.suppress(OSError):  # the probe meets it, too, and says it better
+            channel.put("reach", observe_reach(location.realpath))
         if probe is not None:
             channel.begin("the atime probe in %s, as uid %d" % (display(path), plan.identity.uid))
             probe.finish()
@@ -141,6 +162,18 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
             channel.put("lock", probe.lock)
 
     return look
+
+
+def _root_is_refused(error: str) -> bool:
+    """Whether an error says that even root has no rights there: its server gives it none."""
+    return os.geteuid() == 0 and error.split(":")[0] in ("EACCES", "EPERM")
+
+
+def _describe(path: str, error: OSError) -> str:
+    """The error with the path that it is about."""
+    name = error.filename
+    where = os.path.join(path, name) if isinstance(name, str) else path
+    return "%s: %s" % (display(where), describe_error(error))
 
 
 def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
@@ -152,6 +185,7 @@ def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
         store.location.realpath = display(store.location.realpath)
     if "reach" in parts and store.location is not None:
         store.location.reachable, store.location.blocked_at = parts["reach"]
+    store.root_refused = parts.get("root_refused", "")
     if "space" in parts:
         store.space = load(SpaceFacts, parts["space"])
     store.dir_nlink = parts.get("dir_nlink")
@@ -169,5 +203,7 @@ def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
         store.stuck = outcome.doing
     elif outcome.error:
         store.error = "%s (while looking at %s)" % (outcome.error, outcome.doing)
-    elif "skeleton_error" in parts:
+    elif "skeleton_error" in parts and store.skeleton is None:
         store.error = parts["skeleton_error"]
+    elif "space_error" in parts:
+        store.error = parts["space_error"]

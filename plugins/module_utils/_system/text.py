@@ -33,6 +33,10 @@ def _escape(char: str) -> str:
     return "\\u%04x" % code if code <= 0xFFFF else "\\U%08x" % code
 
 
+class ExplainedError(OSError):
+    """An error of our own that carries an errno; its text says what the kernel's for that number does not."""
+
+
 def error_name(number: int) -> str:
     """The symbolic name of an errno value, such as C(EPERM)."""
     return errno.errorcode.get(number, "errno %d" % number)
@@ -43,4 +47,5 @@ def describe_error(error: t.Union[int, OSError]) -> str:
     number = error if isinstance(error, int) else (error.errno or 0)
     if number == 0:
         return display(str(error))
-    return "%s: %s" % (error_name(number), os.strerror(number))
+    text = error.strerror if isinstance(error, ExplainedError) else os.strerror(number)
+    return "%s: %s" % (error_name(number), text)

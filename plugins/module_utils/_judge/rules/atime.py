@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import explain, read_only, read_only_cause
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
     Evidence,
@@ -25,8 +26,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
     DatastoreConfig,
     FileFacts,
-    MountFacts,
-    StoreFacts,
     TouchFacts,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import parse_version
@@ -69,57 +68,12 @@ def _evidence(case: Case, touch: t.Optional[TouchFacts]) -> Evidence:
     return evidence
 
 
-def read_only(mount: t.Optional[MountFacts]) -> str:
-    """Which half of a mount is read-only: C(mount), C(filesystem) or nothing."""
-    if mount is None:
-        return ""
-    if "ro" in mount.super_options:
-        return "filesystem"
-    return "mount" if "ro" in mount.options else ""
-
-
-def _read_only_cause(store: StoreFacts) -> t.Tuple[str, str]:
-    """Which half of the mount is read-only, and what mends that."""
-    where = store.mount.mount_point if store.mount is not None else store.path
-    half = read_only(store.mount)
-    if half == "mount":
-        return "the mount at %s is read-only" % where, "mount -o remount,bind,rw %s" % in_shell(where)
-    if half == "filesystem":
-        return (
-            "the filesystem at %s is read-only" % where,
-            "Look for the reason first (dmesg: a disk error remounts read-only), then: mount -o remount,rw %s"
-            % in_shell(where),
-        )
-    return (
-        "neither the mount at %s nor its superblock is marked read-only, so it is what lies behind" % where,
-        "Look where the storage comes from: a server that exports it read-only, or a disk that is write-protected.",
-    )
-
-
 def _cause(case: Case, touch: TouchFacts) -> t.Tuple[str, str]:
     """What an errno means here, and what mends it."""
-    store = case.the_store
-    user = case.host.account.user
-    if touch.errno == errno.EROFS:
-        cause, remedy = _read_only_cause(store)
-        return "%s: %s" % (touch.error, cause), remedy
     if touch.errno in (errno.EPERM, errno.EACCES):
         return _permission(case, touch)
-    if touch.errno == errno.ENOSPC:
-        return touch.error, "Free space or inodes on %s; GC needs a few bytes to begin." % store.path
-    if touch.errno == errno.EDQUOT:
-        return touch.error, "Raise the quota of '%s' on %s." % (user, store.path)
-    if touch.errno == errno.ESTALE:
-        return (
-            "%s: the server no longer knows the file handle" % touch.error,
-            "Unmount and mount again (umount -l %s), then restart the PBS daemons."
-            % in_shell(store.mount.mount_point if store.mount is not None else store.path),
-        )
-    if touch.errno == errno.EIO:
-        return touch.error, "The storage reports errors: look at dmesg and at the disks before anything else."
-    if touch.errno in (errno.ENOSYS, errno.EOPNOTSUPP):
-        return "%s: the filesystem has no such call" % touch.error, "Move the datastore to ext4, xfs, ZFS or btrfs."
-    return touch.error, "Mend what the error names; GC would meet it too."
+    explanation, remedy = explain(case, touch.errno)
+    return "%s: %s" % (touch.error, explanation) if explanation else touch.error, remedy
 
 
 def _permission(case: Case, touch: TouchFacts) -> t.Tuple[str, str]:
@@ -175,7 +129,7 @@ def explicit_touch(case: Case) -> Verdict:
     facts = case.need("atime")
     if facts.mode == "none":
         if read_only(store.mount):
-            cause, remedy = _read_only_cause(store)
+            cause, remedy = read_only_cause(store)
             return failed("A touch in %s cannot work: %s." % (store.path, cause), remedy, **_evidence(case, None))
         return unknown("Only a probe tells, and there was none: %s." % facts.not_tried, **_evidence(case, None))
     probe = facts.probe
@@ -184,12 +138,15 @@ def explicit_touch(case: Case) -> Verdict:
     evidence = _evidence(case, probe)
     if probe.advanced:
         return passed(
-            "A touch in %s as uid %d moved atime forward (%s, %s)."
+            "A touch in %s as uid %d moved atime forward (%s, %s).%s"
             % (
                 store.path,
                 probe.uid,
                 _milliseconds(probe),
                 store.mount.fstype if store.mount is not None else "unknown filesystem",
+                " The next run removes a file that could not be removed: %s." % facts.left_behind
+                if facts.left_behind
+                else "",
             ),
             **evidence,
         )
@@ -204,19 +161,16 @@ def explicit_touch(case: Case) -> Verdict:
             **evidence,
         )
     cause, remedy = _cause(case, probe)
-    made_file = probe.step != "create" and probe.step != "open"
-    chunk = facts.zero_chunk
-    if not made_file and chunk is not None and chunk.advanced:
-        return passed(
-            "The zero chunk's atime moved under a touch as uid %d; a file of our own could not be made (%s)."
-            % (chunk.uid, probe.error),
-            **_evidence(case, chunk),
-        )
-    if not made_file:
-        cause = "uid %d cannot make a file in %s: %s" % (probe.uid, store.path, cause)
-    else:
-        cause = "the touch as uid %d was refused: %s" % (probe.uid, cause)
-    return failed("%s." % (cause[0].upper() + cause[1:] if made_file else cause), remedy, **evidence)
+    if probe.step in ("create", "open"):
+        chunk = facts.zero_chunk
+        if chunk is not None and chunk.advanced:
+            return passed(
+                "The zero chunk's atime moved under a touch as uid %d; a file of our own could not be made (%s)."
+                % (chunk.uid, probe.error),
+                **_evidence(case, chunk),
+            )
+        return failed("uid %d cannot make a file in %s: %s." % (probe.uid, store.path, cause), remedy, **evidence)
+    return failed("A touch in %s as uid %d was refused: %s." % (store.path, probe.uid, cause), remedy, **evidence)
 
 
 def _before_and_after(touch: TouchFacts) -> str:
@@ -240,7 +194,10 @@ def refreshed(case: Case) -> Verdict:
     probe = moved[0]
     evidence: Evidence = {"before_ns": probe.before_ns, "after_ns": probe.after_ns, "refreshed_ns": probe.refreshed_ns}
     if probe.refreshed_ns is None or probe.before_ns is None:
-        return unknown("The attributes could not be refreshed: %s." % (probe.refresh_error or "no answer"), **evidence)
+        return unknown(
+            "The attributes of %s could not be refreshed: %s." % (probe.path, probe.refresh_error or "no answer"),
+            **evidence,
+        )
     if probe.refreshed_ns <= probe.before_ns:
         return failed(
             "atime moved from %s to %s ns, but after a forced refresh it is %s ns: what the touch showed came from a cache."
@@ -261,6 +218,14 @@ def zero_chunk(case: Case) -> Verdict:
         if facts.mode == "marker":
             return unknown("The zero chunk could not be inserted.")
         return skipped("There is no zero chunk yet; PBS inserts it with its first check.")
+    probe = facts.probe
+    if touch is None and probe is not None and probe.errno not in (0, errno.EPERM, errno.EACCES):
+        cause, remedy = _cause(case, probe)
+        return failed(
+            "uid %d cannot reach the zero chunk %s: %s." % (probe.uid, chunk.path, cause),
+            remedy,
+            **_evidence(case, probe),
+        )
     if touch is None:
         return _untouched_zero_chunk(case, chunk, facts.mode, facts.not_tried)
     evidence = _evidence(case, touch)
@@ -281,7 +246,10 @@ def zero_chunk(case: Case) -> Verdict:
             root_too = " Root's own touch passes, so PBS's check at creation would not have noticed."
         where = "insert" if touch.step == "create" else "touch"
         return failed(
-            "uid %d cannot %s the zero chunk: %s.%s" % (touch.uid, where, cause, root_too), remedy, **evidence
+            "uid %d cannot %s the zero chunk%s: %s.%s"
+            % (touch.uid, where, "" if touch.path in cause else " " + touch.path, cause, root_too),
+            remedy,
+            **evidence,
         )
     if touch.advanced is None:
         return failed(
@@ -417,7 +385,7 @@ def timestamps(case: Case) -> Verdict:
         probe = facts.probe
         why = "it did not keep a time that was set" if step is None else "no stamp of its own clock could be had"
         reason = probe.error if probe is not None and probe.error else why
-        return unknown("The timestamps of the filesystem could not be measured: %s." % reason, **evidence)
+        return unknown("The timestamps in %s could not be measured: %s." % (case.the_store.path, reason), **evidence)
     return passed("Timestamps are kept to %s, and the clocks agree." % _step_name(step), **evidence)
 
 

@@ -10,6 +10,7 @@ import os.path
 import shlex
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import help_for
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
@@ -187,6 +188,12 @@ def maintenance(case: Case) -> Verdict:
 
 def whole(case: Case) -> Verdict:
     store = case.the_store
+    broken = store.location.error if store.location is not None and not store.location.exists else ""
+    if broken:
+        what = "%s: %s" % (store.path, broken)
+        return failed(
+            "%s." % what, help_for(case, what) or "Mend what the error names.", state="", prefixes=0, missing=[]
+        )
     found: SkeletonFacts = case.need("skeleton")
     evidence: Evidence = {"state": found.state, "prefixes": found.prefixes, "missing": found.missing}
     known = store.configured is not None
@@ -197,8 +204,6 @@ def whole(case: Case) -> Verdict:
     if found.state in ("absent", "empty"):
         if not known:
             return skipped("Nothing is there yet, and PBS does not know the datastore.", **evidence)
-        if store.location is not None and store.location.error:
-            return failed("%s: %s." % (store.path, store.location.error), "Mend what the error names.", **evidence)
         what = "%s does not exist" % store.path if found.state == "absent" else "%s is empty" % store.path
         return failed(
             "PBS knows datastore '%s', but %s: most likely a filesystem is not mounted." % (store.name, what),

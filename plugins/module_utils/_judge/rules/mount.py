@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
+import errno
 import os.path
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.atime import read_only
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import (
+    damaged,
+    explain,
+    read_only,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
     Evidence,
@@ -287,6 +292,15 @@ def filesystem(case: Case) -> Verdict:
 def writable(case: Case) -> Verdict:
     mount = _mount(case)
     half = read_only(mount)
+    stopped = {"emergency_ro", "shutdown"} & set(mount.super_options)
+    if stopped:
+        return failed(
+            "%s: the filesystem has stopped after an error (superblock option %s)."
+            % (mount.mount_point, stopped.pop()),
+            damaged(mount),
+            half=half,
+            **_evidence(mount),
+        )
     if half == "filesystem":
         return failed(
             "%s: the filesystem itself is read-only (superblock option ro)." % mount.mount_point,
@@ -302,7 +316,27 @@ def writable(case: Case) -> Verdict:
             half=half,
             **_evidence(mount),
         )
+    refused = _refused(case, _NOT_WRITABLE)
+    if refused is not None:
+        what, remedy = refused
+        return failed("%s is mounted read-write, but %s." % (mount.mount_point, what), remedy, **_evidence(mount))
     return passed("%s is mounted read-write." % mount.mount_point, **_evidence(mount))
+
+
+_NOT_WRITABLE = (errno.EROFS, errno.EIO, errno.ENXIO, errno.EUCLEAN, errno.ESHUTDOWN)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _refused(case: Case, numbers: t.Sequence[int]) -> t.Optional[t.Tuple[str, str]]:
+    """What the probe could not do, and what mends it, if it was stopped by one of these errors; None if it was not."""
+    atime = case.the_store.atime
+    for touch in (atime.probe, atime.zero_chunk) if atime is not None else ():
+        if touch is not None and touch.errno in numbers:
+            explanation, remedy = explain(case, touch.errno)
+            made = "made" if touch.step == "create" else "touched"
+            detail = "%s: %s" % (touch.error, explanation) if explanation else touch.error
+            return "no file could be %s as uid %d in %s: %s" % (made, touch.uid, case.the_store.path, detail), remedy
+    return None
 
 
 def options(case: Case) -> Verdict:
@@ -430,6 +464,9 @@ def directory_limit(case: Case) -> Verdict:
 
 
 def space(case: Case) -> Verdict:
+    refused = _refused(case, _NO_ROOM)
+    if refused is not None and case.the_store.space is None:
+        return failed("%s." % (refused[0][0].upper() + refused[0][1:]), refused[1])
     found: SpaceFacts = case.need("space")
     policy = case.policy
     evidence: Evidence = {
@@ -457,6 +494,12 @@ def space(case: Case) -> Verdict:
     ):
         if free < fail:
             return failed("%.1f %% of the %s are free; required are %g %%." % (free, what, fail), remedy, **evidence)
+    if refused is not None:
+        return failed(
+            "%.0f %% of the bytes and %.0f %% of the inodes are free, but %s." % (bytes_free, inodes_free, refused[0]),
+            refused[1],
+            **evidence,
+        )
     for what, free, warn in (
         ("bytes", bytes_free, policy.space_warn_percent),
         ("inodes", inodes_free, policy.inodes_warn_percent),
@@ -490,6 +533,15 @@ def _too_small_for_creation(case: Case, found: SpaceFacts) -> str:
 
 def network(case: Case) -> Verdict:
     mount = _mount(case)
+    refused = case.the_store.root_refused
+    if refused:
+        return warned(
+            "Root is refused at %s (%s), only '%s' may look. PBS works there, but it cannot create, adopt or mount the "
+            "datastore anew, which it does as root." % (case.the_store.path, refused, case.host.account.user),
+            "Let the server give root its rights (NFS: no_root_squash; FUSE: allow_other).",
+            severity="medium",
+            **_evidence(mount),
+        )
     if mount.fstype not in NETWORK:
         return skipped("%s is no network filesystem." % mount.fstype)
     live = set(mount.options) | set(mount.super_options)
@@ -678,7 +730,7 @@ def distinct(case: Case) -> Verdict:
                 other=other.name,
                 paths=[store.path, other.path],
             )
-    if store.location is None:
+    if store.location is None or store.location.error:
         raise NotObserved(case.why_not_observed())
     unseen = [other.name for other in others if other.location is None and other.mounted is not False]
     if unseen:
@@ -689,10 +741,10 @@ def distinct(case: Case) -> Verdict:
 def locks(case: Case) -> Verdict:
     found = case.need("lock")
     if found.works is None:
-        return unknown("Locks were not tried: %s." % (found.not_tried or "no answer"))
+        return unknown("Locks in %s were not tried: %s." % (case.the_store.path, found.not_tried or "no answer"))
     if not found.works:
         return failed(
-            "A POSIX record lock does not work here: %s." % found.error,
+            "A POSIX record lock does not work in %s: %s." % (case.the_store.path, found.error),
             "NFS: start rpc.statd and mount without nolock; CIFS: mount without nobrl; FUSE: use another filesystem.",
             error=found.error,
         )

@@ -87,7 +87,7 @@ def test_a_datastore_that_hangs_is_not_walked_and_its_mount_is_known_all_the_sam
     _facts, (nas,) = observe(host)
     assert nas.stuck
     assert nas.mount.mount_point == str(mount.path)
-    assert "did not answer" in nas.ownership.not_walked
+    assert "gave no answer" in nas.ownership.not_walked
 
 
 def test_the_source_that_is_declared_is_held_against_the_mounted_device(host, loopfs):

@@ -236,8 +236,15 @@ EXAMPLES = [
         "PBS-ATIME-03",
         "fail",
         refused("ENOSPC", 28, "No space left on device", "create", "zero_chunk") | {"skeleton.zero_chunk": None},
-        "uid 34 cannot insert the zero chunk: ENOSPC",
+        ["uid 34 cannot insert the zero chunk /mnt", "ENOSPC"],
         "Free space",
+    ),
+    Example(
+        "PBS-ATIME-03",
+        "fail",
+        refused("EIO", 5, "Input/output error", "open") | {"atime.zero_chunk": None},
+        ["uid 34 cannot reach the zero chunk %s" % ZERO_CHUNK, "EIO"],
+        "dmesg",
     ),
     Example(
         "PBS-ATIME-03",

@@ -176,7 +176,7 @@ EXAMPLES = [
             "location.error": "ELOOP: Too many levels of symbolic links",
         },
         "ELOOP",
-        "Mend what the error names",
+        "a link that leads to itself",
     ),
     Example("PBS-CONF-06", "skip", {**ONLY_DECLARED, "skeleton.state": "empty"}, "Nothing is there yet"),
     Example(

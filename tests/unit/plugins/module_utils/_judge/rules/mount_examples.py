@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import MountFacts, SpaceFacts
-from ansible_collections.fleetops.pbs.tests.support.facts import change, not_looked_at, persistent, store
+from ansible_collections.fleetops.pbs.tests.support.facts import change, not_looked_at, persistent, refused, store
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
 
 TANK = "/mnt/datastore/tank"
@@ -259,6 +259,30 @@ EXAMPLES = [
         "/mnt/my disk",
         "rw '/mnt/my disk'",
     ),
+    *(
+        Example(
+            "PBS-MOUNT-04",
+            "fail",
+            {"mount.super_options": ["rw", "errors=remount-ro", option]},
+            ["has stopped after an error", option],
+            ["dmesg", "umount %s" % TANK, "fsck -f /dev/sdb1"],
+        )
+        for option in ("emergency_ro", "shutdown")
+    ),
+    Example(
+        "PBS-MOUNT-04",
+        "fail",
+        refused("EROFS", 30, "Read-only file system", "create"),
+        ["read-write, but no file could be made as uid 34 in %s" % TANK, "EROFS", "what lies behind"],
+        "exports it read-only",
+    ),
+    Example(
+        "PBS-MOUNT-04",
+        "fail",
+        refused("EIO", 5, "Input/output error", "utimensat", "zero_chunk"),
+        ["no file could be touched as uid 34 in %s" % TANK, "EIO"],
+        "dmesg",
+    ),
     Example("PBS-MOUNT-04", "unknown", NO_MOUNT),
     Example("PBS-MOUNT-04", "skip", UNMOUNTED),
     # --- options as declared
@@ -355,6 +379,29 @@ EXAMPLES = [
     Example("PBS-MOUNT-08", "pass", says=["50 % of the bytes", "82 % of the inodes"]),
     Example("PBS-MOUNT-08", "pass", {"space.inodes_total": 0, "space.inodes_available": 0}, "inodes without limit"),
     Example("PBS-MOUNT-08", "pass", {"space": SpaceFacts(1000, 100, 1000, 100)}),
+    *(
+        Example(
+            "PBS-MOUNT-08",
+            "fail",
+            refused("EDQUOT", 122, "Disk quota exceeded", "create")
+            | {"mount.fstype": fstype, "mount.source": source, "space.inodes_total": 0},
+            ["50 % of the bytes and 100 % of the inodes are free, but no file could be made", TANK, "EDQUOT"],
+            remedy,
+        )
+        for fstype, source, remedy in (
+            ("ext4", "/dev/sdb1", "Raise the quota of 'backup' on %s" % TANK),
+            ("nfs4", "nas:/x", "Raise the quota of 'backup' on the file server"),
+            ("btrfs", "/dev/sdb1", "btrfs qgroup limit SIZE %s" % TANK),
+            ("zfs", "rpool/tank", "zfs get quota,refquota,userquota@backup rpool/tank"),
+        )
+    ),
+    Example(
+        "PBS-MOUNT-08",
+        "fail",
+        refused("ENOSPC", 28, "No space left on device", "create") | {"space": None},
+        ["No file could be made as uid 34 in %s" % TANK, "ENOSPC"],
+        "Free space or inodes",
+    ),
     *(
         Example("PBS-MOUNT-08", status, {"space": SpaceFacts(*figures)}, says, "grow the filesystem", "high")
         for status, figures, says in (
