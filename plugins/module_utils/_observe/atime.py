@@ -14,8 +14,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
-import stat
 import struct
 import time
 import typing as t
@@ -32,6 +30,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import
     TouchFacts,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import file_facts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe_file import new_name, remove_leftovers
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.touch import (
     ONE_LOOK,
     SECOND,
@@ -48,12 +47,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity impo
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import statx, statx_fd
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
-PRIVATE_PREFIX = ".fleetops-pbs-probe-"
-"""Names of our own files. GC takes only names of 64 hex digits and their known suffixes; a dot-name is never swept, and
-never taken for a chunk."""
-
-LEFTOVER_AGE = 120 * SECOND
-"""ns after which a private file cannot belong to a run that is still going on."""
+_PLACEMENTS: t.Tuple[t.Tuple[str, t.Tuple[str, ...]], ...] = (("prefix", (CHUNKS, ZERO_CHUNK_PREFIX)), ("base", ()))
+"""Where the private file may be. Not in C(.chunks) itself: to find there what a killed run has left takes a listing of
+65,536 names."""
 
 _F_OFD_GETLK = 36
 _FLOCK = struct.Struct("@hhqqi4x")
@@ -97,7 +93,8 @@ class AtimeProbe:
             # In a directory of somebody else's, root makes nothing.
             if owner.st_uid != 0 or statx_or_none(CHUNKS, base) is not None:
                 return
-            name = PRIVATE_PREFIX + secrets.token_hex(8)
+            self.facts.leftovers_removed += remove_leftovers(base)
+            name = new_name()
             born = time.time_ns()
             fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=base)
             try:
@@ -117,6 +114,7 @@ class AtimeProbe:
 
     def finish(self) -> None:
         """As the daemon's user: the probe with a file of its own, then the real zero chunk."""
+        self._clean_up()
         started = time.perf_counter_ns()
         if self.facts.mode == "marker":
             self._insert_marker()
@@ -134,13 +132,12 @@ class AtimeProbe:
     def _probe_private(self) -> None:
         """Make, touch and remove a file of our own, in the place nearest to the zero chunk where we may."""
         refused: t.Optional[TouchFacts] = None
-        for placement, relative in (("prefix", (CHUNKS, ZERO_CHUNK_PREFIX)), ("chunks", (CHUNKS,)), ("base", ())):
+        for placement, relative in _PLACEMENTS:
             facts = self._new_facts(placement)
             with self._open_below(relative) as (directory, path):
                 if directory is None:
                     continue
-                self._remove_leftovers(directory)
-                name = PRIVATE_PREFIX + secrets.token_hex(8)
+                name = new_name()
                 facts.path = display(os.path.join(path, name))
                 facts.step = "create"
                 born = time.time_ns()
@@ -159,12 +156,9 @@ class AtimeProbe:
                     self._try(NamedFile(os.path.join(path, name), directory, name), fd, facts, born)
                     self._try_lock(name, directory, fd)
                 finally:
-                    try:
+                    with contextlib.suppress(OSError):
                         os.unlink(name, dir_fd=directory)
-                    except OSError as exc:
-                        self.facts.left_behind = "%s (%s)" % (facts.path, describe_error(exc))
-                    with contextlib.suppress(OSError):  # a server that says only now that it is full
-                        os.close(fd)
+                    os.close(fd)
                 return
         if self._unnamed >= 0:
             facts = self._new_facts("base")
@@ -246,22 +240,12 @@ class AtimeProbe:
             if other >= 0:
                 os.close(other)
 
-    def _remove_leftovers(self, directory: int) -> None:
-        """Remove files of a run that was killed: ours by name and owner, empty or a marker, and old."""
-        limit = time.time_ns() - LEFTOVER_AGE
-        with contextlib.suppress(OSError):
-            with os.scandir(directory) as entries:
-                names = [entry.name for entry in entries if entry.name.startswith(PRIVATE_PREFIX)]
-            for name in names:
-                found = statx(name, directory)
-                if (
-                    stat.S_ISREG(found.st_mode)
-                    and found.st_uid == os.geteuid()
-                    and found.st_size <= len(zero_chunk())
-                    and found.st_ctime_ns < limit
-                ):
-                    os.unlink(name, dir_fd=directory)
-                    self.facts.leftovers_removed += 1
+    def _clean_up(self) -> None:
+        """Remove what a run that was killed has left, in every place where it may have been."""
+        for _placement, parts in _PLACEMENTS:
+            with self._open_below(parts) as (directory, _path):
+                if directory is not None:
+                    self.facts.leftovers_removed += remove_leftovers(directory)
 
     # --- PBS's own way ------------------------------------------------------------------------------------------------
 
@@ -277,7 +261,6 @@ class AtimeProbe:
                 facts.error = describe_error(errno.ENOENT)
                 self.facts.zero_chunk = facts
                 return
-            self._remove_leftovers(prefix)
             content = zero_chunk()
             existing = statx_or_none(ZERO_CHUNK_DIGEST, prefix)
             if existing is not None and existing.kind != "file":
@@ -295,7 +278,7 @@ class AtimeProbe:
                 self.facts.zero_chunk = facts
 
     def _write_marker(self, prefix: int, content: bytes) -> None:
-        name = PRIVATE_PREFIX + secrets.token_hex(8)
+        name = new_name()
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=prefix)
         try:
             try:

@@ -393,7 +393,7 @@ class TouchFacts:
     created_by: str = ""
     """C(backup) or C(root): who made the private file."""
     placement: str = ""
-    """Where the file lay: C(prefix), C(chunks) or C(base)."""
+    """Where the file lay: C(prefix) or C(base)."""
     file: t.Optional[FileFacts] = None
 
 
@@ -419,8 +419,6 @@ class AtimeFacts:
     """Why nothing was tried (check mode, the daemon's user is unknown, not root, …)."""
     marker_inserted: bool = False
     """The zero chunk was inserted (or replaced) by us, in PBS's own way."""
-    left_behind: str = ""
-    """The private file that could not be removed, and why; the next run removes it."""
     leftovers_removed: int = 0
     """Private files of an earlier, killed run that were removed."""
 
@@ -522,8 +520,6 @@ class StoreFacts:
     """Seconds that the path had to answer."""
     error: str = ""
     """An observer's unexpected failure, as one line."""
-    root_refused: str = ""
-    """What root is told where only the daemon's user may look (root_squash, FUSE without rights for root)."""
     location: t.Optional[LocationFacts] = None
     mount: t.Optional[MountFacts] = None
     declared_source_matches: t.Optional[bool] = None

@@ -12,8 +12,9 @@ import time
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.atime import PRIVATE_PREFIX, AtimeProbe
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.atime import AtimeProbe
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import AtimeFacts, LockFacts, load
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe_file import PRIVATE_PREFIX
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.touch import WAITS
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
@@ -22,7 +23,9 @@ from ansible_collections.fleetops.pbs.tests.support.chunk_store import (
     backup_ids,
     make_chunk_store,
 )
+from ansible_collections.fleetops.pbs.tests.support.machine import open_way
 from ansible_collections.fleetops.pbs.tests.support.mounts import remount, run
+from ansible_collections.fleetops.pbs.tests.support.processes import name_of_the_dead
 
 pytestmark = pytest.mark.root
 
@@ -201,7 +204,7 @@ def test_a_zero_chunk_that_is_a_link_is_never_followed(chunk_store, tmp_path):
 def test_without_a_prefix_directory_the_next_place_upwards_will_do(chunk_store):
     store = chunk_store(prefixes=1, zero_chunk=False)
     atime, _lock = probe(store)
-    assert (atime.probe.advanced, atime.probe.placement, atime.zero_chunk) == (True, "chunks", None)
+    assert (atime.probe.advanced, atime.probe.placement, atime.zero_chunk) == (True, "base", None)
 
 
 def test_a_prefix_directory_of_roots_does_not_hide_that_the_filesystem_is_fine(chunk_store):
@@ -209,7 +212,7 @@ def test_a_prefix_directory_of_roots_does_not_hide_that_the_filesystem_is_fine(c
     os.chown(store.zero_chunk.parent, 0, 0)
     store.zero_chunk.parent.chmod(0o755)
     atime, _lock = probe(store)
-    assert (atime.probe.advanced, atime.probe.placement) == (True, "chunks")
+    assert (atime.probe.advanced, atime.probe.placement) == (True, "base")
     assert atime.zero_chunk.advanced
 
 
@@ -320,36 +323,26 @@ def test_a_marker_without_its_prefix_directory_cannot_be_inserted(chunk_store):
 # --- what a killed run leaves -----------------------------------------------------------------------------------------
 
 
-def test_files_of_a_killed_run_are_removed_by_the_next(chunk_store, monkeypatch):
+@pytest.mark.parametrize("mode", ["private", "marker"])
+def test_files_of_a_killed_run_are_removed_by_the_next(chunk_store, mode):
     store = chunk_store(prefixes=1)
-    prefix = store.zero_chunk.parent
-    ours = store.file(prefix / (PRIVATE_PREFIX + "0123456789abcdef"))
-    marker = store.file(prefix / (PRIVATE_PREFIX + "fedcba9876543210"), ZERO_CHUNK, 0o600)
-    atime, _lock = probe(store)
-    assert (atime.leftovers_removed, ours.exists(), marker.exists()) == (0, True, True), (
-        "another run may still use them"
-    )
-    monkeypatch.setattr("%s.LEFTOVER_AGE" % AtimeProbe.__module__, 0)
-    atime, _lock = probe(store)
-    assert (atime.leftovers_removed, ours.exists(), marker.exists()) == (2, False, False)
+    left = [store.file(store.zero_chunk.parent / name_of_the_dead()), store.file(store.path / name_of_the_dead())]
+    left.append(store.file(store.path / name_of_the_dead()))
+    os.chown(left[2], 0, 0)
+    atime, _lock = probe(store, mode)
+    assert (atime.leftovers_removed, [path for path in left if path.exists()]) == (3, [])
 
 
-def test_what_only_looks_like_ours_stays(chunk_store, monkeypatch):
-    store = chunk_store(prefixes=1)
-    prefix = store.zero_chunk.parent
-    monkeypatch.setattr("%s.LEFTOVER_AGE" % AtimeProbe.__module__, 0)
-    large = store.file(prefix / (PRIVATE_PREFIX + "large"), b"x" * 4096)
-    roots = store.file(prefix / (PRIVATE_PREFIX + "root"))
-    os.chown(roots, 0, 0)
-    link = prefix / (PRIVATE_PREFIX + "link")
-    link.symlink_to("/etc/passwd")
-    directory = store.directory(prefix / (PRIVATE_PREFIX + "directory"), 0o755)
-    atime, _lock = probe(store)
-    assert atime.leftovers_removed == 0
-    assert all(os.path.lexists(path) for path in (large, roots, link, directory))
+def test_in_an_empty_directory_of_roots_root_cleans_up(tmp_path):
+    open_way(tmp_path)
+    left = tmp_path / name_of_the_dead()
+    left.touch()
+    atime, _lock = probe(tmp_path)
+    assert (atime.leftovers_removed, os.listdir(tmp_path)) == (1, [])
+    assert atime.probe.advanced
 
 
-def test_a_probe_that_is_killed_leaves_at_most_its_own_file(chunk_store, monkeypatch):
+def test_a_probe_that_is_killed_leaves_at_most_its_own_file(chunk_store):
     """Killed at any moment, the next run finds the store as it was, and cleans up."""
     store = chunk_store(prefixes=1)
     os.utime(store.zero_chunk, ns=(7, 7))
@@ -370,7 +363,6 @@ def test_a_probe_that_is_killed_leaves_at_most_its_own_file(chunk_store, monkeyp
     left = {path: status for path, status in tree(store).items() if PRIVATE_PREFIX not in path}
     assert left == before
     assert hashlib.sha256(store.zero_chunk.read_bytes()).hexdigest() == digest
-    monkeypatch.setattr("%s.LEFTOVER_AGE" % AtimeProbe.__module__, 0)
     probe(store)
     assert tree(store) == before
 
