@@ -156,9 +156,12 @@ class AtimeProbe:
                     self._try(NamedFile(os.path.join(path, name), directory, name), fd, facts, born)
                     self._try_lock(name, directory, fd)
                 finally:
-                    with contextlib.suppress(OSError):
+                    try:
                         os.unlink(name, dir_fd=directory)
-                    os.close(fd)
+                    except OSError as exc:
+                        self.facts.left_behind = "%s (%s)" % (facts.path, describe_error(exc))
+                    with contextlib.suppress(OSError):  # a server that says only now that it is full
+                        os.close(fd)
                 return
         if self._unnamed >= 0:
             facts = self._new_facts("base")

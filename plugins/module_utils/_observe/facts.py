@@ -419,6 +419,8 @@ class AtimeFacts:
     """Why nothing was tried (check mode, the daemon's user is unknown, not root, …)."""
     marker_inserted: bool = False
     """The zero chunk was inserted (or replaced) by us, in PBS's own way."""
+    left_behind: str = ""
+    """The private file that could not be removed, and why; the next run removes it."""
     leftovers_removed: int = 0
     """Private files of an earlier, killed run that were removed."""
 
@@ -520,6 +522,8 @@ class StoreFacts:
     """Seconds that the path had to answer."""
     error: str = ""
     """An observer's unexpected failure, as one line."""
+    root_refused: str = ""
+    """What root is told where only the daemon's user may look (root_squash, FUSE without rights for root)."""
     location: t.Optional[LocationFacts] = None
     mount: t.Optional[MountFacts] = None
     declared_source_matches: t.Optional[bool] = None
