@@ -20,7 +20,11 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS, LOCK, PREFIX_COUNT
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import (
+    open_directory,
+    open_inside,
+    open_to_change,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 BASE_MODE = 0o755
@@ -82,8 +86,8 @@ def _in_child(path: str, deadline: float, work: t.Callable[[Channel], t.Any]) ->
 
 def _complete(path: str, uid: int, gid: int, channel: Channel) -> int:
     os.umask(0)
-    base = open_directory(path, follow=True)
-    chunks = open_directory(CHUNKS, base)
+    base = open_to_change(path)
+    chunks = open_inside(CHUNKS, base)
     made = _hand_over(base, BASE_MODE, uid, gid)
     made += _make_lock(base, uid, gid)
     device = os.fstat(chunks).st_dev
@@ -100,7 +104,7 @@ def _complete(path: str, uid: int, gid: int, channel: Channel) -> int:
             found = os.stat(name, dir_fd=chunks, follow_symlinks=False)
             if _is_right(found, PREFIX_MODE, uid, gid):
                 continue
-        prefix = open_directory(name, chunks)
+        prefix = open_inside(name, chunks)
         try:
             if os.fstat(prefix).st_dev != device:
                 raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), name)

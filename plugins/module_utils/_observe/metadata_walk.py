@@ -30,7 +30,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor impo
     Directory,
     Visitor,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
 
 _MAX_DEPTH = 100
 """Directories below each other; PBS itself goes down to 18. Each holds two descriptors."""
@@ -117,7 +117,7 @@ class MetadataWalk:
             self._visitor.error(path, "deeper than %d directories" % _MAX_DEPTH)
             return None
         try:
-            fd = open_directory(name, dir_fd=level.fd)
+            fd = open_inside(name, level.fd)
         except OSError as exc:
             if not isinstance(exc, FileNotFoundError):
                 self._visitor.directory(path, status, rule, -1)

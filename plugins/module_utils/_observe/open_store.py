@@ -10,16 +10,24 @@ import os
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import (
+    open_directory,
+    open_inside,
+    open_to_change,
+)
 
 
 class OpenStore:
     """The base directory, held open, with what is mounted below it."""
 
-    def __init__(self, path: str) -> None:
-        """Open the base directory, following links as PBS does. Raises C(OSError)."""
+    def __init__(self, path: str, change: bool = False) -> None:
+        """Open the base directory, following links as PBS does. Raises C(OSError).
+
+        With C(change) only where root may change something (see C(open_to_change)), and only with a C(.chunks) in it:
+        what is at the path now need not be what was there when it was looked at.
+        """
         self.path = path
-        self.base = open_directory(path, follow=True)
+        self.base = open_to_change(path) if change else open_directory(path, follow=True)
         self.status = os.fstat(self.base)
         self.device = self.status.st_dev
         # The kernel's name for the directory: asking for it touches no filesystem.
@@ -29,12 +37,14 @@ class OpenStore:
         }
         """Mount points below, relative to the base directory. Nothing there is touched: its server may be dead, and
         it may be another part of the same filesystem."""
+        if change:
+            os.close(self.open_chunks())
 
     def open_chunks(self) -> int:
         """Open C(.chunks). Raises C(OSError), also where it is on another filesystem."""
         if CHUNKS in self.mounts:
             raise OSError("another filesystem is mounted there")
-        fd = open_directory(CHUNKS, dir_fd=self.base)
+        fd = open_inside(CHUNKS, self.base)
         if os.fstat(fd).st_dev != self.device:
             os.close(fd)
             raise OSError("on another filesystem than the base directory")

@@ -15,10 +15,11 @@ import os
 import stat
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import open_handle
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 @dataclasses.dataclass
@@ -35,34 +36,34 @@ def read_small(name: str, dir_fd: int, limit: int) -> SmallFile:
     """Read a regular file of at most C(limit) bytes by its name in an open directory. Never raises C(OSError)."""
     found = SmallFile(exists=False)
     try:
-        found.status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
-        found.exists = True
-        # Looking first keeps us from opening a device, which can have effects of its own.
-        if not stat.S_ISREG(found.status.st_mode):
-            found.error = "it is a %s, not a regular file; it was not read" % kind_of(found.status.st_mode)
-            return found
-        data = _read(name, dir_fd, limit)
+        handle = open_handle(name, dir_fd)
+        try:
+            found.status = os.fstat(handle)
+            found.exists = True
+            # Looking at what is in hand keeps us from opening a device, which can have effects of its own.
+            if not stat.S_ISREG(found.status.st_mode):
+                found.error = "it is a %s, not a regular file; it was not read" % kind_of(found.status.st_mode)
+                return found
+            data = _read(handle, limit)
+        finally:
+            os.close(handle)
     except FileNotFoundError:
         return SmallFile(exists=False)
     except OSError as exc:
         found.exists = True
         found.error = describe_error(exc)
         return found
-    if data is None:
-        found.error = "it is a file no longer; it was not read"
-    elif len(data) > limit:
+    if len(data) > limit:
         found.error = "it is larger than %d bytes; it was not read" % limit
     else:
         found.data = data
     return found
 
 
-def _read(name: str, dir_fd: int, limit: int) -> t.Optional[bytes]:
-    """At most one byte more than the limit; None where the name has become something else since it was looked at."""
-    fd = os.open(name, _FLAGS, dir_fd=dir_fd)
+def _read(handle: int, limit: int) -> bytes:
+    """At most one byte more than the limit, of the very file that is in hand, whatever its name means by now."""
+    fd = os.open("/proc/self/fd/%d" % handle, _FLAGS)
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return None
         parts: t.List[bytes] = []
         left = limit + 1
         while left > 0:

@@ -19,12 +19,14 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import TouchFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import file_facts
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import current
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import open_handle
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Statx, statx, statx_fd
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.times import (
     set_atime_fd,
     touch_atime,
     touch_atime_fd,
+    touch_atime_handle,
 )
 
 SECOND = 1_000_000_000
@@ -94,6 +96,30 @@ class OpenFile:
         return statx_fd(self._fd, force_sync=True)
 
 
+class HeldFile:
+    """A file that somebody else may exchange, got hold of without being opened: one and the same at every step.
+
+    For root, whose touch nothing refuses: it must not reach a file of somebody else's.
+    """
+
+    def __init__(self, path: str, dir_fd: int, name: str) -> None:
+        """Raises C(OSError)."""
+        self.path = path
+        self._fd = open_handle(name, dir_fd)
+
+    def look(self, force_sync: bool = False) -> Statx:
+        return statx_fd(self._fd, force_sync)
+
+    def touch(self) -> None:
+        touch_atime_handle(self._fd)
+
+    def reopened(self) -> Statx:
+        return statx_fd(self._fd, force_sync=True)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
 def try_touch(target: Target, kind: str, waits: t.Sequence[float] = WAITS, refresh: bool = False) -> TouchFacts:
     """Touch the file as whoever this process is, until its access time has moved or the waits are used up.
 
@@ -132,6 +158,12 @@ def touch_once(target: Target, facts: TouchFacts) -> bool:
             if before.kind != "file":
                 facts.advanced = None
                 facts.error = "not a regular file but a %s" % before.kind
+                return False
+            if before.st_nlink > 1 and facts.uid == 0:
+                facts.advanced = None
+                facts.error = (
+                    "it has %d hard links and may be somebody else's, so root did not touch it" % before.st_nlink
+                )
                 return False
             facts.step = "utimensat"
             target.touch()

@@ -6,8 +6,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
+import stat
 import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import bind, last_error
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 _NOATIME = getattr(os, "O_NOATIME", 0)
@@ -27,3 +33,117 @@ def open_directory(
         return os.open(path, flags | _NOATIME, dir_fd=dir_fd)
     except PermissionError:
         return os.open(path, flags, dir_fd=dir_fd)
+
+
+# --- the kernel keeps us in --------------------------------------------------------------------------------------------
+
+_RESOLVE_NO_XDEV = 0x01
+_RESOLVE_NO_SYMLINKS = 0x04
+
+
+class _OpenHow(ctypes.Structure):
+    """C(struct open_how)."""
+
+    _fields_ = [("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64)]
+
+
+_syscall = bind("syscall")
+_SYS_OPENAT2 = ctypes.c_long(437)
+_INSIDE = _OpenHow(_DIRECTORY | os.O_NOFOLLOW | _NOATIME, 0, _RESOLVE_NO_XDEV | _RESOLVE_NO_SYMLINKS)
+_INSIDE_ATIME = _OpenHow(_DIRECTORY | os.O_NOFOLLOW, 0, _RESOLVE_NO_XDEV | _RESOLVE_NO_SYMLINKS)
+_SIZE_OF_HOW = ctypes.c_size_t(ctypes.sizeof(_OpenHow))
+
+
+def _openat2(name: str, how: _OpenHow, dir_fd: int) -> int:
+    fd = _syscall(_SYS_OPENAT2, dir_fd, os.fsencode(name), ctypes.byref(how), _SIZE_OF_HOW)
+    if fd == -1:
+        error = last_error()
+        raise OSError(error.errno, error.strerror, name)
+    return fd
+
+
+def _has_openat2() -> bool:
+    """Kernels from 5.6 on have it; filters of old container managers refuse what they do not know."""
+    try:
+        root = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.close(_openat2(".", _INSIDE, root))
+        finally:
+            os.close(root)
+    except OSError:
+        return False
+    return True
+
+
+_KEPT_IN = _has_openat2()
+
+
+def open_inside(name: str, dir_fd: int) -> int:
+    """C(open_directory) for a directory in an open one, on the same mount.
+
+    A bind mount of another part of the same filesystem has the same device number, so comparing numbers does not show
+    it, and the mount table is old as soon as it is read. Raises C(OSError), for a mount with C(EXDEV).
+    """
+    if not _KEPT_IN:
+        return open_directory(name, dir_fd)
+    try:
+        return _openat2(name, _INSIDE, dir_fd)
+    except PermissionError:
+        return _openat2(name, _INSIDE_ATIME, dir_fd)
+
+
+# --- the way to a store that root is to change -------------------------------------------------------------------------
+
+_LINKS = 40
+"""As many as the kernel follows."""
+
+
+def open_to_change(path: str) -> int:
+    """Open the base directory of a store in which root is going to change something.
+
+    The way there is gone step by step. A link is followed only where nobody but root can have put it: the path may
+    come from a configuration file that belongs to the daemon's user, and may lead through directories of that user.
+    Nor is a directory taken in which everybody may make files (C(/tmp)): who gave it away would give away what others
+    have in it. Raises C(OSError).
+    """
+    flags = getattr(os, "O_PATH", 0) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open("/", flags)
+    links = 0
+    try:
+        rest = path.split("/")[::-1]
+        while rest:
+            name = rest.pop()
+            if name in ("", "."):
+                continue
+            try:
+                below = os.open(name, flags, dir_fd=fd)
+            except NotADirectoryError:
+                target = _trusted_link(name, fd)
+                links += 1
+                if links > _LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path) from None
+                rest += target.split("/")[::-1]
+                below = os.open("/", flags) if target.startswith("/") else os.dup(fd)
+            os.close(fd)
+            fd = below
+        status = os.fstat(fd)
+        if status.st_mode & stat.S_ISVTX and status.st_mode & stat.S_IWOTH:
+            raise OSError("everybody may make files in %s, so it is no datastore" % display(path))
+        return open_directory(".", fd)
+    finally:
+        os.close(fd)
+
+
+def _trusted_link(name: str, dir_fd: int) -> str:
+    """Where the link leads. Raises C(OSError) for what is no link, and for one that others than root can have made."""
+    try:
+        target = os.readlink(name, dir_fd=dir_fd)
+    except OSError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), name) from None
+    where = os.fstat(dir_fd)
+    if where.st_uid != 0 or where.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise OSError(
+            "the link %s is in a directory that others than root may write to, so it is not followed to where root would "
+            "change something; name the directory that it leads to" % display(name)
+        )
+    return target

@@ -40,6 +40,17 @@ def touch_atime_fd(fd: int) -> None:
     call("futimens", ctypes.c_int(fd), ctypes.byref(_times(0, UTIME_NOW)))
 
 
+def touch_atime_handle(fd: int) -> None:
+    """The same on the object that a descriptor of C(open_handle) holds, which C(futimens) refuses. Raises C(OSError)."""
+    call(
+        "utimensat",
+        ctypes.c_int(AT_FDCWD),
+        ctypes.c_char_p(b"/proc/self/fd/%d" % fd),
+        ctypes.byref(_times(0, UTIME_NOW)),
+        ctypes.c_int(0),
+    )
+
+
 def set_atime_fd(fd: int, atime_ns: int) -> None:
     """Set the access time of an open file to a given time (ns since the epoch), and nothing else. Raises C(OSError)."""
     call("futimens", ctypes.c_int(fd), ctypes.byref(_times(*divmod(atime_ns, 1_000_000_000))))

@@ -379,18 +379,18 @@ def test_chunks_that_come_and_go_are_no_error(chunk_store):
 
 def test_a_prefix_directory_that_vanishes_is_counted(chunk_store, monkeypatch):
     store = chunk_store(prefixes=4, chunks=4, zero_chunk=False)
-    real = chunk_walk_module.open_directory
+    real = chunk_walk_module.open_inside
     gone = sorted(store.chunks.iterdir())[1]
 
-    def open_directory(name, **more):
-        fd = real(name, **more)
+    def open_inside(name, dir_fd):
+        fd = real(name, dir_fd)
         if name == gone.name:
             for path in gone.iterdir():
                 path.unlink()
             gone.rmdir()
         return fd
 
-    monkeypatch.setattr(chunk_walk_module, "open_directory", open_directory)
+    monkeypatch.setattr(chunk_walk_module, "open_inside", open_inside)
     facts = walk(store, workers=1)
     assert facts.complete
     assert facts.chunks.files == 3

@@ -62,20 +62,20 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path, dir_fd: int) -> None:
             assert found.error == f"it is a {name}, not a regular file; it was not read"
 
 
-def test_a_file_that_is_swapped_after_the_first_look(
-    tmp_path: Path, dir_fd: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_looked_at_is_what_is_read(tmp_path: Path, dir_fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret").write_bytes(b"secret")
-    (tmp_path / "link").symlink_to("secret")
-    os.mkfifo(tmp_path / "fifo")
-    regular = os.stat(tmp_path / "secret")
-    monkeypatch.setattr(small_file.os, "stat", lambda *_args, **_kwargs: regular)
-    for name, error in (
-        ("link", "ELOOP: Too many levels of symbolic links"),
-        ("fifo", "it is a file no longer; it was not read"),
-    ):
-        found = read_small(name, dir_fd, 100)
-        assert (found.exists, found.data, found.error) == (True, None, error)
+    real = small_file.open_handle
+
+    def swapped_at_once(name: str, dir_fd: int) -> int:
+        fd = real(name, dir_fd)
+        os.unlink(name, dir_fd=dir_fd)
+        os.symlink("secret", name, dir_fd=dir_fd)
+        return fd
+
+    monkeypatch.setattr(small_file, "open_handle", swapped_at_once)
+    (tmp_path / "name").write_bytes(b"content")
+    assert read_small("name", dir_fd, 100).data == b"content"
+    assert read_small("name", dir_fd, 100).error == "it is a link, not a regular file; it was not read"
 
 
 def test_a_name_that_cannot_be_looked_at(dir_fd: int) -> None:
