@@ -17,7 +17,12 @@ clock:SECONDS        the server's clock is that much ahead (negative: behind) wh
 read-updates         reading a file updates its access time
 chown-ignored        chown() succeeds, the owner stays
 readdir-loop         listing a directory begins again at its end, for ever
-errno:NAME[@OP+...]  the operations (default: utimens; `all` for each) fail with that error
+errno:NAME[@OP+...[#N]]  the operations (default: utimens; `all` for each) fail with that error, from the Nth on since
+                     the fault was put in force
+monkey:SEED/PERCENT  so many of all operations, chosen by chance, fail with an error chosen by chance
+root-squash          root is nobody here, as a file server has it: no rights but those of others, no chown
+all-squash           so is everybody else
+refuse-root          root gets no answer but EACCES, as on a mount that somebody else made for himself
 hang:PATH            nothing at or below PATH (`/` for everything) is answered until the fault is taken back; who
                      waits for it cannot be killed. With libfuse 3.14 the kernel looks up one unknown name at a time
                      in a directory: use the names beside PATH once before, or hang a whole filesystem
@@ -32,11 +37,29 @@ import contextlib
 import ctypes
 import errno
 import os
+import random
 import signal
 import threading
 import time
 
 import mfusepy as fuse
+
+# Not ENOENT: glibc takes it for the end of a listing, and a name that is gone is none of our errors.
+MONKEY_ERRORS = (
+    "EIO",
+    "ENOSPC",
+    "EDQUOT",
+    "EROFS",
+    "ESTALE",
+    "EACCES",
+    "EPERM",
+    "ENOTCONN",
+    "ENOMEM",
+    "EBUSY",
+    "EINVAL",
+)
+
+NOBODY = 65534
 
 SECOND = 10**9
 DAY = 86400 * SECOND
@@ -63,6 +86,8 @@ class FaultFS(fuse.Operations):
         self.lock_state = threading.Lock()
         self.pending: dict[str, tuple[float, int]] = {}  # path: (monotonic time when it shows, access time)
         self.answer_once: dict[str, int] = {}  # path: access time that the next getattr shows
+        self.counted = ("", 0)  # a fault that waits for its turn, and the operations that it has seen
+        self.monkey = ("", random.Random())  # the fault that it belongs to, and its choices
         self.listings: dict[int, list[tuple[str, dict]]] = {}
         self.next_handle = 1
 
@@ -82,10 +107,69 @@ class FaultFS(fuse.Operations):
             time.sleep(0.02)
             faults = self.faults()
         if "errno" in faults:
-            name, operations = faults["errno"].partition("@")[::2]
-            if operations == "all" or operation in (operations or "utimens").split("+"):
-                raise fuse.FuseOSError(getattr(errno, name))
+            self.fail_in_turn(operation, faults["errno"])
+        if "monkey" in faults:
+            self.fail_by_chance(faults["monkey"])
+        if {"root-squash", "all-squash", "refuse-root"} & faults.keys():
+            self.check_rights(operation, path, faults)
         return faults
+
+    def fail_in_turn(self, operation: str, fault: str) -> None:
+        name, operations = fault.partition("@")[::2]
+        operations, first = operations.partition("#")[::2]
+        if operations != "all" and operation not in (operations or "utimens").split("+"):
+            return
+        with self.lock_state:
+            known, seen = self.counted
+            self.counted = (fault, seen + 1 if known == fault else 1)
+            due = self.counted[1] >= int(first or 1)
+        if due:
+            raise fuse.FuseOSError(getattr(errno, name))
+
+    def fail_by_chance(self, fault: str) -> None:
+        seed, percent = fault.split("/")
+        with self.lock_state:
+            if self.monkey[0] != fault:
+                self.monkey = (fault, random.Random(seed))
+            chance = self.monkey[1]
+            name = chance.choice(MONKEY_ERRORS) if chance.random() * 100 < float(percent) else ""
+        if name:
+            raise fuse.FuseOSError(getattr(errno, name))
+
+    def caller(self, faults: dict[str, str]) -> tuple[int, int]:
+        """Who asks, as the file server sees it."""
+        uid, gid, _pid = fuse.fuse_get_context()
+        squashed = "all-squash" in faults or ("root-squash" in faults and uid == 0)
+        return (NOBODY, NOBODY) if squashed else (uid, gid)
+
+    def check_rights(self, operation: str, path: str, faults: dict[str, str]) -> None:
+        """What the kernel does not check, since it takes root for root."""
+        if "refuse-root" in faults and fuse.fuse_get_context()[0] == 0:
+            raise fuse.FuseOSError(errno.EACCES)
+        if self.caller(faults)[0] != NOBODY:
+            return
+        above = os.path.dirname(path)
+        while True:
+            self.check_mode(above, 1)
+            if above == "/":
+                break
+            above = os.path.dirname(above)
+        if operation in ("create", "mkdir", "mknod", "symlink", "link", "unlink", "rmdir", "rename"):
+            self.check_mode(os.path.dirname(path), 3)
+        elif operation in ("opendir", "readdir", "open", "read"):
+            self.check_mode(path, 4)
+        elif operation in ("write", "truncate"):
+            self.check_mode(path, 2)
+        elif operation == "chown" or (
+            operation in ("chmod", "utimens") and os.lstat(self.source(path)).st_uid != NOBODY
+        ):
+            raise fuse.FuseOSError(errno.EPERM)
+
+    def check_mode(self, path: str, wanted: int) -> None:
+        status = os.lstat(self.source(path))
+        bits = status.st_mode >> (6 if status.st_uid == NOBODY else 3 if status.st_gid == NOBODY else 0)
+        if bits & wanted != wanted:
+            raise fuse.FuseOSError(errno.EACCES)
 
     def now(self, faults: dict[str, str]) -> int:
         return time.time_ns() + int(float(faults.get("clock", "0")) * SECOND)
@@ -94,7 +178,7 @@ class FaultFS(fuse.Operations):
         return self.root + path
 
     def belongs_to_caller(self, path: str, faults: dict[str, str]) -> None:
-        uid, gid, _pid = fuse.fuse_get_context()
+        uid, gid = self.caller(faults)
         target = self.source(path)
         parent = os.lstat(os.path.dirname(target))
         os.lchown(target, uid, -1 if parent.st_mode & 0o2000 else gid)

@@ -281,3 +281,88 @@ def test_the_end_frees_who_waits_for_a_hanging_filesystem():
 def test_an_error_of_the_start_is_told(tmp_path):
     with pytest.raises(RuntimeError, match="faultfs did not start"), faults.faultfs("ok", point=tmp_path / "missing"):
         pass
+
+
+def look(path: Path) -> str:
+    """The name of the error that a look at the path ends with; empty for none."""
+    try:
+        path.stat()
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    return ""
+
+
+def fails(mount: faults.FaultyMount, times: int) -> list[str]:
+    """What so many looks at one file came to."""
+    return [look(mount.path / "file") for _ in range(times)]
+
+
+def test_an_error_from_some_operation_on(faultfs):
+    mount = faultfs()
+    (mount.source / "file").touch()
+    mount.set("errno:EIO@getattr#5")
+    found = fails(mount, 8)
+    assert found[0] == ""
+    assert found[-3:] == ["EIO"] * 3
+    mount.set("ok")
+    assert fails(mount, 2) == ["", ""]
+
+
+def test_the_monkey_s_choices_follow_from_its_seed(faultfs):
+    mount = faultfs()
+    (mount.source / "file").touch()
+    seen = []
+    for seed in (1, 1, 2):
+        mount.set(f"monkey:{seed}/50")
+        seen.append(fails(mount, 40))
+        mount.set("ok")
+        assert fails(mount, 1) == [""]
+    assert 2 < sum(map(bool, seen[0])) < 40
+    assert len(set(seen[0])) > 3
+
+
+def as_user(uid: int, code: str, *args: os.PathLike[str]) -> int:
+    """The errno that the code ends with as that user; 0 for none."""
+    program = f"import os, sys; os.setgid({uid}); os.setuid({uid})\ntry: {code}\nexcept OSError as e: sys.exit(e.errno)"
+    return subprocess.run([sys.executable, "-c", program, *args], check=False).returncode
+
+
+def test_root_squash(faultfs):
+    mount = faultfs("root-squash")
+    mount.source.chmod(0o777)
+    closed = mount.source / "closed"
+    closed.mkdir(mode=0o750)
+    (closed / "file").touch()
+    os.chown(closed, 34, 34)
+    os.chown(closed / "file", 34, 34)
+    for attempt in (
+        lambda: os.listdir(mount.path / "closed"),
+        lambda: os.stat(mount.path / "closed/file"),
+        (mount.path / "closed/new").touch,
+    ):
+        with pytest.raises(PermissionError):
+            attempt()
+    with pytest.raises(PermissionError) as error:
+        os.chown(mount.path / "closed", 0, 0)
+    assert error.value.errno == errno.EPERM
+    (mount.path / "new").touch()
+    assert (mount.source / "new").stat().st_uid == 65534
+    assert as_user(34, "os.listdir(sys.argv[1]); os.utime(sys.argv[1] + '/file')", mount.path / "closed") == 0
+
+
+def test_all_squash(faultfs):
+    mount = faultfs("all-squash")
+    mount.source.chmod(0o777)
+    mine = mount.source / "mine"
+    mine.touch()
+    os.chown(mine, 34, 34)
+    assert as_user(34, "os.utime(sys.argv[1])", mount.path / "mine") == errno.EPERM
+    assert as_user(34, "open(sys.argv[1], 'x')", mount.path / "new") == 0
+    assert (mount.source / "new").stat().st_uid == 65534
+
+
+def test_root_may_be_refused(faultfs):
+    mount = faultfs("refuse-root")
+    with pytest.raises(PermissionError):
+        os.stat(mount.path)
+    assert as_user(34, "os.stat(sys.argv[1])", mount.path) == 0
