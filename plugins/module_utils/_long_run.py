@@ -14,11 +14,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import signal
+import stat
 import time
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import die_with_parent
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.process_mark import PATTERN, is_gone, own_mark
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 Result = t.Dict[str, t.Any]
@@ -29,6 +33,13 @@ Work = t.Callable[[t.Optional[Report]], Result]
 
 _PACE = 2.0
 """Seconds between two notes about the progress."""
+
+_UNCLAIMED = 3600.0
+"""Seconds after which nobody will ask for a result any more; who has lost the connection tries for ten minutes."""
+
+_JOB_FILE = re.compile(r"j[0-9]{1,12}\.pbs(?:\.(?P<mark>" + PATTERN + r")\.tmp)?\Z")
+
+_ENDED = "The work was ended before it had a result"
 
 
 def job_spec() -> t.Dict[str, t.Any]:
@@ -84,13 +95,14 @@ class Job:
     def run(self, work: Work) -> Result:
         """Return the result, or after a while the note that the work has begun. Raises C(OSError)."""
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        _clean_up(self._directory)
         self._write({})
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
             try:
                 os.close(reader)
-                self._work(work, writer)
+                self._keep(work, writer)
             finally:
                 os._exit(0)
         os.close(writer)
@@ -103,11 +115,14 @@ class Job:
         result = self._read()
         os.unlink(self._path)
         if result.get("started"):
-            return {"failed": True, "msg": "The work was ended before it had a result."}
+            return {"failed": True, "msg": "%s." % _ENDED}
         return result
 
-    def _work(self, work: Work, writer: int) -> None:
-        """In the child: cut loose from the connection, do the work, leave the result."""
+    def _keep(self, work: Work, writer: int) -> None:
+        """In the child: cut loose from the connection, have the work done, and see to it that there is a result.
+
+        The work is a process of its own, so that somebody is left to say so where it is killed (memory is short).
+        """
         os.setsid()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         null = os.open(os.devnull, os.O_RDWR)
@@ -117,11 +132,30 @@ class Job:
             if int(name) > 2 and int(name) != writer:
                 with contextlib.suppress(OSError):
                     os.close(int(name))
+        keeper = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(writer)
+                die_with_parent(signal.SIGKILL)
+                if os.getppid() == keeper:
+                    self._work(work)
+            finally:
+                os._exit(0)
+        _pid, status = os.waitpid(pid, 0)
+        if self._read().get("started"):
+            how = " (%s)" % signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else ""
+            self._finish({"failed": True, "msg": "%s%s." % (_ENDED, how)})
+
+    def _work(self, work: Work) -> None:
+        # From now on the file is this process's: the module may end before there is any progress.
+        with contextlib.suppress(OSError):
+            self._write({})
         try:
             result = _result_of(work, self._note)
         except BaseException as exc:  # whoever waits for the result has to learn of it
             result = {"failed": True, "msg": "%s: %s" % (type(exc).__name__, display(str(exc)))}
-        self._replace(dict(result, ansible_job_id=self._id))
+        self._finish(result)
 
     def _note(self, what: str, progress: t.Any) -> None:
         now = time.monotonic()
@@ -132,16 +166,58 @@ class Job:
             self._write(dict(vars(progress), what=what, elapsed=round(now - self._started, 3)))
 
     def _write(self, progress: t.Dict[str, t.Any]) -> None:
-        self._replace({"started": True, "finished": False, "ansible_job_id": self._id, "progress": progress})
+        self._replace(
+            {
+                "started": True,
+                "finished": False,
+                "ansible_job_id": self._id,
+                "worker": own_mark(),
+                "progress": progress,
+            }
+        )
+
+    def _finish(self, result: Result) -> None:
+        self._replace(dict(result, ansible_job_id=self._id))
 
     def _replace(self, content: t.Dict[str, t.Any]) -> None:
-        temporary = self._path + ".tmp"
+        temporary = "%s.%s.tmp" % (self._path, own_mark())
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "w", encoding="ascii") as file:
             json.dump(content, file)
         os.rename(temporary, self._path)
 
     def _read(self) -> Result:
-        with open(self._path, encoding="ascii") as file:
-            content: Result = json.load(file)
-        return content
+        return _read_job(self._path)
+
+
+def _clean_up(directory: str) -> None:
+    """Remove job files of runs that were killed, and results that nobody has asked for. Never raises."""
+    with contextlib.suppress(OSError):
+        names = [name for name in os.listdir(directory) if _JOB_FILE.match(name)]
+        for name in names:
+            path = os.path.join(directory, name)
+            with contextlib.suppress(OSError, ValueError):
+                if _is_leftover(path, _JOB_FILE.match(name)):
+                    os.unlink(path)
+
+
+def _is_leftover(path: str, name: t.Optional[t.Match[str]]) -> bool:
+    """Raises C(OSError), and C(ValueError) where there is nothing of ours in it."""
+    status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+        return False
+    mark = name.group("mark") if name else None
+    if mark is None:
+        mark = str(_read_job(path).get("worker", ""))
+    # Without a mark it is a result.
+    gone = is_gone(mark)
+    return bool(gone) or (gone is None and status.st_mtime < time.time() - _UNCLAIMED)
+
+
+def _read_job(path: str) -> Result:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, encoding="ascii") as file:
+        content: Result = json.load(file)
+    if not isinstance(content, dict):
+        raise ValueError("not a job")
+    return content

@@ -35,6 +35,7 @@ _SILENCE = 300.0
 
 _ASYNC_KEYS = (
     "ansible_job_id",
+    "worker",
     "started",
     "finished",
     "results_file",

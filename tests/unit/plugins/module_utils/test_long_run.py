@@ -15,6 +15,8 @@ import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils import _long_run
 from ansible_collections.fleetops.pbs.plugins.module_utils._long_run import Job
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.process_mark import is_gone, own_mark
+from ansible_collections.fleetops.pbs.tests.support.processes import of_the_dead
 
 
 @dataclasses.dataclass
@@ -105,7 +107,37 @@ def test_the_work_survives_the_end_of_the_connection(tmp_path):
 
 def test_work_that_is_killed_is_said_to_be(tmp_path):
     result = Job("j4", str(tmp_path), 60.0).run(lambda report: os.kill(os.getpid(), signal.SIGKILL))
-    assert result == {"failed": True, "msg": "The work was ended before it had a result."}
+    assert result.pop("ansible_job_id") == "j4"
+    assert result == {"failed": True, "msg": "The work was ended before it had a result (SIGKILL)."}
+    assert os.listdir(tmp_path) == []
+
+
+def test_who_waits_for_work_that_was_killed_learns_of_it(tmp_path):
+    def work(report):
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert Job("j4", str(tmp_path), 0.1).run(work)["started"]
+    content = wait_for(tmp_path / "j4", lambda content: "started" not in content)
+    assert (content["failed"], content["msg"]) == (True, "The work was ended before it had a result (SIGKILL).")
+
+
+def test_no_work_goes_on_when_its_keeper_was_killed(tmp_path):
+    def work(report):
+        (tmp_path / "pids").write_text("%d %d" % (os.getppid(), os.getpid()))
+        time.sleep(600)
+
+    promise = Job("j4", str(tmp_path), 1.0).run(work)
+    assert promise["started"]
+    keeper, worker = map(int, (tmp_path / "pids").read_text().split())
+    assert promise["worker"] == "%s-%d" % (own_mark().split("-")[0], worker)
+    os.kill(keeper, signal.SIGKILL)
+    os.waitpid(keeper, 0)
+    for _attempt in range(1000):
+        if is_gone(promise["worker"]):
+            break
+        time.sleep(0.01)
+    assert is_gone(promise["worker"])
 
 
 def test_an_exception_is_a_result(tmp_path):
@@ -139,8 +171,53 @@ def test_without_room_for_a_job_the_work_is_done_all_the_same(tmp_path):
 def test_a_link_in_place_of_the_job_file_is_not_followed(tmp_path):
     target = tmp_path / "target"
     target.write_text("precious")
-    (tmp_path / "j8.tmp").symlink_to(target)
+    (tmp_path / "j8").symlink_to(target)
     module = Module(_job={"id": "j8", "directory": str(tmp_path), "patience": 60.0})
     with pytest.raises(Ended):
         _long_run.run_module(module, lambda report: {"changed": True})
     assert target.read_text() == "precious"
+
+
+# --- what killed runs leave ------------------------------------------------------------------------------------------
+
+
+def left(tmp_path, name, content, age=0.0):
+    path = tmp_path / name
+    path.write_text(json.dumps(content))
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+def after_another_run(tmp_path):
+    assert Job("j1.pbs", str(tmp_path), 60.0).run(lambda report: {"changed": False})["changed"] is False
+    return sorted(os.listdir(tmp_path))
+
+
+def test_files_of_dead_work_are_removed_by_the_next_run(tmp_path):
+    left(tmp_path, "j2.pbs", {"started": True, "worker": of_the_dead(own_mark), "progress": {}})
+    left(tmp_path, "j3.pbs.%s.tmp" % of_the_dead(own_mark), {})
+    left(tmp_path, "j4.pbs", {"changed": True}, age=7200)
+    left(tmp_path, "j5.pbs", {"started": True, "worker": "00000000-1", "progress": {}}, age=7200)
+    assert after_another_run(tmp_path) == []
+
+
+def test_what_somebody_may_still_ask_for_stays(tmp_path):
+    mine = own_mark()
+    names = ["j2.pbs", "j3.pbs", "j4.pbs", "j5.pbs.%s.tmp" % mine]
+    left(tmp_path, names[0], {"started": True, "worker": mine, "progress": {}}, age=7200)
+    left(tmp_path, names[1], {"changed": True}, age=600)
+    left(tmp_path, names[2], {"started": True, "worker": "00000000-1", "progress": {}})
+    left(tmp_path, names[3], {}, age=7200)
+    assert after_another_run(tmp_path) == names
+
+
+def test_what_is_not_ours_stays(tmp_path):
+    for name in ("j2", "j873.1234", "pbs", "j2.pbs.tmp", "xj2.pbs", "j2.pbs.bak", "j2.pbs\n", "j2.pbs.1.tmp"):
+        left(tmp_path, name, {"changed": True}, age=7200)
+    target = left(tmp_path, "target", {"changed": True}, age=7200)
+    (tmp_path / "j6.pbs").symlink_to(target)
+    (tmp_path / "j7.pbs").mkdir()
+    os.mkfifo(tmp_path / "j8.pbs")
+    (tmp_path / "j9.pbs").write_text("no JSON")
+    before = sorted(os.listdir(tmp_path))
+    assert after_another_run(tmp_path) == before
