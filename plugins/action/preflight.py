@@ -13,6 +13,7 @@ from ansible.utils.color import stringc
 
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._files import document_path, write_document
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import LongRun
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import NotADocument, checked
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._summary import summary
 
 
@@ -33,8 +34,14 @@ class ActionModule(LongRun, ActionBase):
         document = result.get("document")
         if not document:
             return result
-        # Whose it is we know; a host that says otherwise must not take the place of another.
-        document["host"] = args["host"]
+        try:
+            # Whose it is we know; a host that says otherwise must not take the place of another.
+            document = checked(dict(document, host=args["host"]))
+        except (NotADocument, TypeError, ValueError) as exc:
+            del result["document"]
+            result.update(failed=True, msg="The host's answer is no document of this collection: %s." % exc)
+            return result
+        result["document"] = document
         self._display.display(summary(document, result["msg"], self._display.columns, self._paint))
         if dest:
             try:

@@ -33,7 +33,10 @@ def plain(text: str, _colour: t.Optional[str]) -> str:
 
 
 def summary(document: t.Mapping[str, t.Any], headline: str, width: int, paint: Paint = plain) -> str:
-    """Lines for one host: the headline, then each datastore with what is not right, worst first."""
+    """Lines for one host: the headline, then each datastore with what is not right, worst first.
+
+    C(document) comes from a host, and was checked (C(_report.documents.checked)).
+    """
     width = max(60, min(width, 120))
     lines = [
         paint(line, _headline_colour(document)) for line in _wrap("%s: %s" % (document["host"], headline), width, 2)
@@ -47,8 +50,7 @@ def summary(document: t.Mapping[str, t.Any], headline: str, width: int, paint: P
         same: t.Dict[t.Tuple[str, ...], t.List[t.Mapping[str, t.Any]]] = {}
         for finding in shown:
             # A datastore that does not answer leaves most controls unknown for one and the same reason.
-            waived = finding["waiver"] or {"until": "", "justification": ""}
-            key = (finding["status"], finding["message"], waived["until"], waived["justification"])
+            key = (finding["status"], finding["message"], *_waiver(finding))
             same.setdefault(key, []).append(finding)
         for alike in same.values():
             lines += _finding(alike, width, paint)
@@ -56,12 +58,10 @@ def summary(document: t.Mapping[str, t.Any], headline: str, width: int, paint: P
 
 
 def _headline_colour(document: t.Mapping[str, t.Any]) -> t.Optional[str]:
-    counts = document["summary"]
-    if counts["fail"]:
+    statuses = {finding["status"] for finding in document["findings"]}
+    if "fail" in statuses:
         return "red"
-    if counts["unknown"] or counts["warn"]:
-        return "yellow"
-    return "green"
+    return "yellow" if statuses & {"unknown", "warn"} else "green"
 
 
 def _groups(
@@ -72,7 +72,13 @@ def _groups(
         by_name.setdefault(finding["datastore"], []).append(finding)
     yield None, "", by_name.get(None, [])
     for store in document["datastores"]:
-        yield store["name"], store["path"], by_name.get(store["name"], [])
+        yield store["name"], str(store.get("path", "")), by_name.get(store["name"], [])
+
+
+def _waiver(finding: t.Mapping[str, t.Any]) -> t.Tuple[str, str]:
+    """Until when, and why; empty where nothing is waived."""
+    waiver = finding["waiver"] or {}
+    return str(waiver.get("until", "")), str(waiver.get("justification", ""))
 
 
 def _worst_first(findings: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[t.Mapping[str, t.Any]]:
@@ -93,7 +99,7 @@ def _finding(alike: t.Sequence[t.Mapping[str, t.Any]], width: int, paint: Paint)
     word, colour = MARKS[first["status"]]
     ids = ", ".join(finding["control"] for finding in alike)
     if first["waiver"]:
-        text = "%s %s until %s: %s" % (word, ids, first["waiver"]["until"], first["waiver"]["justification"])
+        text = "%s %s until %s: %s" % (word, ids, *_waiver(first))
         return [paint(line, colour) for line in _wrap(text, width, INDENT)]
     lines = [paint(line, colour) for line in _wrap("%s %s (%s)" % (word, ids, first["severity"]), width, INDENT)]
     lines += _wrap(first["message"], width, INDENT + 2)

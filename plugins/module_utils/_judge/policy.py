@@ -74,6 +74,10 @@ class Policy:
                 )
 
 
+_LARGEST = 10**9
+"""Nothing that a policy has a number for comes near it; Python neither converts nor shows every larger one."""
+
+
 def _convert(key: str, value: t.Any, default: t.Any) -> t.Any:
     """Check the type of one value; Ansible hands numbers from -e over as text, so text that is a number is one."""
     if isinstance(default, dict):
@@ -90,6 +94,8 @@ def _convert(key: str, value: t.Any, default: t.Any) -> t.Any:
     # Not below zero, and neither infinite nor "nan", which compares with nothing.
     if not 0 <= number < float("inf"):
         raise PolicyError("policy.%s: must not be negative or infinite, but is %r" % (key, value))
+    if number > _LARGEST:
+        raise PolicyError("policy.%s: must not be above %d" % (key, _LARGEST))
     if isinstance(default, int) and number != int(number):
         raise PolicyError("policy.%s: must be %s, not %r" % (key, wanted, value))
     return type(default)(number)

@@ -72,6 +72,8 @@ def parse_waivers(given: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[Waiver]:
             if not str(item.get(key) or "").strip():
                 raise WaiverError("%s: '%s' is missing; a waiver needs control, justification and until" % (where, key))
         require_known([str(item["control"])], where + ".control")
+        for key in ("host", "datastore"):
+            _check_pattern(str(item.get(key) or "*"), "%s.%s" % (where, key))
         waivers.append(
             Waiver(
                 control=str(item["control"]),
@@ -82,6 +84,14 @@ def parse_waivers(given: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[Waiver]:
             )
         )
     return waivers
+
+
+def _check_pattern(pattern: str, where: str) -> None:
+    """Python 3.9 does not get along with every pattern that later ones take, such as C([z-a])."""
+    try:
+        re.compile(fnmatch.translate(pattern))
+    except re.error as exc:
+        raise WaiverError("%s: '%s' is no pattern: %s" % (where, pattern, exc)) from None
 
 
 def _day(value: t.Any, where: str) -> datetime.date:

@@ -118,10 +118,13 @@ def _weekdays(text: str, position: int) -> t.Optional[int]:
 def _number(text: str, position: int, limit: int) -> t.Optional[t.Tuple[int, int]]:
     """A number below the limit, and the position behind it."""
     match = _NUMBER.match(text, position)
-    # The length keeps Python from converting what cannot be in range anyway.
-    if match is None or len(match.group().lstrip("0")) > 9 or int(match.group()) >= limit:
+    if match is None:
         return None
-    return int(match.group()), match.end()
+    # Python refuses to convert what is very long, zeros in front included.
+    digits = match.group().lstrip("0") or "0"
+    if len(digits) > 9 or int(digits) >= limit:
+        return None
+    return int(digits), match.end()
 
 
 def _component(limit: int) -> _Reader:

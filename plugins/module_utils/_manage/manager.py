@@ -20,7 +20,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.program impo
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import MANAGER, parse_version
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
-_TASK = re.compile(r"TASK (OK|WARNINGS: (?P<count>[0-9]+)|ERROR: (?P<error>.*))")
+_TASK = re.compile(r"TASK (OK|WARNINGS: (?P<count>[0-9]{1,18})|ERROR:(?P<error>.*))")
 _FAILED_TASK = re.compile(r"task failed \(status (?P<status>.*)\)")
 _PROGRESS = re.compile(r"Chunkstore create: [0-9]+%")
 """Ninety-nine lines of a creation, which say nothing once it is over."""
@@ -183,14 +183,15 @@ def _read(answer: Answer) -> t.Tuple[str, Reply]:
 
     The first C(Error:) line counts, for a usage text follows it; and the last C(TASK) line, wherever it stands.
     """
-    log = [display(line) for line in answer.output.splitlines() if not _PROGRESS.fullmatch(line)]
-    complaints = [display(line) for line in answer.errors.splitlines()]
+    log = [display(line) for line in _lines(answer.output) if not _PROGRESS.fullmatch(line)]
+    complaints = [display(line) for line in _lines(answer.errors)]
     reply = Reply(log)
     task_error = ""
     ends = [match for match in map(_TASK.fullmatch, [*log, *complaints]) if match is not None]
     if ends:
         reply.warnings = int(ends[-1].group("count") or 0)
-        task_error = ends[-1].group("error") or ""
+        error = ends[-1].group("error")
+        task_error = "" if error is None else error.strip() or "the task failed without a word"
     if answer.code == 0:
         return task_error, reply
     first = next((line[len("Error: ") :] for line in complaints if line.startswith("Error: ")), "")
@@ -199,3 +200,11 @@ def _read(answer: Answer) -> t.Tuple[str, Reply]:
     if not said:
         said = next((line for line in reversed(complaints) if "Err" in line), "") or answer.error
     return said or "it failed without a word (exit code %s)" % answer.code, reply
+
+
+def _lines(text: str) -> t.List[str]:
+    """By line feeds alone: PBS's messages hold names from the disk, in which other line ends may stand."""
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines

@@ -18,6 +18,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_text i
 
 _DELETED = "//deleted"
 _FIXED_FIELDS = 6
+_DIGITS = 10
+"""That an id of a mount or a part of a device's number has at most; Python takes quadratic time to read longer ones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +89,7 @@ def parse_line(line: bytes) -> t.Optional[MountEntry]:
     fstype, source = about_filesystem[:2]
     super_options = b" ".join(about_filesystem[2:])
     major, _colon, minor = device.partition(b":")
-    if not all(number.isdigit() for number in (mount_id, parent_id, major, minor)):
+    if not all(number.isdigit() and len(number) <= _DIGITS for number in (mount_id, parent_id, major, minor)):
         return None
     if not mount_point.startswith(b"/"):
         return None

@@ -29,7 +29,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity impo
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 _MESSAGE_LIMIT = 64 * 1024 * 1024
-"""Bytes that one child may send without a line end before it is given up."""
+"""Bytes of one child that are held: of its answers, and of a message that has no end yet. One that sends more is given up."""
 
 _LAST_BREATH = 0.2
 """Seconds that a killed child gets to be reaped."""
@@ -94,7 +94,14 @@ class _Running:
         self.fd = fd
         self.started = now
         self.expires = now + deadline
-        self.buffer = b""
+        self.unfinished: t.List[bytes] = []
+        """The pieces of a message whose end has not come yet."""
+        self.held = 0
+        """Bytes of these pieces."""
+        self.sizes: t.Dict[str, int] = {}
+        """Bytes of each part of the answer."""
+        self.kept = 0
+        """Bytes of all of them."""
         self.outcome = Outcome()
 
 
@@ -207,12 +214,17 @@ def _receive(child: _Running, on_part: t.Optional[t.Callable[[str, str, t.Any], 
         return True
     if not data:
         return False
-    lines = (child.buffer + data).split(b"\n")
-    child.buffer = lines.pop()
-    if len(child.buffer) > _MESSAGE_LIMIT:
+    first, *others = data.split(b"\n")
+    child.unfinished.append(first)
+    child.held += len(first)
+    for piece in others:
+        if not _understand(child, b"".join(child.unfinished), on_part):
+            return False
+        child.unfinished, child.held = [piece], len(piece)
+    if child.held + child.kept > _MESSAGE_LIMIT:
         child.outcome.error = "the child sent more than it should"
         return False
-    return all(_understand(child, line, on_part) for line in lines)
+    return True
 
 
 def _understand(child: _Running, line: bytes, on_part: t.Optional[t.Callable[[str, str, t.Any], None]]) -> bool:
@@ -221,15 +233,18 @@ def _understand(child: _Running, line: bytes, on_part: t.Optional[t.Callable[[st
         message = json.loads(line)
         kind = next(kind for kind in ("begin", "part", "error") if kind in message)
         text, value = str(message[kind]), message["value"] if kind == "part" else None
-    except (ValueError, KeyError, TypeError, StopIteration):
+    except (ValueError, KeyError, TypeError, StopIteration, RecursionError):
         child.outcome.error = "the child sent what is not a message"
         return False
+    # It is safe to show as the child has sent it, unless the child is not what it was any more.
     if kind == "begin":
-        child.outcome.doing = text
+        child.outcome.doing = display(text)
     elif kind == "error":
-        child.outcome.error = text
+        child.outcome.error = display(text)
     else:
         child.outcome.parts[text] = value
+        child.kept += len(line) - child.sizes.get(text, 0)
+        child.sizes[text] = len(line)
         if on_part is not None:
             on_part(child.key, text, value)
     return True

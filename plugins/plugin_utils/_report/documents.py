@@ -10,10 +10,13 @@ A file holds one document, or it is the C(report.json) of an earlier report, whi
 from __future__ import annotations
 
 import datetime
+import functools
 import glob
 import json
+import math
 import os
 import re
+import stat
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import SEVERITIES
@@ -32,6 +35,9 @@ REPORT_END = "]}\n"
 
 MAX_BYTES = 64 * 1024 * 1024
 """A document takes some 10 KB a datastore; what is larger than this is none."""
+
+MAX_DEPTH = 100
+"""Objects and lists inside of each other; a document has some 10. Deeper ones stop some of the writers of formats."""
 
 Json = t.Dict[str, t.Any]
 
@@ -105,6 +111,9 @@ def _begins_with(path: str, beginning: bytes) -> bool:
 def scan(path: str) -> t.Iterator[t.Union[Read, Missing, LeftOut]]:
     """Everything in one file; never raises for what is in it."""
     try:
+        if stat.S_IFMT(os.stat(path).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+            # A pipe would have to be waited for; and what is in a report is read twice.
+            raise NotADocument("it is no regular file")
         if _begins_with(path, REPORT_BEGIN.encode()):
             yield from _scan_report(path)
         else:
@@ -138,7 +147,9 @@ def _scan_report(path: str) -> t.Iterator[t.Union[Read, Missing, LeftOut]]:
             raise NotADocument("the report was written anew by another program; give it as it was written")
         yield from _missing(parse(head + b"]}"))
         offset = len(head)
-        for number, line in enumerate(stream, 2):
+        for number, line in enumerate(iter(functools.partial(stream.readline, MAX_BYTES + 1), b""), 2):
+            if len(line) > MAX_BYTES:
+                raise NotADocument("line %d has more than %d MiB, which no document has" % (number, MAX_BYTES >> 20))
             start, offset = offset, offset + len(line)
             if line == REPORT_END.encode():
                 return
@@ -173,7 +184,7 @@ def parse(data: bytes) -> t.Any:
     if not text.strip():
         raise NotADocument("it is empty")
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except json.JSONDecodeError as exc:
         if exc.msg.startswith("Unterminated string") or _CUT.fullmatch(text, exc.pos):
             raise NotADocument("it ends in the middle (truncated after %d bytes)" % len(data)) from None
@@ -184,6 +195,29 @@ def parse(data: bytes) -> t.Any:
         raise
     except ValueError as exc:  # a number with thousands of digits
         raise NotADocument("it is no JSON that can be read: %s" % exc) from None
+
+
+def _is_deep(value: t.Any) -> bool:
+    """Told level by level: whatever calls itself for each would not come back."""
+    level = [value]
+    for _depth in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _finite(text: str) -> float:
+    """Python makes an infinity of 1e999, which no JSON can hold."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise NotADocument("it is no JSON that can be read: %s is too large" % text[:40])
+    return number
 
 
 _CUT = re.compile(r"\s*|t(r(u)?)?|f(a(l(s)?)?)?|n(u(l)?)?|-|\d*[.eE][-+]?|\\?u?[0-9a-fA-F]{0,3}")
@@ -225,6 +259,8 @@ def checked(data: t.Any) -> Json:
 
     Only what reports use is looked at: what was observed passes through as it is.
     """
+    if _is_deep(data):
+        raise NotADocument("it is nested too deeply")
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise NotADocument("it is no document of this collection ('schema' is not '%s')" % SCHEMA)
     _require_version(data, SCHEMA_VERSION, "document")

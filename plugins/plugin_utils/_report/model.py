@@ -222,8 +222,14 @@ def count(host: Host, findings: t.Iterable[Finding]) -> None:
 _DIGITS = re.compile(r"(\d+)")
 
 
-def natural(name: str) -> t.List[t.Tuple[int, t.Union[int, str]]]:
+def natural(name: str) -> t.List[t.Tuple[int, int, str]]:
     """A key that sorts pbs2 before pbs10."""
-    return [
-        (0, int(part)) if part.isdecimal() and part.isascii() else (1, part) for part in _DIGITS.split(name) if part
-    ]
+    return [_natural_part(part) for part in _DIGITS.split(name) if part]
+
+
+def _natural_part(part: str) -> t.Tuple[int, int, str]:
+    if not (part.isdecimal() and part.isascii()):
+        return 1, 0, part
+    # Of two numbers the one with fewer digits is smaller; Python does not convert any number of them.
+    digits = part.lstrip("0")
+    return 0, len(digits), digits

@@ -11,8 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.action.preflight import ActionModule
-
-SUMMARY = {"fail": 0, "warn": 0, "unknown": 0, "pass": 0, "skip": 0, "waived": 0, "fixed": 0}
+from ansible_collections.fleetops.pbs.tests.support import documents
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def run(tmp_path, monkeypatch):
 
 
 def answer(host):
-    return {"document": {"host": host, "findings": [], "datastores": [], "summary": SUMMARY}, "msg": "all is well"}
+    return {"document": documents.whole(host, [], [], documents.START), "msg": "all is well"}
 
 
 @pytest.mark.parametrize("claimed", ["pbs1", "pbs2", "../pbs2"])
@@ -48,3 +47,11 @@ def test_an_answer_without_a_document_is_handed_on_as_it_is(run, tmp_path):
     result = run({"failed": True, "msg": "no room", "module_stderr": "sh: 1: cannot create temp file\n"})
     assert result["msg"] == "no room: sh: 1: cannot create temp file"
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("document", ["text", [1], {"schema": "other"}, dict(documents.document(1), findings=[{}])])
+def test_an_answer_that_is_no_document_is_a_failure_in_words(run, tmp_path, document):
+    result = run({"document": document, "msg": "all is well"})
+    assert result["failed"]
+    assert result["msg"].startswith("The host's answer is no document of this collection: ")
+    assert not (tmp_path / "results/pbs1.json").exists()
