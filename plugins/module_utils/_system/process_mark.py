@@ -46,10 +46,10 @@ def is_gone(mark: str) -> t.Optional[bool]:
 def _where() -> str:
     """This boot of this machine, and this namespace of process numbers, in 8 hex digits."""
     parts = []
+    # Bytes, for a text file would have Python look for its encoding in files that the daemon's user may not be let to.
     with contextlib.suppress(OSError):
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
             parts.append(file.read())
-        parts.append(os.readlink("/proc/self/ns/pid"))
+        parts.append(os.fsencode(os.readlink("/proc/self/ns/pid")))
     # Where one of them is not to be had, numbers of processes say nothing to others.
-    text = "".join(parts) if len(parts) == 2 else os.urandom(16).hex()
-    return hashlib.sha256(text.encode("ascii")).hexdigest()[:8]
+    return hashlib.sha256(b"".join(parts) if len(parts) == 2 else os.urandom(16)).hexdigest()[:8]
