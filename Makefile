@@ -51,6 +51,14 @@ integration: venv ## tests of roles, playbooks and the make targets (ARGS="-k wo
 reliability: venv ## every attack and fault at full length, into docs/reliability.md (ARGS="-k word")
 	python scripts/reliability.py $(ARGS)
 
+.PHONY: fuzz
+fuzz: ## every parser under a coverage-guided fuzzer, 20 s each (ARGS="--seconds 300 --only NAME")
+	@scripts/setup fuzz || { \
+		echo "make fuzz: what requirements/fuzz.txt names cannot be installed for $$($(VENV)/bin/python --version); atheris" \
+			"has builds for CPython 3.11 to 3.13 on Linux. Remove .venv and name one: make fuzz PYTHON=/path/to/python3.12" >&2; \
+		exit 2; }
+	@python tests/fuzz/run.py $(ARGS)
+
 .PHONY: lint
 lint: venv ## style and form of every file
 	scripts/lint
