@@ -156,12 +156,13 @@ class AtimeProbe:
                     self._try(NamedFile(os.path.join(path, name), directory, name), fd, facts, born)
                     self._try_lock(name, directory, fd)
                 finally:
+                    # Closed before it is removed: NFS and FUSE rename a file that is still open instead (.nfs…).
+                    with contextlib.suppress(OSError):  # a server that says only now that it is full
+                        os.close(fd)
                     try:
                         os.unlink(name, dir_fd=directory)
                     except OSError as exc:
                         self.facts.left_behind = "%s (%s)" % (facts.path, describe_error(exc))
-                    with contextlib.suppress(OSError):  # a server that says only now that it is full
-                        os.close(fd)
                 return
         if self._unnamed >= 0:
             facts = self._new_facts("base")

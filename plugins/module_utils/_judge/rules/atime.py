@@ -154,8 +154,8 @@ def explicit_touch(case: Case) -> Verdict:
         if probe.advanced is None:
             return unknown("The probe gave no answer: %s." % (probe.error or "no file could be made"), **evidence)
         return failed(
-            "utimensat answered success as uid %d, but atime did not move forward in %s: %s. GC would delete chunks that "
-            "backups need." % (probe.uid, _milliseconds(probe), _before_and_after(probe)),
+            "utimensat in %s answered success as uid %d, but atime did not move forward in %s: %s. GC would delete chunks "
+            "that backups need." % (store.path, probe.uid, _milliseconds(probe), _before_and_after(probe)),
             "Move the datastore to a filesystem that honours access times (ext4, xfs, ZFS, btrfs, NFS); until then do not "
             "run GC, and do not switch PBS's check off.",
             **evidence,
