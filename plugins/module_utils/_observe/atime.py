@@ -35,6 +35,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.touch import
     ONE_LOOK,
     SECOND,
     WAITS,
+    HeldFile,
     NamedFile,
     OpenFile,
     set_back,
@@ -42,7 +43,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.touch import
     try_touch,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.zero_chunk import insert_action, zero_chunk
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import (
+    open_directory,
+    open_inside,
+    open_to_change,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, current
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import statx, statx_fd
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
@@ -58,12 +63,14 @@ _FLOCK = struct.Struct("@hhqqi4x")
 class AtimeProbe:
     """The probe on one datastore. C(mode) is C(private) or C(marker)."""
 
-    def __init__(self, path: str, mode: str, identity: Identity, s3: bool = False) -> None:
+    def __init__(self, path: str, mode: str, identity: Identity, s3: bool = False, unknown_to_pbs: bool = True) -> None:
+        """C(unknown_to_pbs): the path is an administrator's word, and not from PBS's configuration."""
         self.facts = AtimeFacts(mode=mode)
         self.lock = LockFacts(works=None)
         self._path = path
         self._identity = identity
         self._s3 = s3
+        self._unknown_to_pbs = unknown_to_pbs
         self._unnamed = -1
 
     # --- act one: what root will do -----------------------------------------------------------------------------------
@@ -73,19 +80,23 @@ class AtimeProbe:
 
         PBS's check at creation runs as root, so what root gets is a fact of its own. The file without a name is for a
         path that PBS has not been given yet: an empty directory of root's, where the daemon's user has no rights until
-        PBS hands the directory over. It is removed before it is used, so that nothing can be left behind.
+        PBS hands the directory over. It is removed before it is used, so that nothing can be left behind. PBS's
+        configuration belongs to the daemon's user: where root makes a file is not for that to say.
         """
         if current() == self._identity:
             return
-        with self._open_prefix() as (prefix, path):
-            if prefix is not None and statx_or_none(ZERO_CHUNK_DIGEST, prefix) is not None:
-                target = NamedFile(os.path.join(path, ZERO_CHUNK_DIGEST), prefix, ZERO_CHUNK_DIGEST)
+        way = self._open_below((CHUNKS, ZERO_CHUNK_PREFIX), change=True)
+        with way as (prefix, path), contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            if prefix is not None:
+                target = HeldFile(os.path.join(path, ZERO_CHUNK_DIGEST), prefix, ZERO_CHUNK_DIGEST)
+                stack.callback(target.close)
                 self.facts.zero_chunk_as_root = try_touch(target, "zero-chunk", ONE_LOOK)
-        self._prepare_unnamed()
+        if self._unknown_to_pbs:
+            self._prepare_unnamed()
 
     def _prepare_unnamed(self) -> None:
         try:
-            base = open_directory(self._path, follow=True)
+            base = open_to_change(self._path)
         except OSError:
             return  # the daemon's user will find out, and say it
         try:
@@ -304,15 +315,18 @@ class AtimeProbe:
         return self._open_below((CHUNKS, ZERO_CHUNK_PREFIX))
 
     @contextlib.contextmanager
-    def _open_below(self, parts: t.Sequence[str]) -> t.Iterator[t.Tuple[t.Optional[int], str]]:
-        """Open a directory below the base, part by part, through no link; None where one of them is not to be had."""
+    def _open_below(self, parts: t.Sequence[str], change: bool = False) -> t.Iterator[t.Tuple[t.Optional[int], str]]:
+        """Open a directory below the base, part by part, through no link; None where one of them is not to be had.
+
+        With C(change), only where root may change something.
+        """
         path = os.path.join(self._path, *parts)
         opened: t.List[int] = []
         try:
             try:
-                opened.append(open_directory(self._path, follow=True))
+                opened.append(open_to_change(self._path) if change else open_directory(self._path, follow=True))
                 for part in parts:
-                    opened.append(open_directory(part, opened[-1]))
+                    opened.append(open_inside(part, opened[-1]) if change else open_directory(part, opened[-1]))
             except OSError:
                 yield None, path
                 return

@@ -12,6 +12,7 @@ collection run meanwhile.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import re
 import stat
@@ -134,6 +135,9 @@ class ChunkWalk:
 
     def _closed(self, name: str, path: str, error: OSError) -> None:
         """A prefix directory that cannot be opened as one."""
+        if error.errno == errno.EXDEV:
+            self._skeleton.foreign("mount", path)
+            return
         try:
             status = os.stat(name, dir_fd=self._top.fd, follow_symlinks=False)
         except OSError as exc:

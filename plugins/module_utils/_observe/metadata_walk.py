@@ -11,6 +11,7 @@ Source: PBS, garbage collection, marking.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import stat
@@ -119,7 +120,7 @@ class MetadataWalk:
         try:
             fd = open_inside(name, level.fd)
         except OSError as exc:
-            if not isinstance(exc, FileNotFoundError):
+            if exc.errno not in (errno.ENOENT, errno.EXDEV):
                 self._visitor.directory(path, status, rule, -1)
             self._visitor.missed(path, exc)
             return None

@@ -15,10 +15,10 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import open_handle
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
+_HANDLE = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -36,7 +36,7 @@ def read_small(name: str, dir_fd: int, limit: int) -> SmallFile:
     """Read a regular file of at most C(limit) bytes by its name in an open directory. Never raises C(OSError)."""
     found = SmallFile(exists=False)
     try:
-        handle = open_handle(name, dir_fd)
+        handle = os.open(name, _HANDLE, dir_fd=dir_fd)
         try:
             found.status = os.fstat(handle)
             found.exists = True

@@ -102,6 +102,7 @@ def observe_stores(stores: t.Sequence[StoreFacts], plan: ProbePlan, table: Mount
 def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[Channel], None]:
     path = store.path
     s3 = store.configured is not None and store.configured.backend == "s3"
+    new = store.configured is None
 
     def look(channel: Channel) -> None:
         channel.begin("the path %s" % display(path))
@@ -140,7 +141,7 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
                 refused = describe_error(exc)
         if plan.identity is None:
             return
-        probe = AtimeProbe(path, plan.mode, plan.identity, s3) if plan.mode != "none" else None
+        probe = AtimeProbe(path, plan.mode, plan.identity, s3, new) if plan.mode != "none" else None
         if probe is not None:
             channel.begin("the zero chunk of %s, as root" % display(path))
             probe.begin()

@@ -10,6 +10,7 @@ A walk knows where it may go; a visitor knows what to do there: count (C(tally))
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import typing as t
 
@@ -86,6 +87,8 @@ class Visitor:
         """What could not be looked at, which is normal if it is gone meanwhile."""
         if isinstance(error, FileNotFoundError):
             self.vanished()
+        elif error.errno == errno.EXDEV:
+            self.foreign("mount", path)
         else:
             self.error(path, error)
 

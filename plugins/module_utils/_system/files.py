@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import itertools
 import os
 import stat
 import typing as t
@@ -38,7 +39,10 @@ def open_directory(
 # --- the kernel keeps us in --------------------------------------------------------------------------------------------
 
 _RESOLVE_NO_XDEV = 0x01
-_RESOLVE_NO_SYMLINKS = 0x04
+_SYS_OPENAT2 = ctypes.c_long(437)
+
+_syscall = bind("syscall")
+_openat = bind("openat")
 
 
 class _OpenHow(ctypes.Structure):
@@ -47,49 +51,71 @@ class _OpenHow(ctypes.Structure):
     _fields_ = [("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64)]
 
 
-_syscall = bind("syscall")
-_SYS_OPENAT2 = ctypes.c_long(437)
-_INSIDE = _OpenHow(_DIRECTORY | os.O_NOFOLLOW | _NOATIME, 0, _RESOLVE_NO_XDEV | _RESOLVE_NO_SYMLINKS)
-_INSIDE_ATIME = _OpenHow(_DIRECTORY | os.O_NOFOLLOW, 0, _RESOLVE_NO_XDEV | _RESOLVE_NO_SYMLINKS)
 _SIZE_OF_HOW = ctypes.c_size_t(ctypes.sizeof(_OpenHow))
 
 
-def _openat2(name: str, how: _OpenHow, dir_fd: int) -> int:
-    fd = _syscall(_SYS_OPENAT2, dir_fd, os.fsencode(name), ctypes.byref(how), _SIZE_OF_HOW)
-    if fd == -1:
-        error = last_error()
-        raise OSError(error.errno, error.strerror, name)
-    return fd
+class Opening:
+    """One way of opening names in an open directory that follows no link and crosses into no mount.
+
+    A bind mount of another part of the same filesystem has the same device number, so comparing numbers does not show
+    it, and the mount table is old as soon as it is read. Kernels before 5.6 and filters of old container managers know
+    no C(openat2); there the numbers have to do.
+    """
+
+    kept_in = False
+    """Whether the kernel sees to it."""
+
+    def __init__(self, flags: int) -> None:
+        self._flags = flags | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._how = _OpenHow(self._flags, 0, _RESOLVE_NO_XDEV)
+
+    def many(self, dir_fd: int, names: t.Sequence[bytes]) -> t.List[int]:
+        """A descriptor for each name; -1 where that failed.
+
+        For millions of files: a call of the kernel for each of them, and no step of the interpreter between.
+        """
+        same = itertools.repeat
+        if not self.kept_in:
+            return list(map(_openat, same(dir_fd), names, same(self._flags)))
+        how = ctypes.byref(self._how)
+        return list(map(_syscall, same(_SYS_OPENAT2), same(dir_fd), names, same(how), same(_SIZE_OF_HOW)))
+
+    def one(self, name: str, dir_fd: int) -> int:
+        """A descriptor. Raises C(OSError), for a mount with C(EXDEV)."""
+        (fd,) = self.many(dir_fd, [os.fsencode(name)])
+        if fd == -1:
+            error = last_error()
+            raise OSError(error.errno, error.strerror, name)
+        return fd
 
 
 def _has_openat2() -> bool:
-    """Kernels from 5.6 on have it; filters of old container managers refuse what they do not know."""
     try:
         root = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.close(_openat2(".", _INSIDE, root))
+            how = ctypes.byref(_OpenHow(_DIRECTORY, 0, _RESOLVE_NO_XDEV))
+            fd = _syscall(_SYS_OPENAT2, root, b".", how, _SIZE_OF_HOW)
         finally:
             os.close(root)
     except OSError:
         return False
-    return True
+    if fd != -1:
+        os.close(fd)
+    return fd != -1
 
 
-_KEPT_IN = _has_openat2()
+Opening.kept_in = _has_openat2()
+
+_INSIDE = Opening(_DIRECTORY | _NOATIME)
+_INSIDE_ATIME = Opening(_DIRECTORY)
 
 
 def open_inside(name: str, dir_fd: int) -> int:
-    """C(open_directory) for a directory in an open one, on the same mount.
-
-    A bind mount of another part of the same filesystem has the same device number, so comparing numbers does not show
-    it, and the mount table is old as soon as it is read. Raises C(OSError), for a mount with C(EXDEV).
-    """
-    if not _KEPT_IN:
-        return open_directory(name, dir_fd)
+    """C(open_directory) for a directory in an open one, on the same mount. Raises C(OSError), for a mount with C(EXDEV)."""
     try:
-        return _openat2(name, _INSIDE, dir_fd)
+        return _INSIDE.one(name, dir_fd)
     except PermissionError:
-        return _openat2(name, _INSIDE_ATIME, dir_fd)
+        return _INSIDE_ATIME.one(name, dir_fd)
 
 
 # --- the way to a store that root is to change -------------------------------------------------------------------------

@@ -10,30 +10,26 @@ import itertools
 import os
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import Opening
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import bind, last_error
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import AT_EMPTY_PATH
 
-_HANDLE = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
+_HANDLE = Opening(getattr(os, "O_PATH", 0))
+_fchownat = bind("fchownat")
 
 
-def open_handle(name: str, dir_fd: t.Optional[int] = None) -> int:
+def open_handle(name: str, dir_fd: int) -> int:
     """Get hold of what is at a name, without opening it: no link is followed, no FIFO or device woken, no atime moved.
 
-    The descriptor is good for C(os.fstat) and for the functions here. Raises C(OSError).
+    The descriptor is good for C(os.fstat) and for the functions here. What is mounted there is not got hold of.
+    Raises C(OSError), for a mount with C(EXDEV).
     """
-    return os.open(name, _HANDLE, dir_fd=dir_fd)
-
-
-_fchownat = bind("fchownat")
-_openat = bind("openat")
+    return _HANDLE.one(name, dir_fd)
 
 
 def open_handles(dir_fd: int, names: t.Sequence[bytes]) -> t.List[int]:
-    """C(open_handle) for many names of one directory; -1 where it failed.
-
-    For millions of files: a call of the kernel for each of them, and no step of the interpreter between.
-    """
-    return list(map(_openat, itertools.repeat(dir_fd), names, itertools.repeat(_HANDLE)))
+    """C(open_handle) for many names of one directory; -1 where it failed."""
+    return _HANDLE.many(dir_fd, names)
 
 
 def close_handles(fds: t.Sequence[int]) -> None:

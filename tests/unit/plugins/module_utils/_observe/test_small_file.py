@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterator
@@ -64,15 +65,15 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path, dir_fd: int) -> None:
 
 def test_what_was_looked_at_is_what_is_read(tmp_path: Path, dir_fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret").write_bytes(b"secret")
-    real = small_file.open_handle
+    real = os.fstat
 
-    def swapped_at_once(name: str, dir_fd: int) -> int:
-        fd = real(name, dir_fd)
-        os.unlink(name, dir_fd=dir_fd)
-        os.symlink("secret", name, dir_fd=dir_fd)
-        return fd
+    def swapped_at_once(fd: int) -> os.stat_result:
+        with contextlib.suppress(FileExistsError):
+            os.unlink("name", dir_fd=dir_fd)
+            os.symlink("secret", "name", dir_fd=dir_fd)
+        return real(fd)
 
-    monkeypatch.setattr(small_file, "open_handle", swapped_at_once)
+    monkeypatch.setattr(small_file.os, "fstat", swapped_at_once)
     (tmp_path / "name").write_bytes(b"content")
     assert read_small("name", dir_fd, 100).data == b"content"
     assert read_small("name", dir_fd, 100).error == "it is a link, not a regular file; it was not read"

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._system import files
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import (
+    Opening,
     open_directory,
     open_inside,
     open_to_change,
@@ -60,8 +60,8 @@ def test_listing_does_not_move_the_access_time(loopfs):
 
 @pytest.fixture(params=["openat2", "an old kernel"])
 def kernel(request, monkeypatch):
-    assert files._KEPT_IN, "this kernel should have openat2"
-    monkeypatch.setattr(files, "_KEPT_IN", request.param == "openat2")
+    assert Opening.kept_in, "this kernel should have openat2"
+    monkeypatch.setattr(Opening, "kept_in", request.param == "openat2")
     return request.param
 
 
