@@ -53,7 +53,7 @@ class ActionModule(LongRun, ActionBase):
     def _look(self, args, task_vars):
         """Run the module. Whatever goes wrong is an answer with a reason: the play goes on to the other hosts."""
         try:
-            answer = self.run_long("fleetops.pbs.preflight", args, task_vars)
+            answer = self._run(args, task_vars)
         except AnsibleConnectionFailure:
             raise
         except AnsibleError as exc:
@@ -63,6 +63,15 @@ class ActionModule(LongRun, ActionBase):
         if answer.get("failed") and said:
             answer["msg"] = "%s: %s" % (answer.get("msg", "The module failed"), said[-1])
         return answer
+
+    def _run(self, args, task_vars):
+        module = "fleetops.pbs.preflight"
+        if args.get("scope") == "none":
+            # Without a walk it is over in seconds, by its deadlines, and there is no progress to be asked for.
+            return self._execute_module(
+                module_name=module, module_args=args, task_vars=task_vars, wrap_async=bool(self._task.async_val)
+            )
+        return self.run_long(module, args, task_vars)
 
     @staticmethod
     def _forget_earlier(dest, host):

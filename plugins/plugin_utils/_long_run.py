@@ -15,17 +15,20 @@ import time
 
 from ansible.errors import AnsibleConnectionFailure
 
-_PATIENCE = 4.0
-"""Seconds that the module waits for its own work: the first answer, mostly the only one."""
+_PATIENCE = (4.0, 30.0)
+"""Seconds that the module waits for its own work, at least and at most: the first answer, mostly the only one."""
 
 _FIRST_PAUSES = (1.0, 2.0, 3.0)
 """Seconds before the first questions; a run that is just a little longer shall not wait for the pace."""
 
 _PACE = 10.0
-"""Seconds between two lines about one host, and between two questions."""
+"""Seconds between two lines about one host, and between two questions, at least."""
 
 _LINES = 2.0
 """Lines a second that all hosts of a play together may write."""
+
+_LAG = 0.25
+"""How much longer than the work itself it may take to learn of its end."""
 
 _PATIENCE_OFFLINE = 600.0
 """Seconds for which a host that cannot be reached any more is asked again."""
@@ -59,7 +62,7 @@ class LongRun:
         job = {
             "id": "j%d.pbs" % secrets.randbelow(10**12),
             "directory": self.get_shell_option("async_dir", default="~/.ansible_async"),
-            "patience": _PATIENCE,
+            "patience": _patience(_at_once(task_vars)),
         }
         # A host that cannot be reached now is unreachable, as for any task; losing it later is another matter.
         result = self._execute_module(
@@ -68,16 +71,17 @@ class LongRun:
         if not result.get("started"):
             return self._clean(result)
         job["directory"] = result["results_file"].rpartition("/")[0]
-        watch = _Watch(self._display, host, len(task_vars.get("ansible_play_batch") or [host]))
+        watch = _Watch(self._display, host, _at_once(task_vars))
         stall = float(module_args.get("stall") or 60.0)
         return self._wait(job, task_vars, watch, stall)
 
     def _wait(self, job, task_vars, watch, stall):
         pauses = list(_FIRST_PAUSES)
+        began = time.monotonic()
         offline_since = None
         seen, seen_at = None, time.monotonic()
         while True:
-            time.sleep(pauses.pop(0) if pauses else watch.pace)
+            time.sleep(pauses.pop(0) if pauses else watch.pause(time.monotonic() - began))
             try:
                 answer = self._ask(job, "status", task_vars)
             except AnsibleConnectionFailure as exc:
@@ -115,22 +119,41 @@ class LongRun:
         return result
 
 
+def _at_once(task_vars):
+    """How many hosts work at the same time; the others wait for a fork."""
+    hosts = len(task_vars.get("ansible_play_batch") or [0])
+    return min(hosts, task_vars.get("ansible_forks") or hosts)
+
+
+def _patience(hosts):
+    """Each question is work for the controller, the more so the more hosts there are to ask."""
+    least, most = _PATIENCE
+    return min(max(least, 1.0 * hosts), most)
+
+
 class _Watch:
     """Shows the progress of one host, at a steady pace."""
 
     def __init__(self, display, host, hosts):
-        self.pace = max(_PACE, hosts / _LINES)
+        self._pace = max(_PACE, hosts / _LINES)
         self._display = display
         self._host = host
         self._shown_at = 0.0
         self._is_offline = False
+
+    def pause(self, elapsed):
+        """Seconds until the next question: not oftener than there is a line to be shown, unless that were a long wait.
+
+        A host that is done and not asked keeps its fork from the next one.
+        """
+        return min(self._pace, max(_PACE, _LAG * elapsed))
 
     def show(self, progress):
         if self._is_offline:
             self._is_offline = False
             self._display.display("%s: connected again; the work went on" % self._host)
         now = time.monotonic()
-        if progress and now - self._shown_at >= self.pace:
+        if progress and now - self._shown_at >= self._pace:
             self._shown_at = now
             self._display.display("%s: %s" % (self._host, progress_line(progress)))
 

@@ -18,9 +18,9 @@ from ansible_collections.fleetops.pbs.tests.support import documents
 def run(tmp_path, monkeypatch):
     """Run the action with a module that answers as given."""
 
-    def act(answer):
+    def act(answer, **args):
         task = SimpleNamespace(
-            args={"dest": str(tmp_path / "results")}, async_val=0, check_mode=False, action="x", diff=False
+            args={"dest": str(tmp_path / "results"), **args}, async_val=0, check_mode=False, action="x", diff=False
         )
         connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/none"))
         action = ActionModule(task, connection, SimpleNamespace(), None, None, None)
@@ -55,3 +55,13 @@ def test_an_answer_that_is_no_document_is_a_failure_in_words(run, tmp_path, docu
     assert result["failed"]
     assert result["msg"].startswith("The host's answer is no document of this collection: ")
     assert not (tmp_path / "results/pbs1.json").exists()
+
+
+def test_without_a_walk_there_is_nothing_to_be_asked_for_later(run, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ActionModule, "_execute_module", lambda _self, **how: asked.append(how) or answer("pbs1"))
+    assert run({"failed": True, "msg": "as a long run"}, scope="none")["msg"] == "all is well"
+    (how,) = asked
+    assert "_job" not in how["module_args"]
+    assert how["wrap_async"] is False
+    assert run({"failed": True, "msg": "as a long run"}, scope="full")["msg"] == "as a long run"

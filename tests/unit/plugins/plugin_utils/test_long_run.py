@@ -117,6 +117,31 @@ def test_the_lines_of_all_hosts_are_no_flood(hosts, clock):
     assert lines * hosts / (clock.now - started) <= 2.5
 
 
+@pytest.mark.parametrize(
+    ("hosts", "forks", "patience"), [(1, 5, 4), (200, 1, 4), (200, 20, 20), (10, 50, 10), (500, 500, 30)]
+)
+def test_many_hosts_at_once_are_waited_for_longer_instead_of_being_asked(hosts, forks, patience):
+    action = Action({"msg": "ok"})
+    action.run_long("m", {}, dict(HOSTS, ansible_play_batch=["h"] * hosts, ansible_forks=forks))
+    assert action.asked[0][1]["_job"]["patience"] == patience
+
+
+@pytest.mark.parametrize("hosts", [1, 20, 500])
+@pytest.mark.parametrize("work", [15, 60, 600])
+def test_the_end_is_learned_of_soon(hosts, work, clock):
+    """A host that is done and not asked would keep the others waiting."""
+    action = Action()
+    started = clock.now
+
+    def answer(module_name, module_args, **_more):
+        done = clock.now - started >= work
+        return dict(DONE if done else running(int(clock.now)))
+
+    action._execute_module = answer
+    action.run_long("m", {}, dict(HOSTS, ansible_play_batch=["h"] * 500, ansible_forks=hosts))
+    assert clock.now - started - work <= max(10, 0.25 * work)
+
+
 def test_a_lost_connection_is_no_end():
     action = Action(running(), running(1), LOST, LOST, running(2), DONE, {})
     assert action.run_long("m", {}, HOSTS)["msg"] == "done"
