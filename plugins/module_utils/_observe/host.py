@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import version
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.clock import observe_clock
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.daemons import observe_daemons
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
@@ -26,16 +25,19 @@ def observe_host(
     name: str,
     account: AccountFacts,
     config_dir: ConfigDirFacts,
+    installed: t.Tuple[bool, t.Optional[str]],
     run_dir: str = "/run/proxmox-backup",
     run_command: Run = run,
     proc: str = "/proc",
-    manager: str = version.MANAGER,
     systemd_dir: str = "/run/systemd/system",
     container_file: str = "/run/systemd/container",
 ) -> HostFacts:
-    """Put together what is known of this host. Nothing here blocks for longer than two commands may take (20 s)."""
+    """Put together what is known of this host. Nothing here blocks for longer than a command may take (10 s).
+
+    C(installed) is the answer of C(version.installed).
+    """
     systemd = os.path.isdir(systemd_dir)
-    pbs_installed, pbs_version = version.installed(run_command, manager)
+    pbs_installed, pbs_version = installed
     return HostFacts(
         name=display(name),
         euid=os.geteuid(),

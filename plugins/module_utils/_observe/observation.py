@@ -77,9 +77,9 @@ def observe(
 ) -> t.Tuple[HostFacts, t.List[StoreFacts]]:
     """Look at everything. Takes as long as the slowest datastore is allowed to, plus the walks."""
     account = observe_account(plan.user, plan.group)
-    _installed, pbs_version = version.installed()
-    config_dir, configured = observe_configuration(plan.config_dir, plan.state_dir, account, pbs_version)
-    host = observe_host(plan.host, account, config_dir, plan.run_dir)
+    installed = version.installed()
+    config_dir, configured = observe_configuration(plan.config_dir, plan.state_dir, account, installed[1])
+    host = observe_host(plan.host, account, config_dir, installed, plan.run_dir)
     stores = [StoreFacts(name=item.name, path=effective_path(item), configured=item) for item in configured]
     known = {store.name for store in stores}
     stores += [StoreFacts(name=item.name, path=item.path) for item in plan.declared if item.name not in known]

@@ -21,10 +21,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.program import Answer
 
 
-def host(tmp_path: Path, systemd: bool = False, dpkg: Answer | None = None) -> HostFacts:
+def host(tmp_path: Path, systemd: bool = False, installed: tuple[bool, str | None] = (False, None)) -> HostFacts:
     def run(argv: Sequence[str], _timeout: float) -> Answer:
-        if argv[0] == "dpkg-query":
-            return dpkg or Answer(1, "", "no packages found")
+        assert argv[0] == "systemctl"
         return Answer(1, "", "Failed to connect to bus")
 
     if systemd:
@@ -33,9 +32,9 @@ def host(tmp_path: Path, systemd: bool = False, dpkg: Answer | None = None) -> H
         "pbs1\x1b[31m",
         observe_account(),
         ConfigDirFacts("/etc/proxmox-backup", exists=False),
+        installed,
         run_dir=str(tmp_path / "run"),
         run_command=run,
-        manager=str(tmp_path / "manager"),
         systemd_dir=str(tmp_path / "systemd"),
     )
 
@@ -53,7 +52,7 @@ def test_a_host_without_pbs(tmp_path: Path) -> None:
 def test_a_host_with_pbs(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "old-locking").touch()
-    found = host(tmp_path, systemd=True, dpkg=Answer(0, "installed 3.4.8-3\n"))
+    found = host(tmp_path, systemd=True, installed=(True, "3.4.8-3"))
     assert (found.systemd, found.pbs_installed, found.pbs_version, found.old_locking) == (True, True, "3.4.8-3", True)
     assert [daemon.error for daemon in found.daemons] == ["Failed to connect to bus"] * 2
 
