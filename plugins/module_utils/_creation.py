@@ -27,8 +27,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import
     StoreFacts,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe_file import new_name
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import ProbePlan, observe_stores, plan_probe
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run_one
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_to_change
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 CREATE, REUSE, COMPLETE = "create", "reuse", "complete"
 
@@ -96,6 +99,8 @@ def decide(
             "and then fail with every backup. Mend it with: chmod o+x %s"
             % (store.location.blocked_at, display(path), store.location.blocked_at)
         )
+    if decision.action != REUSE and probe != "none" and not check_mode:
+        _require_that_root_can_give(store, account, deadline)
     decision.warnings += [
         "%s: %s" % (finding.control, finding.message)
         for finding in findings
@@ -156,6 +161,53 @@ def _from_above(name: str, path: str, plan: ProbePlan, table: MountTable) -> Sto
             blocked_at=place.location.blocked_at,
         )
     return found
+
+
+def _require_that_root_can_give(store: StoreFacts, account: AccountFacts, deadline: float) -> None:
+    """PBS makes everything as root and gives it to the daemon's user; raise C(RefusedError) where that has no effect."""
+    uid, gid = account.uid, account.gid
+    if os.geteuid() != 0 or uid is None or gid is None:
+        return
+    wanted = (uid, gid)
+
+    def task(channel: Channel) -> None:
+        channel.put("error", _give(store.path, wanted))
+
+    outcome = run_one(task, deadline)
+    error = outcome.parts.get("error", "" if outcome.finished else outcome.error or "no answer")
+    if error:
+        raise RefusedError(
+            "Root cannot give files to '%s' in %s (%s), which PBS does with all of its directories when it creates a "
+            "datastore. NFS: export it with no_root_squash; CIFS: mount with uid=%d,gid=%d,forceuid,forcegid; FUSE: use a "
+            "filesystem that keeps owners. PBS was not asked." % (account.user, display(store.path), error, uid, gid)
+        )
+
+
+def _give(path: str, wanted: t.Tuple[int, int]) -> str:
+    """Make a file as root, give it away, look, remove it; what went wrong, or empty. Runs in a child."""
+    place = path
+    while not os.path.isdir(place) and os.path.dirname(place) != place:
+        place = os.path.dirname(place)
+    try:
+        base = open_to_change(place)
+    except OSError:
+        return ""  # where root makes nothing, PBS is not to be asked for other reasons
+    name = new_name()
+    try:
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=base)
+        try:
+            os.fchown(fd, *wanted)
+            found = os.fstat(fd)
+        finally:
+            os.close(fd)
+            os.unlink(name, dir_fd=base)
+    except OSError as exc:
+        return describe_error(exc)
+    finally:
+        os.close(base)
+    if (found.st_uid, found.st_gid) == wanted:
+        return ""
+    return "the filesystem says that it is done, and the owner is still %d:%d" % (found.st_uid, found.st_gid)
 
 
 # --- deciding ----------------------------------------------------------------------------------------------------------
