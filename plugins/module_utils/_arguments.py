@@ -11,6 +11,7 @@ import pwd
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.values import DATASTORE_NAME
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 Spec = t.Dict[str, t.Dict[str, t.Any]]
 
@@ -173,6 +174,9 @@ def check_path(path: str, option: str) -> str:
         raise OptionError("%s: '%s' is not an absolute path" % (option, path))
     if "\0" in path:
         raise OptionError("%s: a path has no NUL character in it" % option)
+    if not path.isprintable():
+        # It would stand in every result and report; and PBS keeps a path on one line.
+        raise OptionError("%s: '%s' has characters in it that cannot be shown" % (option, display(path)))
     normal = os.path.normpath(path)
     if normal.strip("/") == "":
         raise OptionError("%s: '%s' is the root directory, which cannot be a datastore" % (option, path))

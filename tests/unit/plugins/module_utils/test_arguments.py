@@ -24,7 +24,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
         ("/mnt/a/../b", "/mnt/b"),
         ("//mnt/a", "/mnt/a"),
         ("///mnt/a", "/mnt/a"),
-        ("/mnt/with space\n", "/mnt/with space\n"),
+        ("/mnt/with space", "/mnt/with space"),
     ],
 )
 def test_a_path_below_the_root(path, normal):
@@ -43,6 +43,7 @@ def test_a_path_below_the_root(path, normal):
         ("/mnt/..", "path: '/mnt/..' is the root directory, which cannot be a datastore"),
         ("/../..", "path: '/../..' is the root directory, which cannot be a datastore"),
         ("/mnt\0x", "path: a path has no NUL character in it"),
+        ("/mnt/a\x1b[31m\n", r"path: '/mnt/a\x1b[31m\x0a' has characters in it that cannot be shown"),
     ],
 )
 def test_a_path_that_pbs_would_refuse(path, says):
