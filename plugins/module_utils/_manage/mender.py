@@ -31,7 +31,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import 
     open_handle,
     open_handles,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Batch, statx_fd
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Batch, statx_fd, tells_mounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
 _HOPELESS = 1000
@@ -158,7 +158,7 @@ class Mender(Visitor):
         self._swarm = False
         """Most files of the last batch were wrong."""
         try:
-            self._batch: t.Optional[Batch] = Batch()
+            self._batch: t.Optional[Batch] = Batch() if tells_mounts() else None
         except OSError:
             self._batch = None
 
@@ -289,7 +289,7 @@ class Mender(Visitor):
         signature, device = kind
         _attributes, links, uid, gid, mode = Batch.unpack(signature)
         case = self._cases.get((rule, uid, gid, mode)) or self._case_of(uid, gid, mode, rule)
-        if links != 1 or device != self._device_key or not case.regular:
+        if links != 1 or device != self._device_key or not case.regular or Batch.mounted(signature):
             return sum([self._mend(where, name, rule) for name in names])
         if case.right:
             right = self._right.setdefault(rule, set())

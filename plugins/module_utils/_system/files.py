@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import itertools
 import os
 import stat
 import typing as t
@@ -69,20 +68,12 @@ class Opening:
         self._flags = flags | os.O_NOFOLLOW | os.O_CLOEXEC
         self._how = _OpenHow(self._flags, 0, _RESOLVE_NO_XDEV)
 
-    def many(self, dir_fd: int, names: t.Sequence[bytes]) -> t.List[int]:
-        """A descriptor for each name; -1 where that failed.
-
-        For millions of files: a call of the kernel for each of them, and no step of the interpreter between.
-        """
-        same = itertools.repeat
-        if not self.kept_in:
-            return list(map(_openat, same(dir_fd), names, same(self._flags)))
-        how = ctypes.byref(self._how)
-        return list(map(_syscall, same(_SYS_OPENAT2), same(dir_fd), names, same(how), same(_SIZE_OF_HOW)))
-
     def one(self, name: str, dir_fd: int) -> int:
         """A descriptor. Raises C(OSError), for a mount with C(EXDEV)."""
-        (fd,) = self.many(dir_fd, [os.fsencode(name)])
+        if self.kept_in:
+            fd = _syscall(_SYS_OPENAT2, dir_fd, os.fsencode(name), ctypes.byref(self._how), _SIZE_OF_HOW)
+        else:
+            fd = _openat(dir_fd, os.fsencode(name), self._flags)
         if fd == -1:
             error = last_error()
             raise OSError(error.errno, error.strerror, name)

@@ -14,7 +14,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import bind, last_error
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import AT_EMPTY_PATH
 
-_HANDLE = Opening(getattr(os, "O_PATH", 0))
+_FLAGS = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
+_HANDLE = Opening(_FLAGS)
+_openat = bind("openat")
 _fchownat = bind("fchownat")
 
 
@@ -28,8 +30,12 @@ def open_handle(name: str, dir_fd: int) -> int:
 
 
 def open_handles(dir_fd: int, names: t.Sequence[bytes]) -> t.List[int]:
-    """C(open_handle) for many names of one directory; -1 where it failed."""
-    return _HANDLE.many(dir_fd, names)
+    """C(open_handle) for many names of one directory; -1 where it failed.
+
+    For millions of files: a call of the kernel for each of them, the cheaper one, and no step of the interpreter
+    between. What is mounted there is got hold of, too: the caller looks, see C(Batch.mounted).
+    """
+    return list(map(_openat, itertools.repeat(dir_fd), names, itertools.repeat(_FLAGS)))
 
 
 def close_handles(fds: t.Sequence[int]) -> None:

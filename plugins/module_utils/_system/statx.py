@@ -24,6 +24,7 @@ STATX_BASIC_STATS = 0x7FF
 STATX_BTIME = 0x800
 STATX_ATTR_IMMUTABLE = 0x10
 STATX_ATTR_APPEND = 0x20
+STATX_ATTR_MOUNT_ROOT = 0x2000
 
 # The head of struct statx, which ends with stx_dev_minor: the layout is part of the kernel's ABI.
 _LAYOUT = struct.Struct("=IIQIIIHHQQQQ" + "qIi" * 4 + "IIII")
@@ -130,6 +131,14 @@ def _statx(fd: int, path: bytes, flags: int, force_sync: bool) -> Statx:
     )
 
 
+def tells_mounts() -> bool:
+    """Whether statx tells the root of a mount from what lies below it: Linux 5.8 and newer do."""
+    try:
+        return bool(statx("/proc").attributes_mask & STATX_ATTR_MOUNT_ROOT)
+    except OSError:
+        return False
+
+
 class Batch:
     """Looks at many names of one directory, for walks over millions of files.
 
@@ -196,6 +205,11 @@ class Batch:
         """The signature of the same file with another owner."""
         attributes, links, _uid, _gid, mode = cls._SIGNATURE.unpack(signature)
         return cls._SIGNATURE.pack(attributes, links, uid, gid, mode)
+
+    @classmethod
+    def mounted(cls, signature: bytes) -> bool:
+        """Whether it is something that is mounted there, from a kernel that C(tells_mounts)."""
+        return bool(cls._SIGNATURE.unpack(signature)[0] & STATX_ATTR_MOUNT_ROOT)
 
     @classmethod
     def device(cls, st_dev: int) -> bytes:

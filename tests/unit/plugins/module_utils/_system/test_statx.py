@@ -10,7 +10,13 @@ import socket
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Batch, kind_of, statx, statx_fd
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import (
+    Batch,
+    kind_of,
+    statx,
+    statx_fd,
+    tells_mounts,
+)
 from ansible_collections.fleetops.pbs.tests.support.mounts import run
 
 
@@ -114,3 +120,17 @@ def test_what_many_descriptors_hold_is_told_as_stat_tells_it(tmp_path):
         assert Batch.unpack(Batch.owned(signature, 7, 8))[1:] == (status.st_nlink, 7, 8, status.st_mode)
         os.close(fd)
     assert Batch().held([fds[0]]) is None
+
+
+@pytest.mark.root
+def test_what_is_mounted_is_told_from_what_lies_below(tmp_path, bind):
+    (tmp_path / "source").touch()
+    (tmp_path / "target").touch()
+    bind(tmp_path / "source", point=tmp_path / "target")
+    assert tells_mounts()
+    fds = [os.open(tmp_path / name, os.O_PATH) for name in ("source", "target")]
+    (below, device), (root, root_device) = Batch().held(fds)
+    assert device == root_device
+    assert (Batch.mounted(below), Batch.mounted(root)) == (False, True)
+    for fd in fds:
+        os.close(fd)
