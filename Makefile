@@ -100,3 +100,12 @@ lock: venv ## bring the lock files of requirements/ up to the newest versions
 clean: ## remove what make made, and the results of runs
 	rm -rf .venv .collections .cache .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis build tests/output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: molecule
+molecule: ## preflight, repair and provision on Debian hosts that boot systemd, in containers (ARGS="-s preflight")
+	@scripts/setup molecule
+	@scripts/molecule
+
+.PHONY: clean-debian
+clean-debian: ## the README's two commands in a Debian 13 with nothing but its packages (ARGS="make preflight" for one)
+	@scripts/clean_debian $(ARGS)

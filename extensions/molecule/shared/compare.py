@@ -1,0 +1,39 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Holds a document against what was made: it is valid, and these controls failed, by datastore, and no others.
+
+usage: compare.py DOCUMENT '{"host": ["PBS-HOST-03"], "tank": ["PBS-MOUNT-02"]}'
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import sys
+from pathlib import Path
+
+from ansible_collections.fleetops.pbs.tests.support.findings import valid
+
+
+def main() -> None:
+    document = valid(json.loads(Path(sys.argv[1]).read_text()))
+    expected = {name: sorted(controls) for name, controls in json.loads(sys.argv[2]).items()}
+    failed = collections.defaultdict(list)
+    why = []
+    for finding in document["findings"]:
+        name = finding["datastore"] or "host"
+        if finding["status"] == "fail":
+            failed[name].append(finding["control"])
+            why.append(f"{name}: {finding['control']}: {finding['message']}")
+        # These hosts hide nothing from us.
+        if finding["status"] == "unknown" and name not in expected:
+            failed[name].append(f"{finding['control']} unknown")
+            why.append(f"{name}: {finding['control']}: {finding['message']}")
+    found = {name: sorted(controls) for name, controls in failed.items()}
+    if found != expected:
+        sys.exit(f"expected {json.dumps(expected)}\nfound    {json.dumps(found)}\n" + "\n".join(why))
+
+
+if __name__ == "__main__":
+    main()
