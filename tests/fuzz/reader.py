@@ -92,7 +92,7 @@ class Reader:
             if action == 0 and holder is not root:
                 del holder[key]
             elif action == 1 and isinstance(holder, list) and holder is not root:
-                holder.insert(key, copy.deepcopy(holder[key]))
+                holder.insert(key, holder[key])
             elif action == 2 and isinstance(holder, dict):
                 holder[self.text(16)] = holder[key]
             else:

@@ -31,6 +31,10 @@ def _document(**changes: Any) -> bytes:
     return json.dumps({**DOCUMENT, **changes}).encode()
 
 
+def _without(key: str) -> bytes:
+    return json.dumps({name: value for name, value in DOCUMENT.items() if name != key}).encode()
+
+
 def _evidence(text: bytes) -> bytes:
     """A document with this JSON for the evidence of its first finding."""
     first = dict(DOCUMENT["findings"][0], evidence={"x": "HERE"})
@@ -63,5 +67,6 @@ CASES = (
         "document_file", _evidence(b'{"a":' * 480 + b"1795368886061350381" + b"}" * 480), "RecursionError in a report"
     ),
     Case("document_file", _evidence(b"[" * 900 + b"]" * 900), "RecursionError in a report"),
+    Case("document_file", _without("pbs_version"), "KeyError in a report"),
     Case("document_file", _document(host="9" * 5000), "ValueError in sorting the hosts of a report"),
 )

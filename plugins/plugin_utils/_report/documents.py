@@ -269,7 +269,7 @@ def checked(data: t.Any) -> Json:
     for key in ("started", "finished"):
         if not _is_timestamp(data.get(key)):
             raise NotADocument("'%s' is no time such as 2026-01-31T03:00:00.000Z" % key)
-    if not isinstance(data.get("pbs_version"), (str, type(None))) or not isinstance(
+    if not isinstance(data.get("pbs_version", False), (str, type(None))) or not isinstance(
         data.get("collection_version"), str
     ):
         raise NotADocument("'pbs_version' or 'collection_version' is missing or no text")
