@@ -159,7 +159,7 @@ def test_a_process_of_the_module_is_killed(campaign, store, tmp_path, plan):
     (tmp_path / "etc").mkdir(mode=0o700)
     whole = snapshot(store)
     _result, duration = run_to_the_end("preflight", store, tmp_path)
-    for _number in trial.rounds(4, 150):
+    for number in trial.rounds(4, 160):
         if plan == "repair":
             make_wrong(store, rng)
         if "marker" in plan:
@@ -169,7 +169,9 @@ def test_a_process_of_the_module_is_killed(campaign, store, tmp_path, plan):
         with nursery(lambda: module(plan, store, tmp_path), output=tmp_path / "output") as run:
             time.sleep(rng.random() * duration)
             processes = run.processes()
-            hit = rng.choice(processes) if processes else None
+            # Each role in its turn, where somebody has it at this moment.
+            chosen = [process for process in processes if process.depth - 1 == number % 4] or processes
+            hit = rng.choice(chosen) if chosen else None
             if hit is not None:
                 kill(hit, processes)
             run.wait()
