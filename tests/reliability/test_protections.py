@@ -1,0 +1,135 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Protections taken out.
+
+A test that cannot fail protects nothing. So each protection of protections/table.py is taken out of a copy of the
+collection, and the tests that hold it have to fail there, in an assertion; in the untouched copy they pass.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+import pytest
+
+from ansible_collections.fleetops.pbs.tests.reliability.protections.table import PROTECTIONS, Protection
+
+pytestmark = pytest.mark.root
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("plugins", "tests", "docs", "pyproject.toml")
+PATIENCE = 280
+"""Seconds for one run of the tests in the copy."""
+
+
+class Seen(NamedTuple):
+    """What one run of pytest said."""
+
+    passed: int
+    failures: list[str]
+    """Messages of tests that failed in an assertion."""
+    broken: list[str]
+    """Messages of everything else that went wrong: errors of collection and of fixtures, other exceptions."""
+    output: str
+
+
+class Copy:
+    """The collection once more, where things may be taken out."""
+
+    def __init__(self, collections: Path) -> None:
+        self._collections = collections
+        self.path = collections / "ansible_collections/fleetops/pbs"
+        for part in PARTS:
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, self.path / part, ignore=shutil.ignore_patterns("__pycache__", "output"))
+            else:
+                shutil.copy2(ROOT / part, self.path / part)
+
+    def run(self, tests: Sequence[str]) -> Seen:
+        """Run these tests of the copy on the code of the copy."""
+        environment = {
+            key: value for key, value in os.environ.items() if not key.startswith(("RELIABILITY", "PYTEST_"))
+        }
+        environment.update(PYTHONPATH=os.fspath(self._collections), PYTHONDONTWRITEBYTECODE="1")
+        told = self.path / "told.xml"
+        told.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={told}", *tests]
+        process = subprocess.Popen(
+            command,
+            cwd=self.path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, _none = process.communicate(timeout=PATIENCE)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+        assert told.exists(), output
+        return _read(told, output)
+
+
+def _read(told: Path, output: str) -> Seen:
+    passed, failures, broken = 0, [], []
+    for case in ElementTree.parse(told).iter("testcase"):
+        messages = [(part.tag, part.get("message", "")) for part in case if part.tag in ("failure", "error", "skipped")]
+        # Whoever fails in the middle may leave a descriptor open, and its fixture says so.
+        messages = [message for message in messages if not message[1].startswith("failed on teardown")]
+        passed += not messages
+        for tag, message in messages:
+            is_assertion = tag == "failure" and message.startswith(
+                ("AssertionError", "assert ", "Failed: DID NOT RAISE")
+            )
+            (failures if is_assertion else broken).append(message)
+    return Seen(passed, failures, broken, output)
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """A copy in which every test of the table passes."""
+    copy = Copy(tmp_path_factory.mktemp("untouched"))
+    tests = sorted({test for protection in PROTECTIONS for test in protection.tests})
+    seen = copy.run(tests)
+    assert not seen.failures, seen.output
+    assert not seen.broken, seen.output
+    assert seen.passed >= len(tests), seen.output
+    return copy
+
+
+@pytest.mark.parametrize("protection", PROTECTIONS, ids=lambda protection: protection.name)
+def test_without(campaign, untouched: Copy, protection: Protection) -> None:
+    trial = campaign(protection.what, "the tests that hold it fail: " + ", ".join(map(_name, protection.tests)))
+    originals = {change.file: (untouched.path / "plugins" / change.file).read_text() for change in protection.changes}
+    try:
+        for change in protection.changes:
+            file = untouched.path / "plugins" / change.file
+            text = file.read_text()
+            assert text.count(change.old) == 1, f"{change.file} has changed: what is taken out is not there once"
+            file.write_text(text.replace(change.old, change.new))
+        for _round in trial.rounds(1, 3):
+            seen = untouched.run(protection.tests)
+            assert not seen.broken, seen.output
+            for test in protection.tests:
+                name = _name(test).partition("[")[0]
+                assert f"::{name}" in seen.output.partition("short test summary")[2], f"{test} passes without it"
+            trial.saw("noticed by an assertion", len(protection.tests))
+    finally:
+        for name, text in originals.items():
+            (untouched.path / "plugins" / name).write_text(text)
+
+
+def _name(test: str) -> str:
+    return test.rpartition("::")[2]
