@@ -1,21 +1,36 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every test run has: a private mount namespace, and no test that is skipped without need."""
+"""What every test run has: Ansible's own loader, a private mount namespace, and no test that is skipped without need."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import hypothesis
 import pytest
 
-from ansible_collections.fleetops.pbs.tests.support import fixtures, machine, namespaces
+try:
+    from pytest_ansible.units import inject_only
+except ImportError:
+    pass  # `ansible-test units` has a way of its own
+else:
+    # pytest-ansible does it too, but only after every conftest.py has imported what it wants of the collection.
+    inject_only()
+
+from ansible_collections.fleetops.pbs.tests.support import ansible_run, fixtures, machine, namespaces
 
 # Where root on Linux may still skip: what the kernel has to bring. Nothing else that a test can want is missing on a
 # machine that `make venv` has set up. One entry: the beginning of the skip's reason, and why it is allowed.
 ALLOWED_SKIPS = {
     "kernel without ": "filesystems and features that are compiled in or not, as vfat, NFS and idmapped mounts",
 }
+
+
+# How long a busy machine takes is no property of what is tested.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,14 +40,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("CI", "").lower() in ("1", "true", "yes"),
         help="fail if a test is skipped that this machine can run (the default where CI=true)",
     )
+    parser.addoption(
+        "--managed-python",
+        type=Path,
+        help="the interpreter of the managed side, and no tests but those that run a module or a playbook",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "root: needs root on Linux (mounts, owners, namespaces)")
     # Whatever a test mounts, and fails to unmount, ends with this process and is seen by no other.
     if machine.is_capable():
         namespaces.private_mounts()
+    if config.getoption("--managed-python"):
+        ansible_run.managed_python = config.getoption("--managed-python")
     config.pluginmanager.register(fixtures, "support-fixtures")
     config.pluginmanager.register(SkipGuard(config.getoption("--no-skips") and machine.is_capable()), "skip-guard")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --managed-python only those that have a managed side: their files import what runs it by its name."""
+    if not config.getoption("--managed-python"):
+        return
+    left_out = [item for item in items if not {"run_module", "run_playbook"} & set(dir(item.module))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 class SkipGuard:

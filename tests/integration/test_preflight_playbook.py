@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetops.pbs.tests.support import ansible_run
 from ansible_collections.fleetops.pbs.tests.support.ansible_run import run_playbook
 from ansible_collections.fleetops.pbs.tests.support.findings import finding, valid
 
@@ -36,7 +36,7 @@ def fleet(tmp_path):
     def play(hosts, check=False, **variables):
         everybody = {
             "ansible_connection": "local",
-            "ansible_python_interpreter": sys.executable,
+            "ansible_python_interpreter": str(ansible_run.managed_python),
             "preflight_config_dir": str(tmp_path / "none"),
             "preflight_waivers": WAIVERS,
             "preflight_scope": "skeleton",

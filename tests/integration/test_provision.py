@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -81,7 +80,7 @@ def provision(host: FakeHost, datastores: list[dict[str, Any]], check: bool = Fa
     }
     # Without a file for each call of each module: it takes two thirds of the time.
     env = {"ANSIBLE_PIPELINING": "1"}
-    return run_playbook("fleetops.pbs.provision", variables=variables, check=check, python=sys.executable, env=env)
+    return run_playbook("fleetops.pbs.provision", variables=variables, check=check, env=env)
 
 
 def failures(run: Run) -> list[str]:

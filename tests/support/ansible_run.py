@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 HOST = "testhost"
 TIMEOUT = 120  # seconds; a module takes one
 
+managed_python = Path(sys.executable)
+"""The managed side's interpreter, where a call does not name one. Set by pytest's --managed-python."""
+
 
 @dataclasses.dataclass
 class Run:
@@ -86,7 +89,7 @@ def _run(argv: list[str], env: Mapping[str, str], timeout: float, cwd: Path | No
 
 
 def _connection(python: str | os.PathLike[str] | None) -> list[str]:
-    variables = {"ansible_connection": "local", "ansible_python_interpreter": os.fspath(python or sys.executable)}
+    variables = {"ansible_connection": "local", "ansible_python_interpreter": os.fspath(python or managed_python)}
     return ["--extra-vars", json.dumps(variables)]
 
 
@@ -102,7 +105,7 @@ def run_module(
 ) -> dict[str, Any]:
     """The result of one module on this machine; a failure is `result["failed"]`, not an exception.
 
-    name: with its collection, unless it is one of this. python: the managed side's interpreter.
+    name: with its collection, unless it is one of this. python: the managed side's interpreter, else `managed_python`.
     """
     if "." not in name:
         name = f"fleetops.pbs.{name}"

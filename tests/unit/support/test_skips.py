@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,16 +15,17 @@ import pytest
 
 pytestmark = pytest.mark.root
 
-COLLECTIONS = Path(__file__).resolve().parents[3] / ".collections"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def run_pytest(directory: Path, test: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     (directory / "test_it.py").write_text(f"import pytest\n\n{test}\n")
-    (directory / "pytest.ini").write_text("[pytest]\nmarkers =\n    root: of the collection\n")
+    (directory / "pytest.ini").write_text("[pytest]\n")
+    shutil.copy(ROOT / "tests" / "conftest.py", directory)
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "ansible_collections.fleetops.pbs.tests.conftest", *arguments, "."],
+        [sys.executable, "-m", "pytest", "--ansible-unit-inject-only", *arguments, "."],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(COLLECTIONS), "CI": ""},
+        env={**os.environ, "PYTHONPATH": str(ROOT / ".collections"), "CI": ""},
         capture_output=True,
         text=True,
         check=False,

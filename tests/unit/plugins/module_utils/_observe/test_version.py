@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,7 +68,7 @@ def test_parse_version(text: str, numbers: tuple[int, ...]) -> None:
 
 def test_versions_in_their_order() -> None:
     texts = ["3.3.6-1", "3.3.7-1", "3.3.10-1", "4.0.4-1", "4.2.0~1", "4.2.0-1", "4.2.0-2", "4.2.1-1", "4.10.0-1"]
-    assert all(version.parse_version(a) < version.parse_version(b) for a, b in itertools.pairwise(texts))
+    assert all(version.parse_version(a) < version.parse_version(b) for a, b in zip(texts, texts[1:]))
 
 
 @pytest.mark.parametrize(
