@@ -33,7 +33,7 @@ preflight: ## check the hosts of INVENTORY=...; without one, a demonstration fle
 	@scripts/preflight
 
 .PHONY: test
-test: lint typecheck sanity pytest ## everything that has to hold
+test: lint typecheck sanity units importer pytest ## everything that has to hold
 
 .PHONY: pytest
 pytest: venv ## unit and integration tests in one run (ARGS="-k word")
@@ -70,11 +70,23 @@ format: venv ## put Python files into the form that lint wants
 
 .PHONY: typecheck
 typecheck: venv ## mypy, strict
-	mypy --package ansible_collections.fleetops.pbs.plugins.module_utils
+	mypy --package ansible_collections.fleetops.pbs.plugins
 
 .PHONY: sanity
 sanity: venv ## ansible-test sanity (ARGS="--test validate-modules")
 	python scripts/run_ansible_test.py sanity $(ARGS)
+
+.PHONY: units
+units: venv ## ansible-test units: what needs no filesystem, on the oldest and the newest Python of managed hosts
+	python scripts/run_ansible_test.py units $(ARGS)
+
+.PHONY: importer
+importer: venv ## galaxy-importer on the artefact; a warning fails
+	python scripts/import_artefact.py
+
+.PHONY: test-matrix
+test-matrix: venv ## modules, roles, playbooks: ansible-core 2.19 to 2.21 with Python 3.9 to 3.13 (ARGS="--core 2.20 --managed 3.9")
+	python scripts/matrix.py $(ARGS)
 
 .PHONY: generate
 generate: venv ## write what follows from the code: schema, docs/controls.md, README's table
@@ -91,10 +103,7 @@ build: venv ## the artefact that users install, in build/
 
 .PHONY: lock
 lock: venv ## bring the lock files of requirements/ up to the newest versions
-	cd requirements && for name in controller demo test molecule fuzz; do \
-		uv pip compile -q --universal --upgrade --python-version 3.11 --no-emit-index-url \
-			--custom-compile-command 'make lock' --output-file $$name.txt $$name.in > /dev/null || exit 1; \
-	done
+	scripts/lock
 
 .PHONY: clean
 clean: ## remove what make made, and the results of runs

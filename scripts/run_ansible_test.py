@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs ansible-test on this checkout, as `scripts/run_ansible_test.py sanity --test pep8`. Called by `make sanity`.
+"""Runs ansible-test on this checkout, as `scripts/run_ansible_test.py sanity --test pep8`. Called by `make sanity units`.
 
 ansible-test wants the collection at a real path that ends in ansible_collections/fleetops/pbs, so it gets a copy of
 what git knows or would add. It keeps environments for later runs under its home, which is .cache here: the user's own
@@ -23,6 +23,26 @@ from ansible_collections.fleetops.pbs.tests.support.machine import pythons
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / ".cache" / "ansible-test"
 GET_PIP = ROOT / "scripts" / "get_pip.py"
+
+# The units that need no root, no filesystem of their own and no package but those of tests/unit/requirements.txt. The
+# others run in `make pytest` only, which runs these too: there on the controller's Python, here on the managed hosts'.
+PURE = ROOT / "tests" / "unit" / "plugins" / "module_utils"
+PURE_UNITS = (
+    "_judge/",
+    "_manage/test_calendar_event.py",
+    "_manage/test_completion.py",
+    "_manage/test_property_string.py",
+    "_manage/test_section_config.py",
+    "_manage/test_settings.py",
+    "_manage/test_values.py",
+    "_observe/test_fstab.py",
+    "_observe/test_idmap.py",
+    "_observe/test_jobstate.py",
+    "_observe/test_mount_text.py",
+    "_observe/test_mountinfo.py",
+    "_observe/test_version.py",
+    "_system/test_text.py",
+)
 
 
 def copy_tree(target: Path) -> None:
@@ -52,9 +72,8 @@ def prepare_home() -> None:
             ours.symlink_to(theirs)
 
 
-def search_path() -> str:
+def search_path(found: dict[str, Path]) -> str:
     """PATH with the directories of the interpreters themselves, and without version managers' stand-ins for them."""
-    found = pythons()
     print("ansible-test: Python", ", ".join(found), flush=True)
     directories = [Path(sys.executable).parent]
     directories += [Path(name) for name in os.environ["PATH"].split(os.pathsep) if not name.endswith("/shims")]
@@ -62,16 +81,27 @@ def search_path() -> str:
     return os.pathsep.join(dict.fromkeys(map(str, directories)))
 
 
+def units(found: dict[str, Path]) -> list[str]:
+    """Arguments for the pure units on the oldest and the newest Python of managed hosts that is here, each by itself."""
+    versions = dict.fromkeys((next(iter(found)), next(reversed(found))))
+    targets = [str(PURE.relative_to(ROOT) / name) + "/" * name.endswith("/") for name in PURE_UNITS]
+    return ["units", "--requirements", *(f"--target-python=venv/{version}" for version in versions), *targets]
+
+
 def main() -> int:
+    arguments = sys.argv[1:] or ["sanity"]
+    found = pythons()
     prepare_home()
-    env = {**os.environ, "HOME": str(HOME), "PATH": search_path()}
+    env = {**os.environ, "HOME": str(HOME), "PATH": search_path(found)}
+    if arguments == ["units"]:
+        arguments = units(found)
     # It finds the collection by its place, and must not find this checkout beside it.
     for name in ("PYTHONPATH", "ANSIBLE_COLLECTIONS_PATH"):
         env.pop(name, None)
     with tempfile.TemporaryDirectory(prefix="fleetops-pbs-") as scratch:
         tree = Path(scratch, "ansible_collections", "fleetops", "pbs")
         copy_tree(tree)
-        argv = [str(Path(sys.executable).with_name("ansible-test")), *(sys.argv[1:] or ["sanity"])]
+        argv = [str(Path(sys.executable).with_name("ansible-test")), *arguments]
         code = subprocess.run(argv, cwd=tree, env=env, stdin=subprocess.DEVNULL, check=False).returncode
     print(f"ansible-test: {'passed' if code == 0 else f'FAILED, exit {code}'}", flush=True)
     return code
