@@ -10,10 +10,12 @@ host is asked with C(async_status), each time over a connection of its own, so t
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible import constants
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 _PATIENCE = (4.0, 30.0)
 """Seconds that the module waits for its own work, at least and at most: the first answer, mostly the only one."""
@@ -83,25 +85,39 @@ class LongRun:
         while True:
             time.sleep(pauses.pop(0) if pauses else watch.pause(time.monotonic() - began))
             try:
-                answer = self._ask(job, "status", task_vars)
-            except AnsibleConnectionFailure as exc:
+                answer = self._status(job, task_vars)
+            except AnsibleError as exc:
                 offline_since = offline_since or time.monotonic()
                 watch.offline(exc)
                 if time.monotonic() - offline_since > _PATIENCE_OFFLINE:
-                    raise
+                    raise AnsibleConnectionFailure(str(exc)) from exc
                 continue
             offline_since = None
-            if "progress" not in answer and answer.get("msg") == "could not find job":
+            if answer.get("msg") == "could not find job":
                 return {"failed": True, "msg": "The host has forgotten the work that was begun on it (a restart?)."}
-            if answer.get("finished") or "progress" not in answer:
-                self._ask(job, "cleanup", task_vars)
+            if answer.get("finished"):
+                # The result is here; a file that stays there is removed by a later run.
+                with contextlib.suppress(AnsibleError):
+                    self._ask(job, "cleanup", task_vars)
                 return self._clean(answer)
-            progress = answer["progress"]
+            progress = answer.get("progress")
             if progress != seen:
                 seen, seen_at = progress, time.monotonic()
             elif time.monotonic() - seen_at > stall + _SILENCE:
                 return {"failed": True, "msg": "The work on the host was ended, or does not move any more."}
             watch.show(progress)
+
+    def _status(self, job, task_vars):
+        """What the host says about the work. Raises C(AnsibleError) where it says nothing.
+
+        A connection may end at any step of a question, and only at some of them Ansible says that it was that: at
+        others a directory could not be made, a file could not be sent, or the module ended without a word.
+        """
+        answer = self._ask(job, "status", task_vars)
+        if "ansible_job_id" not in answer:
+            said = answer.get("module_stderr") or answer.get("module_stdout") or answer.get("msg") or "no answer"
+            raise AnsibleConnectionFailure(str(said).strip().splitlines()[-1])
+        return answer
 
     def _ask(self, job, mode, task_vars):
         return self._execute_module(
@@ -160,7 +176,9 @@ class _Watch:
     def offline(self, error):
         if not self._is_offline:
             self._is_offline = True
-            self._display.warning("%s: the connection is lost, the work there goes on: %s" % (self._host, error))
+            # Not a warning: those of a task are shown when it has ended.
+            text = "%s: the connection is lost, the work there goes on: %s" % (self._host, error)
+            self._display.display(text, color=constants.COLOR_WARN)
 
 
 def progress_line(progress):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.fleetops.pbs.plugins.plugin_utils import _long_run
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import LongRun, duration, progress_line
@@ -18,11 +18,8 @@ class Display:
     def __init__(self):
         self.lines = []
 
-    def display(self, line):
+    def display(self, line, color=None):
         self.lines.append(line)
-
-    def warning(self, line):
-        self.lines.append("WARNING " + line)
 
 
 class Task:
@@ -80,7 +77,7 @@ def running(prefixes=0, **more):
 
 
 DONE = {"changed": True, "msg": "done", "ansible_job_id": "j", "finished": True, "stdout": "", "results_file": "x"}
-GONE = {"failed": True, "msg": "could not find job", "started": True, "finished": True}
+GONE = {"failed": True, "msg": "could not find job", "ansible_job_id": "j", "started": True, "finished": True}
 HOSTS = {"inventory_hostname": "pbs1", "ansible_play_batch": ["pbs1"]}
 
 
@@ -147,9 +144,36 @@ def test_a_lost_connection_is_no_end():
     assert action.run_long("m", {}, HOSTS)["msg"] == "done"
     lines = action._display.lines
     assert [line for line in lines if "lost" in line] == [
-        "WARNING pbs1: the connection is lost, the work there goes on: the network is down"
+        "pbs1: the connection is lost, the work there goes on: the network is down"
     ]
     assert "pbs1: connected again; the work went on" in lines
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        AnsibleError("Failed to set permissions on remote files (rc: -9, err: )"),
+        AnsibleError("Failed to create temporary directory"),
+        {"failed": True, "rc": -9, "module_stdout": "", "module_stderr": "", "msg": "MODULE FAILURE"},
+        {"failed": True, "rc": 255, "module_stdout": "", "module_stderr": "Connection closed.\r\n", "msg": "x"},
+        {"failed": True, "unreachable": True, "msg": ""},
+        {"unreadable": True},
+    ],
+)
+def test_a_connection_that_ends_in_the_middle_of_a_question_is_no_end(cut):
+    action = Action(running(), running(1), cut, DONE, {})
+    assert action.run_long("m", {}, HOSTS) == {"changed": True, "msg": "done"}
+    assert len([line for line in action._display.lines if "lost" in line]) == 1
+
+
+@pytest.mark.parametrize("cut", [LOST, AnsibleError("Failed to create temporary directory")])
+def test_a_result_that_has_arrived_is_kept_if_the_connection_is_lost_then(cut):
+    assert Action(running(), DONE, cut).run_long("m", {}, HOSTS) == {"changed": True, "msg": "done"}
+
+
+def test_a_file_that_cannot_be_read_yet_is_no_result():
+    young = {"started": True, "finished": False, "ansible_job_id": "j", "results_file": "x"}
+    assert Action(running(), young, young, DONE, {}).run_long("m", {}, HOSTS) == {"changed": True, "msg": "done"}
 
 
 def test_a_host_that_cannot_be_reached_is_unreachable_at_once():
@@ -160,7 +184,7 @@ def test_a_host_that_cannot_be_reached_is_unreachable_at_once():
 
 
 def test_a_host_that_stays_away_is_unreachable(clock):
-    action = Action(running(), *[LOST] * 500)
+    action = Action(running(), *[LOST, AnsibleError("no directory")] * 250)
     started = clock.now
     with pytest.raises(AnsibleConnectionFailure):
         action.run_long("m", {}, HOSTS)
