@@ -244,7 +244,7 @@ def waiting(store: ChunkStore, victims: Victims, names: list[Path], baits: tuple
     """For every name a bait in the attic, to change places with it."""
     attic = attackers.attic(store)
     return [
-        (name, put(bait, attic / f"{number:04d}", victims))
+        (name, put(bait, attic / f"{number:04d}", victims, place=name))
         for number, (name, bait) in enumerate(zip(names, itertools.cycle(baits)))
     ]
 
@@ -353,14 +353,17 @@ def test_bind_mounts_come_and_go(campaign: Campaigns, store: ChunkStore, victims
     ]
     gid = groups()
     root = Identity(0, 0)
-    with victims.unharmed(), Attacker(attackers.bind_and_unbind(points), identity=root) as accident:
-        for _turn in trial.rounds(20, 600):
-            seen = audit(store)
-            done = mend(store, next(gid))
-            trial.saw("completion refused a mount", int("EXDEV" in completed(store)))
-            trial.saw("audit named a mount", int("mount" in found(seen) or "EXDEV" in found(seen)))
-            trial.saw("repair refused a mount", int("mount" in found(done) or "EXDEV" in found(done)))
-        trial.saw("mounts made meanwhile", accident.turns)
+    try:
+        with victims.unharmed(), Attacker(attackers.bind_and_unbind(points), identity=root) as accident:
+            for _turn in trial.rounds(20, 600):
+                seen = audit(store)
+                done = mend(store, next(gid))
+                trial.saw("completion refused a mount", int("EXDEV" in completed(store)))
+                trial.saw("audit named a mount", int("mount" in found(seen) or "EXDEV" in found(seen)))
+                trial.saw("repair refused a mount", int("mount" in found(done) or "EXDEV" in found(done)))
+            trial.saw("mounts made meanwhile", accident.turns)
+    finally:
+        attackers.unbind(point for point, _source in reversed(points))
     assert mend(store).complete
 
 
@@ -513,7 +516,8 @@ def test_the_zero_chunk_changes_places_with_traps(campaign: Campaigns, store: Ch
             pairs = waiting(store, victims, [name], tuple(bait for bait in BAITS if bait.kind == kind)[:1])
             if kind == "link" and name != names[0]:
                 remove(pairs[0][1])
-                pairs[0][1].symlink_to(victims / ("base/.chunks/bb9f" if name == names[1] else "base/.chunks"))
+                target = Bait("link", attackers.link, "base/.chunks/bb9f" if name == names[1] else "base/.chunks")
+                put(target, pairs[0][1], victims, place=name)
             originals = {name: name.lstat().st_ino}
             watched = [bait for _name, bait in pairs if kind in ("fifo", "device")]
             with victims.unharmed(*watched, linked=kind == "hardlink"), Attacker(swap(pairs)) as attacker:
@@ -559,8 +563,8 @@ def test_a_store_is_completed_among_traps(campaign: Campaigns, store: ChunkStore
     names = [store.chunks / f"{number:04x}" for number in range(8, 16)]
     targets = ("chunks", "base/.chunks/0001", "nothing", "chunks/new")
     for number, target in enumerate(targets):
-        (attic / f"link{number}").symlink_to(victims / target)
-    (attic / "lock").symlink_to(victims / "new-lock")
+        put(Bait("link", attackers.link, target), attic / f"link{number}", victims, place=names[0])
+    put(Bait("link", attackers.link, "new-lock"), attic / "lock", victims, place=store.path / ".lock")
     os.mkfifo(attic / "fifo")
     for path in attic.iterdir():
         os.chown(path, uid, gid, follow_symlinks=False)
@@ -576,6 +580,7 @@ def test_a_store_is_completed_among_traps(campaign: Campaigns, store: ChunkStore
                     os.mkfifo(path)
                 else:
                     os.symlink(os.readlink(trap), path)
+            time.sleep(0.0005)
             clear(path)
 
     with victims.unharmed(), Attacker(act) as attacker:
@@ -615,7 +620,7 @@ def test_configuration_and_job_states_change_places_with_traps(
         os.chown(directory, uid, gid)
     baits = [bait for bait in BAITS if bait.kind != "hardlink"]
     pairs = [
-        (name, put(bait, waiting_room / f"{number}-{index}", victims))
+        (name, put(bait, waiting_room / f"{number}-{index}", victims, place=name))
         for number, bait in enumerate(baits)
         for index, name in enumerate((etc / "datastore.cfg", etc / "prune.cfg", job))
     ]

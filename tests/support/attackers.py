@@ -123,6 +123,13 @@ _MS_BIND = 0x1000
 _MNT_DETACH = 2
 
 
+def unbind(points: Iterable[Path]) -> None:
+    """Take away what is mounted there."""
+    for point in points:
+        while _libc.umount2(os.fsencode(point), _MNT_DETACH) == 0:
+            pass
+
+
 def bind_and_unbind(pairs: Sequence[tuple[Path, Path]]) -> Callable[[], None]:
     """Mount something of the same filesystem over one name after the other, and take it away: root's own mistake."""
     turn = itertools.cycle(pairs)
@@ -187,7 +194,7 @@ class Bait:
 
 
 BAITS = (
-    Bait("link", link, "shadow"),
+    Bait("link", link, "single"),
     Bait("link", link, "chunks"),
     Bait("link", link, "nothing"),
     Bait("hardlink", hard_link, "shadow"),
@@ -199,9 +206,15 @@ BAITS = (
 )
 
 
-def put(bait: Bait, path: Path, victims: Victims) -> Path:
-    """Make the bait at a name, as root; what is not a hard link is given to the attacker."""
-    bait.make(path, victims.path / bait.to)
+def put(bait: Bait, path: Path, victims: Victims, place: Path | None = None) -> Path:
+    """Make the bait at a name, as root; what is not a hard link is given to the attacker.
+
+    place: where it will be moved to. Links are relative to it: they lead to the victim without leaving the filesystem.
+    """
+    target = victims.path / bait.to
+    if bait.make is link:
+        target = Path(os.path.relpath(target, (place or path).parent))
+    bait.make(path, target)
     if bait.make is not hard_link:
         os.chown(path, *backup_ids(), follow_symlinks=False)
     return path
@@ -266,7 +279,7 @@ class Watch:
 class Victims:
     """A tree of root's that looks like a datastore's parts, so that whoever gets there finds something to mend.
 
-    `shadow` is a file that only root may read. `chunks` and `base` look like prefix directories and groups.
+    `shadow` is a file that only root may read, and hard links lead to it; `single` is one without. `chunks` and `base` look like prefix directories and groups.
     """
 
     def __init__(self, path: Path) -> None:
@@ -275,6 +288,8 @@ class Victims:
         self.shadow = path / "shadow"
         self.shadow.write_bytes(b"root:secret of the victim\n")
         self.shadow.chmod(0o600)
+        (path / "single").write_bytes(b"another secret\n")
+        (path / "single").chmod(0o600)
         base = make_chunk_store(path / "base", prefixes=1, zero_chunk=True, uid=0, gid=0)
         base.add_prefixes(range(1, 4))
         base.add_chunks(12)
