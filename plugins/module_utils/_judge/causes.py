@@ -10,8 +10,13 @@ import errno
 import re
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import Case, in_shell
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import MountFacts, StoreFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    OUTSIDE,
+    Case,
+    in_shell,
+    inexpressible,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import MountFacts, StoreFacts, TouchFacts
 
 NO_ANSWER = "no answer"
 """What every text about silence has in it."""
@@ -124,6 +129,8 @@ def _remedy(case: Case, store: StoreFacts, number: int) -> str:
         return "This host is out of resources: look at memory and at open files (sysctl fs.file-nr) first."
     if number in (errno.EACCES, errno.EPERM) and case.host.euid != 0:
         return "Run preflight as root (become: true)."
+    if number in (errno.EACCES, errno.EPERM) and inexpressible(case.host, store):
+        return OUTSIDE
     if number in (errno.EACCES, errno.EPERM):
         return (
             "Even root is refused: let the server give root its rights (NFS: no_root_squash; FUSE: allow_other), or run "
@@ -153,6 +160,12 @@ def _quota(case: Case, store: StoreFacts) -> str:
     return "Raise the quota of '%s' %s (quota -u %s shows it; a project may have one, too)." % (user, where, user)
 
 
+def said_elsewhere(probe: t.Optional[TouchFacts]) -> str:
+    """The remedy where the daemon's user was refused: what follows from it needs no cause of its own. Else empty."""
+    refused = probe is not None and probe.errno in (errno.EACCES, errno.EPERM)
+    return "PBS-ATIME-01 says what is in the way." if refused else ""
+
+
 def help_for(case: Case, text: str) -> str:
     """What helps where something could not be found out, judged by the last errno that the text names; may be empty."""
     store = case.store
@@ -160,6 +173,10 @@ def help_for(case: Case, text: str) -> str:
         return ""
     if NO_ANSWER in text:
         return _silence(store)
+    if "PBS-HOST-06" in text:
+        return "PBS-HOST-06 says how to extend the id map; then run preflight again."
+    if case.host.account.uid is None or case.host.account.gid is None:
+        return "PBS-HOST-01 says what mends the account; then run preflight again."
     found = [getattr(errno, name) for name in _NAMED.findall(text) if hasattr(errno, name)]
     return explain(case, found[-1])[1] if found else ""
 

@@ -24,6 +24,9 @@ FIXED = "fixed"
 STATUSES = (PASS, FAIL, WARN, UNKNOWN, SKIP, WAIVED, FIXED)
 
 
+OVERFLOW_ID = 65534
+"""What the kernel shows for an id that has no mapping in this user namespace."""
+
 DATASTORES = "datastore.cfg"
 """PBS's file of datastores, in its configuration directory."""
 
@@ -100,6 +103,19 @@ class Case:
     @property
     def repair(self) -> str:
         """What mends owners and modes: a command on this host, unless root has no rights there."""
+        return self._not_here() or "ansible-playbook fleetops.pbs.repair --limit %s (it changes only what is wrong)" % (
+            in_shell(self.host.name)
+        )
+
+    def give(self, *paths: str) -> str:
+        """What gives a few files back to the daemon's user."""
+        owner = "%s:%s" % (self.host.account.user, self.host.account.group)
+        return self._not_here() or "chown %s" % in_shell(owner, *paths)
+
+    def _not_here(self) -> str:
+        """Where owners can be changed, if not on this host; empty if they can."""
+        if self.store is not None and inexpressible(self.host, self.store):
+            return OUTSIDE
         if self.store is not None and self.store.root_refused:
             return "Root of this host is refused (%s), so mend it where the files are: chown -hR %s:%s %s" % (
                 self.store.root_refused.split(":")[0],
@@ -107,9 +123,7 @@ class Case:
                 self.host.account.gid,
                 in_shell(self.store.path),
             )
-        return "ansible-playbook fleetops.pbs.repair --limit %s (it changes only what is wrong)" % in_shell(
-            self.host.name
-        )
+        return ""
 
     def configuration_unreadable(self) -> str:
         """Why it is not known which datastores PBS has; empty where it is known."""
@@ -135,6 +149,21 @@ class Case:
 
 
 Rule = t.Callable[[Case], Verdict]
+
+
+OUTSIDE = "Root of this container has no rights over ids that it cannot express: PBS-HOST-06 says what to do outside."
+
+
+def inexpressible(host: HostFacts, store: StoreFacts) -> bool:
+    """Whether something in a datastore belongs to an id that this user namespace has no number for."""
+    if not host.id_map.namespaced:
+        return False
+    walk = store.ownership
+    parts = (walk.skeleton, walk.chunks, walk.metadata) if walk is not None else ()
+    seen = {number for part in parts for owner in part.owners for number in (owner.uid, owner.gid)}
+    if store.location is not None and store.location.exists:
+        seen.update((store.location.uid, store.location.gid))
+    return OVERFLOW_ID in seen
 
 
 def in_shell(*words: str) -> str:

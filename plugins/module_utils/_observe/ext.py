@@ -55,12 +55,13 @@ def _device_paths(mount: MountFacts, dev: str, sys: str) -> t.Iterator[str]:
         yield mount.source
     # The root filesystem may be called /dev/root, which does not exist.
     try:
-        with open(os.path.join(sys, "dev", "block", mount.device, "uevent"), encoding="ascii") as uevent:
-            names = [line[len("DEVNAME=") :].strip() for line in uevent if line.startswith("DEVNAME=")]
-    except (OSError, ValueError):
+        # Bytes: a text file would need its encoding's module, which root of a container may not be able to read here.
+        with open(os.path.join(sys, "dev", "block", mount.device, "uevent"), "rb") as uevent:
+            names = [line[len(b"DEVNAME=") :].strip() for line in uevent if line.startswith(b"DEVNAME=")]
+    except OSError:
         return
     for name in names:
-        yield os.path.join(dev, name)
+        yield os.path.join(dev, os.fsdecode(name))
 
 
 def _read_superblock(path: str, device: str) -> t.Optional[bytes]:

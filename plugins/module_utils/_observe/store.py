@@ -28,6 +28,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import
     StoreFacts,
     load,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.idmap import observe_id_map, outside_id
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.space import observe_space
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, Outcome, run
@@ -70,6 +71,12 @@ def plan_probe(account: AccountFacts, probe: str, check_mode: bool, deadline: fl
         not_tried = "the probe is switched off (probe: none)"
     elif identity is None:
         not_tried = "user or group of the daemon do not exist here (%s:%s)" % (account.user, account.group)
+    elif _unmapped(identity):
+        not_tried = "this user namespace has no mapping for %s of '%s' (PBS-HOST-06)" % (
+            _unmapped(identity),
+            account.user,
+        )
+        identity = None
     elif os.geteuid() not in (0, identity.uid):
         not_tried = "uid %d cannot become '%s'; run as root (become: true)" % (os.geteuid(), account.user)
     if os.geteuid() != 0:
@@ -163,6 +170,17 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
             channel.put("lock", probe.lock)
 
     return look
+
+
+def _unmapped(identity: Identity) -> str:
+    """The first id that no process here can take, in words; empty where there is none."""
+    found = observe_id_map()
+    if found.error:
+        return ""
+    if outside_id(found.uids, identity.uid) is None:
+        return "uid %d" % identity.uid
+    gids = [gid for gid in (identity.gid, *identity.groups) if outside_id(found.gids, gid) is None]
+    return "gid %d" % gids[0] if gids else ""
 
 
 def _root_is_refused(error: str) -> bool:

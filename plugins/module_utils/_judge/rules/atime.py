@@ -9,8 +9,14 @@ from __future__ import annotations
 import errno
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import explain, read_only, read_only_cause
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import (
+    explain,
+    read_only,
+    read_only_cause,
+    said_elsewhere,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    OUTSIDE,
     Case,
     Evidence,
     NotObserved,
@@ -18,6 +24,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     Verdict,
     failed,
     in_shell,
+    inexpressible,
     passed,
     skipped,
     unknown,
@@ -79,7 +86,6 @@ def _cause(case: Case, touch: TouchFacts) -> t.Tuple[str, str]:
 def _permission(case: Case, touch: TouchFacts) -> t.Tuple[str, str]:
     file = touch.file
     account = case.host.account
-    owner = "%s:%s" % (account.user, account.group)
     if file is not None and file.flags:
         return (
             "%s: the %s set on %s, which stops root too" % (touch.error, _flags(file), touch.path),
@@ -89,7 +95,7 @@ def _permission(case: Case, touch: TouchFacts) -> t.Tuple[str, str]:
         return (
             "%s: %s belongs to %d:%d mode %s, and to touch only atime takes the owner, which is not uid %d"
             % (touch.error, touch.path, file.uid, file.gid, file.mode, touch.uid),
-            "chown %s" % in_shell(owner, touch.path),
+            case.give(touch.path),
         )
     store = case.the_store
     if store.location is not None and store.location.reachable is False:
@@ -104,8 +110,10 @@ def _permission(case: Case, touch: TouchFacts) -> t.Tuple[str, str]:
             if part is not None and part.uid != touch.uid:
                 return (
                     "%s: %s belongs to %d:%d mode %s" % (touch.error, part.path, part.uid, part.gid, part.mode),
-                    "chown %s (PBS-OWNER-01 names all that is wrong)" % in_shell(owner, part.path),
+                    "%s (PBS-OWNER-01 names all that is wrong)" % case.give(part.path),
                 )
+    if inexpressible(case.host, store):
+        return "%s at %s" % (touch.error, touch.path), OUTSIDE
     return (
         "%s at %s" % (touch.error, touch.path),
         "Check owners and modes from %s downwards; a security module or an ACL may forbid it, too." % store.path,
@@ -286,7 +294,7 @@ def _untouched_zero_chunk(case: Case, chunk: FileFacts, mode: str, not_tried: st
         return failed(
             "The zero chunk %s belongs to uid %d, not to '%s' (%d): every GC will stop there with EPERM."
             % (chunk.path, chunk.uid, wanted.user, wanted.uid),
-            "chown %s" % in_shell("%s:%s" % (wanted.user, wanted.group), chunk.path),
+            case.give(chunk.path),
             **evidence,
         )
     if mode != "none":
@@ -385,7 +393,11 @@ def timestamps(case: Case) -> Verdict:
         probe = facts.probe
         why = "it did not keep a time that was set" if step is None else "no stamp of its own clock could be had"
         reason = probe.error if probe is not None and probe.error else why
-        return unknown("The timestamps in %s could not be measured: %s." % (case.the_store.path, reason), **evidence)
+        return unknown(
+            "The timestamps in %s could not be measured: %s." % (case.the_store.path, reason),
+            said_elsewhere(probe),
+            **evidence,
+        )
     return passed("Timestamps are kept to %s, and the clocks agree." % _step_name(step), **evidence)
 
 

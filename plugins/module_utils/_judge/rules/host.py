@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    OVERFLOW_ID,
     Case,
     Evidence,
     Rule,
@@ -16,27 +17,23 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     counted,
     failed,
     in_shell,
+    inexpressible,
     passed,
     unknown,
     warned,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import ConfigFileFacts, IdRange
 
-OVERFLOW_ID = 65534
-"""What the kernel shows for an id that has no mapping in this user namespace."""
-
 
 def account(case: Case) -> Verdict:
     found = case.host.account
     evidence: Evidence = {"uid": found.uid, "primary_gid": found.primary_gid, "gid": found.gid}
     if found.uid is None:
-        return failed(
-            "There is no user '%s'." % found.user, "adduser --system --group %s" % in_shell(found.user), **evidence
-        )
+        made = _made_by_debian(case, found.user) or "adduser --system --group %s" % in_shell(found.user)
+        return failed("There is no user '%s'." % found.user, made, **evidence)
     if found.gid is None:
-        return failed(
-            "There is no group '%s'." % found.group, "groupadd --system %s" % in_shell(found.group), **evidence
-        )
+        made = _made_by_debian(case, found.group) or "groupadd --system %s" % in_shell(found.group)
+        return failed("There is no group '%s'." % found.group, made, **evidence)
     if found.primary_gid != found.gid:
         return failed(
             "The primary group of user '%s' is gid %s, but group '%s' is gid %d: PBS creates with the one and demands the "
@@ -45,6 +42,15 @@ def account(case: Case) -> Verdict:
             **evidence,
         )
     return passed("%s:%s is %d:%d." % (found.user, found.group, found.uid, found.gid), **evidence)
+
+
+def _made_by_debian(case: Case, name: str) -> str:
+    """Debian reserves 34:34 for `backup`; one made anew would get another number, and own nothing of what is there."""
+    if name != "backup":
+        return ""
+    owners = sorted({str(store.location.uid) for store in case.stores if store.location and store.location.uid > 0})
+    belong = " The datastores here belong to uid %s." % ", ".join(owners) if owners else ""
+    return "update-passwd, which brings back Debian's own backup (34:34).%s" % belong
 
 
 def clock(case: Case) -> Verdict:
@@ -207,10 +213,11 @@ def id_map(case: Case) -> Verdict:
             % " and ".join(unmapped),
             **evidence,
         )
-    nobodys = [store.path for store in case.stores if store.location is not None and store.location.uid == OVERFLOW_ID]
+    nobodys = [store.path for store in case.stores if inexpressible(case.host, store)]
     if nobodys:
         return failed(
-            "%s belongs to an id that this container cannot express (shown as %d)." % (", ".join(nobodys), OVERFLOW_ID),
+            "%s belongs, in whole or in part, to an id that this container cannot express (shown as %d)."
+            % (", ".join(nobodys), OVERFLOW_ID),
             "On the outer host: chown -R %d:%d DIRECTORY, for it is %d that '%s' is there."
             % (outer_uid, outer_gid, outer_uid, account_facts.user),
             paths=nobodys,

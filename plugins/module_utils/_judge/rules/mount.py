@@ -14,6 +14,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import 
     damaged,
     explain,
     read_only,
+    said_elsewhere,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
@@ -741,7 +742,11 @@ def distinct(case: Case) -> Verdict:
 def locks(case: Case) -> Verdict:
     found = case.need("lock")
     if found.works is None:
-        return unknown("Locks in %s were not tried: %s." % (case.the_store.path, found.not_tried or "no answer"))
+        atime = case.the_store.atime
+        return unknown(
+            "Locks in %s were not tried: %s." % (case.the_store.path, found.not_tried or "no answer"),
+            said_elsewhere(atime.probe if atime is not None else None),
+        )
     if not found.works:
         return failed(
             "A POSIX record lock does not work in %s: %s." % (case.the_store.path, found.error),

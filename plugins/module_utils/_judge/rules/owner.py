@@ -207,7 +207,7 @@ def _walked_skeleton_owner(case: Case, facts: OwnershipFacts) -> Verdict:
 
 def _wrong_fixed_parts(case: Case) -> t.List[FileFacts]:
     skeleton, account = case.the_store.skeleton, case.host.account
-    if skeleton is None or skeleton.chunks is None or account.uid is None:
+    if skeleton is None or skeleton.chunks is None or account.uid is None or account.gid is None:
         return []
     parts = (skeleton.base, skeleton.chunks, skeleton.lock, skeleton.gc_status)
     return [part for part in parts if part is not None and (part.uid, part.gid) != (account.uid, account.gid)]
@@ -226,7 +226,7 @@ def _fixed_parts_verdict(case: Case, wrong: t.Sequence[FileFacts]) -> Verdict:
             account.gid,
             SKELETON.group_wrong if only_group else SKELETON.owner_wrong,
         ),
-        "chown %s" % in_shell("%s:%s" % (account.user, account.group), *(part.path for part in wrong)),
+        case.give(*(part.path for part in wrong)),
         severity="medium" if only_group else "",
         paths=[part.path for part in wrong],
     )

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import ConfigFileFacts, IdRange
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import ConfigFileFacts, IdRange, OwnerCount
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
 
 PBS_IS_NOT_HERE = {"host.pbs_installed": False, "host.pbs_version": None}
@@ -22,9 +22,29 @@ EXAMPLES = [
     # The account: looked up by name, and PBS creates with the user's primary group.
     Example("PBS-HOST-01", "pass", says="backup:backup is 34:34"),
     Example(
-        "PBS-HOST-01", "fail", {"host.account.uid": None}, "There is no user 'backup'", "adduser --system", "critical"
+        "PBS-HOST-01", "fail", {"host.account.uid": None}, "There is no user 'backup'", "update-passwd", "critical"
     ),
-    Example("PBS-HOST-01", "fail", {"host.account.gid": None}, "There is no group 'backup'", "groupadd --system"),
+    Example(
+        "PBS-HOST-01",
+        "fail",
+        {"host.account.gid": None},
+        "There is no group 'backup'",
+        ["update-passwd", "(34:34)", "The datastores here belong to uid 34"],
+    ),
+    Example(
+        "PBS-HOST-01",
+        "fail",
+        {"host.account.uid": None, "host.account.user": "pbs"},
+        "There is no user 'pbs'",
+        "adduser --system --group pbs",
+    ),
+    Example(
+        "PBS-HOST-01",
+        "fail",
+        {"host.account.gid": None, "host.account.group": "pbs"},
+        "There is no group 'pbs'",
+        "groupadd --system pbs",
+    ),
     Example(
         "PBS-HOST-01",
         "fail",
@@ -171,9 +191,17 @@ EXAMPLES = [
         "PBS-HOST-06",
         "fail",
         {**CONTAINER, "location.uid": 65534},
-        ["/mnt/datastore/tank belongs to an id", "65534"],
+        ["/mnt/datastore/tank belongs, in whole or in part, to an id", "65534"],
         ["On the outer host", "chown -R 100034:200034"],
     ),
+    Example(
+        "PBS-HOST-06",
+        "fail",
+        {**CONTAINER, "ownership.chunks.owners": [OwnerCount(65534, 65534, 7)]},
+        ["/mnt/datastore/tank belongs, in whole or in part, to an id"],
+        ["On the outer host", "chown -R 100034:200034"],
+    ),
+    Example("PBS-HOST-06", "pass", {"ownership.chunks.owners": [OwnerCount(65534, 65534, 7)]}, "No user namespace"),
     Example("PBS-HOST-06", "skip", PBS_IS_NOT_HERE, ask=NOTHING_DECLARED),
     Example("PBS-HOST-06", "unknown", {"host.id_map.error": "EACCES: Permission denied"}, "EACCES"),
     Example("PBS-HOST-06", "unknown", {**CONTAINER, "host.account.uid": None}, "ids of 'backup' are not known"),
