@@ -67,6 +67,35 @@ def test_another_filesystem_in_the_store_is_left_alone(
     assert mounted.stat().st_uid == 0
 
 
+def test_a_part_of_the_same_filesystem_that_is_mounted_in_the_store_is_left_alone(
+    whole_store: Callable[..., ChunkStore], bind: Callable[..., Path]
+) -> None:
+    """It has the device number of the store."""
+    store = whole_store()
+    elsewhere = store.path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    bind(elsewhere, point=store.chunks / "00bb")
+    with pytest.raises(StoreError, match=r"EXDEV.*00bb"):
+        complete(store)
+    assert elsewhere.stat().st_uid == 0
+
+
+def test_a_link_that_others_can_have_put_on_the_way_is_not_followed(
+    chunk_store: Callable[..., ChunkStore], tmp_path: Path
+) -> None:
+    store = chunk_store(prefixes=16)
+    os.chown(store.path, 0, 0)
+    yard = tmp_path / "yard"
+    yard.mkdir()
+    (yard / "way").symlink_to(store.path)
+    complete(yard / "way")
+    os.chown(store.path, 0, 0)
+    os.chown(yard, *backup_ids())
+    with pytest.raises(StoreError, match="the link way is in a directory that others than root may write to"):
+        complete(yard / "way")
+    assert store.path.stat().st_uid == 0
+
+
 def test_a_lock_that_is_held_stays_held(chunk_store: Callable[..., ChunkStore]) -> None:
     """A POSIX lock ends when its process closes any descriptor of the file: so `.lock` is never opened."""
     store = chunk_store(prefixes=16)

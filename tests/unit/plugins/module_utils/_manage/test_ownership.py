@@ -514,3 +514,41 @@ def test_a_worker_that_hangs_is_given_up_and_says_where(faultfs):
     assert facts.stopped == f"{store.chunks / '0001'}: no answer"
     assert mend(store).complete
     assert faults(store) == 0
+
+
+def test_a_base_directory_is_looked_at_again_before_it_is_given_away(tmp_path):
+    """What is at the path now need not be what was there when the module looked."""
+    machine.open_way(tmp_path)
+    plain = tmp_path / "plain"
+    (plain / "vm").mkdir(parents=True)
+    facts = mend(plain)
+    assert not facts.complete
+    assert ".chunks" in facts.stopped
+    assert facts.counts.changed == 0
+    assert {path.stat().st_uid for path in (plain, plain / "vm")} == {0}
+
+
+def test_a_directory_in_which_everybody_makes_files_is_not_given_away(tmp_path):
+    store = small_store(tmp_path / "store")
+    os.chown(store.path, 0, 0)
+    store.path.chmod(0o1777)
+    facts = mend(store)
+    assert "everybody may make files" in facts.stopped
+    assert store.path.stat().st_uid == 0
+    assert mend(store, dry=True).counts.changed > 0
+
+
+def test_files_and_directories_that_are_mounted_in_the_store_are_refused(store, bind):
+    """Also those that are mounted after the mount table was read, and have the device number of the store."""
+    elsewhere = store.path / ".elsewhere"
+    (elsewhere / "directory").mkdir(parents=True)
+    (elsewhere / "file").write_bytes(b"root's own")
+    chunk = chunks_of(store)[0]
+    points = (chunk, store.path / ".lock")
+    for point in points:
+        bind(elsewhere / "file", point=point)
+    bind(elsewhere / "directory", point=store.chunks / "0003")
+    facts = mend(store)
+    assert facts.complete
+    assert facts.counts.refused == {"mount": 3}
+    assert {path.stat().st_uid for path in (elsewhere / "file", elsewhere / "directory")} == {0}

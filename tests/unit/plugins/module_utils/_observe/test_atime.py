@@ -186,6 +186,46 @@ def test_a_zero_chunk_of_somebody_else(chunk_store, owner, mode):
     assert atime.zero_chunk.file.uid == 0
 
 
+def test_root_does_not_touch_a_zero_chunk_that_has_a_second_name(chunk_store):
+    """It may be a file of root's, which only root may touch: here as its owner would have it, from another day."""
+    store = chunk_store(prefixes=16)
+    secret = store.path.parent / "secret"
+    secret.write_bytes(b"root's own")
+    os.utime(secret, ns=(DAY, DAY))
+    store.zero_chunk.unlink()
+    os.link(secret, store.zero_chunk)
+    before = secret.stat()
+    atime, _lock = probe(store)
+    after = secret.stat()
+    assert (before.st_atime_ns, before.st_ctime_ns) == (after.st_atime_ns, after.st_ctime_ns)
+    assert atime.zero_chunk_as_root.advanced is None
+    assert "2 hard links" in atime.zero_chunk_as_root.error
+    assert atime.zero_chunk.error.startswith("EPERM")
+
+
+def test_root_touches_nothing_behind_a_link_of_somebody_elses(chunk_store, tmp_path):
+    store = chunk_store(prefixes=16)
+    yard = tmp_path / "yard"
+    yard.mkdir()
+    (yard / "way").symlink_to(store.path)
+    os.chown(yard, *backup_ids())
+    assert probe(store)[0].zero_chunk_as_root.advanced
+    atime, _lock = probe(yard / "way")
+    assert atime.zero_chunk_as_root is None
+    assert atime.zero_chunk.advanced
+
+
+@pytest.mark.parametrize("unknown_to_pbs", [True, False])
+def test_root_makes_a_file_only_where_an_administrator_says_so(tmpfs, unknown_to_pbs):
+    directory = tmpfs("size=1m,mode=755")
+    os.utime(directory, ns=(DAY, DAY))
+    uid, gid = backup_ids()
+    acts = AtimeProbe(os.fspath(directory), "private", Identity(uid, gid), unknown_to_pbs=unknown_to_pbs)
+    assert child.run_one(lambda channel: acts.begin(), 30).finished
+    assert os.listdir(directory) == []
+    assert (directory.stat().st_mtime_ns != DAY) == unknown_to_pbs
+
+
 def test_a_zero_chunk_that_is_a_link_is_never_followed(chunk_store, tmp_path):
     store = chunk_store(prefixes=1, zero_chunk=False)
     victim = tmp_path / "victim"
