@@ -96,6 +96,10 @@ generate: venv ## write what follows from the code: schema, docs/controls.md, RE
 bench: venv ## measure against find, chown and ansible.builtin.file
 	benchmarks/run $(ARGS)
 
+.PHONY: bench-fleet
+bench-fleet: venv ## measure the preflight of 200 simulated hosts against a ping (ARGS="--hosts 20 --forks 5")
+	python -m ansible_collections.fleetops.pbs.benchmarks.fleet $(ARGS)
+
 .PHONY: build
 build: venv ## the artefact that users install, in build/
 	@mkdir -p build
@@ -118,3 +122,8 @@ molecule: ## preflight, repair and provision on Debian hosts that boot systemd, 
 .PHONY: clean-debian
 clean-debian: ## the README's two commands in a Debian 13 with nothing but its packages (ARGS="make preflight" for one)
 	@scripts/clean_debian $(ARGS)
+
+.PHONY: docs
+docs: ## the documentation of modules, roles and pages as a site, in build/docs/html; a warning fails
+	@VENV=.cache/docs scripts/setup docs
+	@PATH="$(CURDIR)/.cache/docs/bin:$$PATH" scripts/docs
