@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 
-OWNERSHIP = "tests/unit/plugins/module_utils/_manage/test_ownership.py"
-FILES = "tests/unit/plugins/module_utils/_system/test_files.py"
-TIMES = "tests/unit/plugins/module_utils/_system/test_times.py"
-CHILD = "tests/unit/plugins/module_utils/_system/test_child.py"
+UNIT = "tests/unit/plugins/module_utils/"
+OWNERSHIP = UNIT + "_manage/test_ownership.py"
+FILES = UNIT + "_system/test_files.py"
+TIMES = UNIT + "_system/test_times.py"
+CHILD = UNIT + "_system/test_child.py"
+PROBE = UNIT + "_observe/test_atime.py"
+WALK = UNIT + "_observe/test_ownership.py"
 ATTACKS = "tests/reliability/test_attacks.py"
 BESIDE = "tests/reliability/test_beside_pbs.py"
+FILESYSTEMS = "tests/reliability/test_filesystems.py"
+KILLS = "tests/reliability/test_kills.py"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +38,17 @@ class Protection:
     changes: tuple[Change, ...]
     tests: tuple[str, ...]
     """Node ids of pytest; each of them passes with the protection, and fails an assertion without it."""
+    campaigns: tuple[str, ...] = ()
+    """The same of campaigns, which take longer; run by `make reliability`."""
+    always: bool = False
+    """It is one of the few that `make test` takes out, too."""
 
 
+CHILDREN = "module_utils/_system/child.py"
+DIRECTORIES = "module_utils/_system/files.py"
+HANDLES = "module_utils/_system/owner.py"
 MENDER = "module_utils/_manage/mender.py"
+TOUCH = "module_utils/_observe/touch.py"
 
 PROTECTIONS = (
     Protection(
@@ -51,6 +64,7 @@ PROTECTIONS = (
             ),
         ),
         (OWNERSHIP + "::test_a_chunk_that_is_exchanged_while_it_is_held_is_not_looked_up_again",),
+        always=True,
     ),
     Protection(
         "hard-links",
@@ -65,47 +79,46 @@ PROTECTIONS = (
             OWNERSHIP + "::test_links_and_other_kinds_are_never_touched",
             OWNERSHIP + "::test_a_chunk_that_is_exchanged_between_look_and_change[hardlink]",
         ),
+        (ATTACKS + "::test_chunks_change_places_with_traps",),
+        always=True,
     ),
     Protection(
         "no-link-followed",
         "names in a store are opened through links, wherever these lead",
         (
             Change(
-                "module_utils/_system/files.py",
+                DIRECTORIES,
                 "self._flags = flags | os.O_NOFOLLOW | os.O_CLOEXEC",
-                "self._flags = flags | os.O_CLOEXEC",
+                "self._flags = flags & ~os.O_NOFOLLOW | os.O_CLOEXEC",
             ),
-            Change("module_utils/_system/files.py", "_RESOLVE_NO_XDEV = 0x01", "_RESOLVE_NO_XDEV = 0"),
+            Change(DIRECTORIES, "_RESOLVE_NO_XDEV = 0x01", "_RESOLVE_NO_XDEV = 0"),
             Change("module_utils/_observe/chunk_walk.py", "if status.st_dev != self._store.device:", "if False:"),
+            Change(HANDLES, '_FLAGS = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW', '_FLAGS = getattr(os, "O_PATH", 0)'),
             Change(MENDER, "if links != 1 or device != self._device_key or not", "if links != 1 or not"),
             Change(MENDER, "or status.st_nlink != 1 or status.st_dev != self._device:", "or status.st_nlink != 1:"),
         ),
         (
             FILES + "::test_a_directory_inside",
-            ATTACKS + "::test_prefix_directories_change_places_with_traps",
             OWNERSHIP + "::test_a_chunk_that_is_exchanged_between_look_and_change[link]",
         ),
+        (ATTACKS + "::test_prefix_directories_change_places_with_traps",),
+        always=True,
     ),
     Protection(
         "no-mount-entered",
         "a mount of another part of the same filesystem is entered",
-        (Change("module_utils/_system/files.py", "_RESOLVE_NO_XDEV = 0x01", "_RESOLVE_NO_XDEV = 0"),),
+        (Change(DIRECTORIES, "_RESOLVE_NO_XDEV = 0x01", "_RESOLVE_NO_XDEV = 0"),),
         (FILES + "::test_a_mount_of_the_same_filesystem_is_not_entered",),
+        (ATTACKS + "::test_bind_mounts_come_and_go",),
+        always=True,
     ),
     Protection(
         "links-on-the-way",
         "links that the daemon's user can have made are followed on the way to a store that root changes",
-        (
-            Change(
-                "module_utils/_system/files.py",
-                "if where.st_uid != 0 or where.st_mode & (stat.S_IWGRP | stat.S_IWOTH):",
-                "if False:",
-            ),
-        ),
-        (
-            FILES + "::test_a_link_that_somebody_else_can_have_put_there_is_not_followed",
-            ATTACKS + "::test_the_configuration_names_directories_of_the_system",
-        ),
+        (Change(DIRECTORIES, "if where.st_uid != 0 or where.st_mode & (stat.S_IWGRP | stat.S_IWOTH):", "if False:"),),
+        (FILES + "::test_a_link_that_somebody_else_can_have_put_there_is_not_followed",),
+        (ATTACKS + "::test_the_way_to_the_store_is_exchanged",),
+        always=True,
     ),
     Protection(
         "no-way-back-to-root",
@@ -117,7 +130,8 @@ PROTECTIONS = (
                 "    os.seteuid(identity.uid)\n",
             ),
         ),
-        ("tests/unit/plugins/module_utils/_system/test_identity.py::test_all_ids_change_for_good",),
+        (UNIT + "_system/test_identity.py::test_all_ids_change_for_good",),
+        always=True,
     ),
     Protection(
         "exact-touch",
@@ -133,6 +147,25 @@ PROTECTIONS = (
             TIMES + "::test_only_the_access_time_moves",
             TIMES + "::test_it_takes_the_owner_and_no_right_to_write_replaces_that",
         ),
+        always=True,
+    ),
+    Protection(
+        "strictly-later",
+        "a touch counts whether or not the access time has moved",
+        (Change(TOUCH, "facts.advanced = after.st_atime_ns > before.st_atime_ns", "facts.advanced = True"),),
+        (
+            UNIT + "_observe/test_touch.py::test_only_a_strictly_later_time_counts",
+            PROBE + "::test_a_filesystem_that_ignores_the_touch",
+        ),
+        (FILESYSTEMS + "::test_any_error_at_any_operation[by chance]",),
+        always=True,
+    ),
+    Protection(
+        "all-or-unknown",
+        "owners are called right although a part of the store was not seen",
+        (Change("module_utils/_observe/ownership.py", "facts.complete = not facts.stuck", "facts.complete = True"),),
+        (WALK + "::test_a_walk_that_gets_no_answer_is_given_up_and_says_where",),
+        (FILESYSTEMS + "::test_any_error_at_any_operation[by chance]",),
     ),
     Protection(
         "look-after-the-change",
@@ -142,23 +175,45 @@ PROTECTIONS = (
             Change(MENDER, "if now.st_uid != case.new_uid or now.st_gid != case.new_gid:", "if False:"),
         ),
         (OWNERSHIP + "::test_a_filesystem_that_only_says_yes",),
+        (FILESYSTEMS + "::test_any_error_in_the_middle_of_a_repair",),
+        always=True,
+    ),
+    Protection(
+        "give-away-before-creation",
+        "PBS is asked to create a datastore where root cannot give files away",
+        (
+            Change(
+                "module_utils/_creation.py",
+                "        _require_that_root_can_give(store, account, deadline)\n",
+                "        pass\n",
+            ),
+        ),
+        (FILESYSTEMS + "::test_no_datastore_is_created_on_a_filesystem_that_fails",),
     ),
     Protection(
         "deadline",
         "a child may be silent for ever",
-        (Change("module_utils/_system/child.py", "self.expires = now + deadline", "self.expires = now + 1e6"),),
+        (Change(CHILDREN, "self.expires = now + deadline", "self.expires = now + 1e6"),),
         (CHILD + "::test_with_renew_the_deadline_bounds_silence_only",),
+        always=True,
+    ),
+    Protection(
+        "die-with-the-parent",
+        "children go on when the process that watches over them is killed",
+        (
+            Change(
+                CHILDREN,
+                "    die_with_parent(signal.SIGKILL)\n    if os.getppid()",
+                "    if os.getppid()",
+            ),
+        ),
+        (CHILD + "::test_no_child_outlives_its_parent",),
     ),
     Protection(
         "words-of-a-child",
         "what a child says is shown as it comes, though the child has become the daemon's user",
-        (Change("module_utils/_system/child.py", "child.outcome.doing = display(text)", "child.outcome.doing = text"),),
-        (
-            (
-                "tests/unit/plugins/module_utils/_system/test_child_regressions.py"
-                "::test_escapes_in_words_of_the_child_are_shown_as_what_they_are"
-            ),
-        ),
+        (Change(CHILDREN, "child.outcome.doing = display(text)", "child.outcome.doing = text"),),
+        (UNIT + "_system/test_child_regressions.py::test_escapes_in_words_of_the_child_are_shown_as_what_they_are",),
     ),
     Protection(
         "names-are-escaped",
@@ -170,12 +225,7 @@ PROTECTIONS = (
                 "return text",
             ),
         ),
-        (
-            (
-                "tests/unit/plugins/module_utils/_system/test_text.py"
-                "::test_display_is_always_fit_for_a_terminal_and_for_utf8"
-            ),
-        ),
+        (UNIT + "_system/test_text.py::test_display_is_always_fit_for_a_terminal_and_for_utf8",),
     ),
     Protection(
         "lock-stays-closed",
@@ -188,28 +238,102 @@ PROTECTIONS = (
             ),
         ),
         (BESIDE + "::test_the_lock_stays_with_who_has_it[backup]",),
+        always=True,
+    ),
+    Protection(
+        "lock-tried-elsewhere",
+        "whether locks work is tried on .lock itself",
+        (
+            Change(
+                "module_utils/_observe/atime.py",
+                "self._try_lock(name, directory, fd)\n                finally",
+                'self._try_lock(name, directory, os.open(os.path.join(self._path, ".lock"), os.O_RDWR))\n'
+                "                finally",
+            ),
+        ),
+        (BESIDE + "::test_audit_and_preflight_beside_a_working_pbs",),
     ),
     Protection(
         "no-atime-moved",
         "directories are listed without O_NOATIME",
-        (Change("module_utils/_system/files.py", '_NOATIME = getattr(os, "O_NOATIME", 0)', "_NOATIME = 0"),),
-        (FILES + "::test_listing_does_not_move_the_access_time", BESIDE + "::test_no_time_of_anything_moves"),
+        (Change(DIRECTORIES, '_NOATIME = getattr(os, "O_NOATIME", 0)', "_NOATIME = 0"),),
+        (FILES + "::test_listing_does_not_move_the_access_time",),
+        (BESIDE + "::test_no_time_of_anything_moves",),
+    ),
+    Protection(
+        "leftovers",
+        "what a killed probe has left stays",
+        (Change("module_utils/_observe/atime.py", "        self._clean_up()\n        started", "        started"),),
+        (PROBE + "::test_files_of_a_killed_run_are_removed_by_the_next",),
+        (KILLS + "::test_the_probe_is_killed[datastore]",),
     ),
     Protection(
         "check-mode",
         "check mode probes as any other run",
         (Change("module_utils/_observe/store.py", "    if check_mode:\n", "    if False:\n"),),
-        (
-            (
-                "tests/unit/plugins/module_utils/_observe/test_store.py"
-                "::test_check_mode_leaves_every_byte_owner_and_timestamp"
-            ),
-        ),
+        (UNIT + "_observe/test_store.py::test_check_mode_leaves_every_byte_owner_and_timestamp",),
+        always=True,
     ),
     Protection(
         "whose-document",
         "a host may say whose document it sends",
         (Change("action/preflight.py", 'checked(dict(document, host=args["host"]))', "checked(document)"),),
         ("tests/unit/plugins/action/test_preflight.py::test_a_host_cannot_write_in_the_name_of_another",),
+    ),
+    Protection(
+        "mounted-files",
+        "a file that is mounted on a chunk is given away",
+        (Change(MENDER, " or Batch.mounted(signature)", ""),),
+        (ATTACKS + "::test_bind_mounts_come_and_go",),
+    ),
+    Protection(
+        "directories-of-everybody",
+        "a directory in which everybody makes files is taken for a store",
+        (Change(DIRECTORIES, "if status.st_mode & stat.S_ISVTX and status.st_mode & stat.S_IWOTH:", "if False:"),),
+        (ATTACKS + "::test_the_configuration_names_directories_of_the_system",),
+    ),
+    Protection(
+        "no-file-by-configuration",
+        "root makes its probe file where PBS's configuration says so",
+        (Change("module_utils/_observe/atime.py", "        if self._unknown_to_pbs:\n", "        if True:\n"),),
+        (ATTACKS + "::test_the_configuration_names_directories_of_the_system",),
+    ),
+    Protection(
+        "one-name-for-a-touch",
+        "root touches a zero chunk that has a second name",
+        (Change(TOUCH, "if before.st_nlink > 1 and facts.uid == 0:", "if False:"),),
+        (ATTACKS + "::test_the_zero_chunk_changes_places_with_traps",),
+    ),
+    Protection(
+        "touch-what-is-held",
+        "root touches the zero chunk by its name, and not the file that it holds",
+        (
+            Change(
+                "module_utils/_observe/atime.py",
+                "target = HeldFile(os.path.join(path, ZERO_CHUNK_DIGEST), prefix, ZERO_CHUNK_DIGEST)\n"
+                "                stack.callback(target.close)\n",
+                "target = NamedFile(os.path.join(path, ZERO_CHUNK_DIGEST), prefix, ZERO_CHUNK_DIGEST)\n",
+            ),
+        ),
+        (ATTACKS + "::test_the_zero_chunk_changes_places_with_traps",),
+    ),
+    Protection(
+        "lock-is-made-new",
+        "completing a store opens a .lock that is there",
+        (
+            Change(
+                "module_utils/_manage/completion.py",
+                "flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC",
+                "flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC",
+            ),
+        ),
+        (ATTACKS + "::test_a_store_is_completed_among_traps",),
+    ),
+    Protection(
+        "configuration-is-no-link",
+        "a link in place of a configuration file or job state is read",
+        (Change("module_utils/_observe/small_file.py", "| os.O_NOFOLLOW | os.O_CLOEXEC", "| os.O_CLOEXEC"),),
+        (UNIT + "_observe/test_small_file.py::test_a_link_is_not_followed",),
+        (ATTACKS + "::test_configuration_and_job_states_change_places_with_traps",),
     ),
 )
