@@ -48,7 +48,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import prog
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import report
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Inputs
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._summary import summary
-from ansible_collections.fleetops.pbs.tests.support import attackers, mounts, reports
+from ansible_collections.fleetops.pbs.tests.support import attackers, faults, mounts, reports
 from ansible_collections.fleetops.pbs.tests.support.attackers import (
     BAITS,
     Attacker,
@@ -140,17 +140,18 @@ def found(facts: OwnershipFacts | RepairFacts) -> str:
     return f"{facts.stuck} " + " ".join(f"{tree.foreign} {tree.examples}" for tree in trees)
 
 
-def probe(path: Path | ChunkStore, mode: str = "private", configured: Any = None) -> StoreFacts:
+def probe(path: Path | ChunkStore, mode: str = "private", deadline: float = 10.0) -> StoreFacts:
     uid, gid = backup_ids()
-    store = StoreFacts(name="tank", path=os.fspath(path), configured=configured)
-    observe_stores([store], ProbePlan(Identity(uid, gid, (gid,)), mode, wanted=mode), MountTable.read())
+    store = StoreFacts(name="tank", path=os.fspath(path))
+    plan = ProbePlan(Identity(uid, gid, (gid,)), mode, wanted=mode, deadline=deadline)
+    observe_stores([store], plan, MountTable.read())
     return store
 
 
-def completed(store: ChunkStore) -> str:
+def completed(store: ChunkStore, deadline: float = 10.0) -> str:
     """Complete the store as root; why that was not possible, without the path."""
     try:
-        completion.complete_store(os.fspath(store), *backup_ids(), 10.0)
+        completion.complete_store(os.fspath(store), *backup_ids(), deadline)
     except completion.StoreError as exc:
         return str(exc).removeprefix(f"{store.path}: ")
     return ""
@@ -194,7 +195,7 @@ def test_whatever_stands_in_a_store(campaign: Campaigns, store: ChunkStore, vict
     gid = groups()
     cases = [(name, bait) for name in PLACES for bait in BAITS]
     away = attackers.attic(store) / "away"
-    for turn in trial.rounds(len(cases) // 3, 20 * len(cases)):
+    for turn in trial.rounds(len(cases) // 3, 4 * len(cases)):
         name, bait = cases[32 * turn % len(cases)]  # a third of them has some of every part and kind
         where = place(store, name)
         was_directory = where.is_dir()
@@ -292,7 +293,7 @@ def test_chunks_change_places_with_traps(campaign: Campaigns, store: ChunkStore,
         "only chunks are given back; no trap is opened, no victim touched; both come to their end",
     )
     names = sorted(path for path in store.chunks.glob("*/*"))
-    under_attack(trial, (12, 600), store, victims, waiting(store, victims, names, BAITS))
+    under_attack(trial, (12, 300), store, victims, waiting(store, victims, names, BAITS))
 
 
 def test_prefix_directories_change_places_with_traps(campaign: Campaigns, store: ChunkStore, victims: Victims) -> None:
@@ -303,7 +304,7 @@ def test_prefix_directories_change_places_with_traps(campaign: Campaigns, store:
     )
     baits = (Bait("link", attackers.link, "chunks"), Bait("link", attackers.link, "base/.chunks/0001"), *BAITS)
     names = sorted(store.chunks.iterdir())
-    under_attack(trial, (12, 600), store, victims, waiting(store, victims, names, baits))
+    under_attack(trial, (12, 300), store, victims, waiting(store, victims, names, baits))
 
 
 def test_groups_and_snapshots_change_places_with_traps(
@@ -319,7 +320,7 @@ def test_groups_and_snapshots_change_places_with_traps(
     names = [path for path in sorted(store.path.glob("vm/2*")) if path.name != "200"]
     names += [store.path / "vm/200/owner", store.path / "ns/tenant", store.path / "vm/100"]
     names += sorted((store.path / "vm/200/2025-01-01T00:00:00Z").iterdir())
-    under_attack(trial, (12, 600), store, victims, waiting(store, victims, names, baits))
+    under_attack(trial, (12, 300), store, victims, waiting(store, victims, names, baits))
 
 
 def test_fixed_parts_change_places_with_traps(campaign: Campaigns, store: ChunkStore, victims: Victims) -> None:
@@ -331,7 +332,7 @@ def test_fixed_parts_change_places_with_traps(campaign: Campaigns, store: ChunkS
     names = [store.path / ".lock", store.path / ".gc-status", store.chunks]
     for bait in baits:
         pairs = waiting(store, victims, names, (bait,))
-        under_attack(trial, (3, 60), store, victims, pairs)
+        under_attack(trial, (3, 30), store, victims, pairs)
 
 
 def test_bind_mounts_come_and_go(campaign: Campaigns, store: ChunkStore, victims: Victims) -> None:
@@ -355,7 +356,7 @@ def test_bind_mounts_come_and_go(campaign: Campaigns, store: ChunkStore, victims
     root = Identity(0, 0)
     try:
         with victims.unharmed(), Attacker(attackers.bind_and_unbind(points), identity=root) as accident:
-            for _turn in trial.rounds(20, 600):
+            for _turn in trial.rounds(20, 300):
                 seen = audit(store)
                 done = mend(store, next(gid))
                 trial.saw("completion refused a mount", int("EXDEV" in completed(store)))
@@ -365,6 +366,31 @@ def test_bind_mounts_come_and_go(campaign: Campaigns, store: ChunkStore, victims
     finally:
         attackers.unbind(point for point, _source in reversed(points))
     assert mend(store).complete
+
+
+def test_a_filesystem_that_never_answers_in_the_store(campaign: Campaigns, store: ChunkStore) -> None:
+    trial = campaign(
+        "`backup` mounts a FUSE filesystem of its own, which never answers, over a prefix directory, that of the zero "
+        "chunk, a group or `.chunks`; audit, repair, probes and completion",
+        "audit and repair go round it without waiting and name it; the others give up at their deadline and say where",
+    )
+    places = (".chunks/0002", "vm/100", ".chunks/bb9f", ".chunks")
+    for turn in trial.rounds(len(places), 6 * len(places)):
+        name = places[turn % len(places)]
+        with faults.faultfs(point=store.path / name) as mount:
+            mount.set("hang:/")
+            began = time.monotonic()
+            for facts in (audit(store), mend(store)):
+                assert "no answer" not in found(facts)
+                assert "mount" in found(facts)
+            assert not completed(store, deadline=0.5) or name.startswith(".chunks")
+            facts = probe(store, deadline=0.5)
+            if name in (".chunks", ".chunks/bb9f"):
+                assert "the chunk store in" in facts.stuck
+            else:
+                assert not facts.stuck
+            assert time.monotonic() - began < DEADLINE
+            trial.saw("given up at the deadline" if facts.stuck else "not even touched")
 
 
 # --- the way to the store ------------------------------------------------------------------------------------------------
@@ -396,7 +422,7 @@ def test_the_way_to_the_store_is_exchanged(campaign: Campaigns, disk: Path, vict
     for pair in pairs:
         there_and_back = [pair, pair]
         with victims.unharmed(listed=True), Attacker(swap(there_and_back)) as attacker:
-            for _turn in trial.rounds(5, 250):
+            for _turn in trial.rounds(5, 60):
                 audit(store)
                 done = mend(store, next(turns))
                 trial.saw("repair refused the link", int("others than root" in done.stopped))
@@ -521,7 +547,7 @@ def test_the_zero_chunk_changes_places_with_traps(campaign: Campaigns, store: Ch
             originals = {name: name.lstat().st_ino}
             watched = [bait for _name, bait in pairs if kind in ("fifo", "device")]
             with victims.unharmed(*watched, linked=kind == "hardlink"), Attacker(swap(pairs)) as attacker:
-                for turn in trial.rounds(2, 80):
+                for turn in trial.rounds(2, 40):
                     facts = probe(store, ("private", "marker")[turn % 2])
                     assert not facts.stuck, facts.stuck
                     touch = facts.atime.zero_chunk if facts.atime is not None else None
@@ -584,7 +610,7 @@ def test_a_store_is_completed_among_traps(campaign: Campaigns, store: ChunkStore
             clear(path)
 
     with victims.unharmed(), Attacker(act) as attacker:
-        for _round in trial.rounds(25, 2500):
+        for _round in trial.rounds(25, 1500):
             trial.saw(completed(store).split(": ")[0] or "completed meanwhile")
         trial.saw("traps set meanwhile", attacker.turns)
     for name in names:
@@ -637,7 +663,7 @@ def test_configuration_and_job_states_change_places_with_traps(
     options = {"name": None, "config_dir": os.fspath(etc), "state_dir": os.fspath(state), "deadline": 10.0}
     options.update(user="backup", group="backup")
     with victims.unharmed(*traps), Attacker(swap([pair for pair in pairs for _twice in "12"])) as attacker:
-        for _turn in trial.rounds(400, 20_000):
+        for _turn in trial.rounds(400, 10_000):
             began = time.monotonic()
             told = str(observe_configuration(os.fspath(etc), os.fspath(state), account, "4.2.0"))
             try:
@@ -718,7 +744,7 @@ def test_names_that_are_more_than_text(
     etc.mkdir(mode=0o700)
     uid, gid = backup_ids()
     os.chown(etc, uid, gid)
-    for turn in trial.rounds(len(NAMES) // 2, len(NAMES) * 4):
+    for turn in trial.rounds(len(NAMES) // 2, len(NAMES) * 3):
         name = NAMES[turn % len(NAMES)]
         showable = os.fsdecode(name).isprintable()
         base = os.path.join(os.fsencode(disk), b"%d" % turn, name[:100] if showable else b"tank")
@@ -834,7 +860,7 @@ def test_huge_and_deep_directories(campaign: Campaigns, tmpfs: Callable[..., Pat
         os.close(here)
         here = below
     os.close(here)
-    for _turn in trial.rounds(1, 10):
+    for _turn in trial.rounds(1, 5):
         seen = observe_ownership(WalkPlan(os.fspath(store), uid, gid, (gid,), stall=30.0, max_paths=20))
         assert seen.chunks.foreign["name"] == many
         assert seen.chunks.files == 2 * many + 1
