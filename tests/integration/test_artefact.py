@@ -5,22 +5,26 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+from ansible_collections.fleetops.pbs.tests.support import offline
+from ansible_collections.fleetops.pbs.tests.support.ansible_run import HOST, run_playbook
 
 ROOT = Path(__file__).resolve().parents[2]
+META = yaml.safe_load((ROOT / "galaxy.yml").read_text())
 
-PRODUCT = {
-    "CHANGELOG.md",
+# Whole, as far as git knows them.
+SHIPPED = (
     "COPYING",
-    "FILES.json",
-    "MANIFEST.json",
     "README.md",
+    "CHANGELOG.md",
     "SECURITY.md",
     "changelogs",
     "docs",
@@ -29,27 +33,88 @@ PRODUCT = {
     "playbooks",
     "plugins",
     "roles",
-    "tests",
-}
+)
+# extensions/molecule serves development, and a file that only keeps a directory is no loss.
+LEFT_OUT = ("extensions/molecule/", "changelogs/.plugin-cache.yaml")
+# What ansible-galaxy itself writes.
+LISTS = {"FILES.json", "MANIFEST.json"}
 
 
 @pytest.fixture(scope="module")
-def members(tmp_path_factory) -> list[str]:
+def artefact(tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("artefact")
-    argv = [sys.executable, "-m", "ansible", "galaxy", "collection", "build", "--output-path", output, ROOT]
-    subprocess.run(argv, check=True, capture_output=True, env={**os.environ, "ANSIBLE_LOCAL_TEMP": str(output / "tmp")})
-    (artefact,) = output.glob("fleetops-pbs-*.tar.gz")
+    argv = [sys.executable, "-m", "ansible", "galaxy", "collection", "build", "--output-path", str(output), str(ROOT)]
+    offline.call(argv, offline.environment(output), output)
+    (path,) = output.glob("*.tar.gz")
+    return path
+
+
+@pytest.fixture(scope="module")
+def members(artefact) -> list[tarfile.TarInfo]:
     with tarfile.open(artefact) as archive:
-        return archive.getnames()
+        return archive.getmembers()
 
 
-def test_nothing_of_the_workshop_is_in_it(members):
-    assert {name.split("/")[0] for name in members} <= PRODUCT
-    assert not [name for name in members if "__pycache__" in name or name.startswith("tests/output")]
+@pytest.fixture(scope="module")
+def collections(artefact, tmp_path_factory) -> list[Path]:
+    """Where the artefact was installed, into nothing, and where what it depends on is."""
+    home = tmp_path_factory.mktemp("home")
+    paths = [home / "collections", offline.dependencies(home)]
+    paths[0].mkdir()
+    argv = [sys.executable, "-m", "ansible", "galaxy", "collection", "install", "--offline", str(artefact)]
+    offline.call(argv, offline.environment(home, *paths), home)
+    return paths
 
 
-def test_every_file_of_the_product_is_in_it(members):
-    listing = ["git", "-C", str(ROOT), "ls-files", "plugins", "roles", "playbooks", "meta"]
-    known = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split()
-    missing = {name for name in known if (ROOT / name).exists()} - set(members)
-    assert not missing
+def test_its_name_is_that_of_galaxy_yml(artefact):
+    assert artefact.name == f"fleetops-pbs-{META['version']}.tar.gz"
+
+
+def test_all_of_the_product_is_in_it_and_nothing_of_the_workshop(members):
+    listing = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *SHIPPED]
+    known = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split("\0")
+    expected = {name for name in known if name and not name.startswith(LEFT_OUT) and (ROOT / name).is_file()}
+    assert {member.name for member in members if not member.isdir()} - LISTS == expected
+    assert {name.split("/")[0] for name in expected} == set(SHIPPED)
+
+
+def test_it_holds_no_links_and_nothing_that_anybody_may_write(members):
+    assert [member.name for member in members if not (member.isfile() or member.isdir())] == []
+    assert [member.name for member in members if member.mode & 0o022] == []
+
+
+def test_every_module_and_role_is_documented_where_it_is_installed(collections, tmp_path):
+    env = offline.environment(tmp_path, *collections)
+    for kind, expected in (
+        ("module", {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}),
+        ("role", {path.name for path in (ROOT / "roles").iterdir()}),
+    ):
+        names = sorted(f"fleetops.pbs.{name}" for name in expected)
+        argv = [sys.executable, "-m", "ansible", "doc", "--json", "--type", kind, *names]
+        documentation = json.loads(offline.call(argv, env, tmp_path))
+        assert sorted(documentation) == names
+        for name in names:
+            assert documentation[name].get("doc") or documentation[name]["entry_points"], name
+            assert "error" not in documentation[name], name
+
+
+@pytest.mark.root
+def test_the_preflight_runs_from_where_it_is_installed(collections, chunk_store, tmp_path):
+    variables = {
+        "pbs_datastores": [{"name": "tank", "path": str(chunk_store(prefixes=4, chunks=8).path)}],
+        "preflight_config_dir": str(tmp_path / "none"),
+        "preflight_results": str(tmp_path / "results"),
+        "preflight_fail_on": "never",
+        "preflight_fail_on_unknown": "never",
+    }
+    path = ":".join(map(str, collections))
+    run = run_playbook(
+        "fleetops.pbs.preflight", variables=variables, env={"ANSIBLE_COLLECTIONS_PATH": path}, cwd=tmp_path
+    )
+    assert run.rc == 0, run.plays
+    (document,) = (tmp_path / "results").glob(f"**/{HOST}.json")
+    found = json.loads(document.read_text())
+    assert found["collection_version"] == META["version"]
+    assert {"PBS-ATIME-01": "pass", "PBS-CONF-06": "fail"}.items() <= {
+        finding["control"]: finding["status"] for finding in found["findings"]
+    }.items()
