@@ -18,6 +18,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import MountFacts, StoreFacts, TouchFacts
 
+NETWORK = ("nfs", "nfs4", "cifs", "smb3")
+
 NO_ANSWER = "no answer"
 """What every text about silence has in it."""
 
@@ -69,6 +71,11 @@ def read_only_cause(store: StoreFacts) -> t.Tuple[str, str]:
     if half == "filesystem" and mount is not None and "ro" not in mount.super_options:
         option = "emergency_ro" if "emergency_ro" in mount.super_options else "shutdown"
         return "the filesystem at %s has stopped after an error (%s)" % (where, option), damaged(mount)
+    if half == "filesystem" and mount is not None and mount.fstype in NETWORK:
+        return (
+            "the filesystem at %s is read-only" % where,
+            "mount -o remount,rw %s, and see whether the server lets this host write." % in_shell(where),
+        )
     if half == "filesystem":
         return (
             "the filesystem at %s is read-only" % where,
@@ -154,9 +161,7 @@ def _quota(case: Case, store: StoreFacts) -> str:
             user,
             in_shell(mount.source),
         )
-    where = (
-        "on the file server of %s" % store.path if fstype in ("nfs", "nfs4", "cifs", "smb3") else "on %s" % store.path
-    )
+    where = "on the file server of %s" % store.path if fstype in NETWORK else "on %s" % store.path
     return "Raise the quota of '%s' %s (quota -u %s shows it; a project may have one, too)." % (user, where, user)
 
 

@@ -12,7 +12,7 @@ import shlex
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import HostFacts, StoreFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import HostFacts, MountFacts, StoreFacts
 
 PASS = "pass"
 FAIL = "fail"
@@ -116,6 +116,8 @@ class Case:
         """Where owners can be changed, if not on this host; empty if they can."""
         if self.store is not None and inexpressible(self.host, self.store):
             return OUTSIDE
+        if self.store is not None and owners_by_mount(self.store.mount):
+            return self._mount_gives_owners(t.cast(MountFacts, self.store.mount))
         if self.store is not None and self.store.root_refused:
             return "Root of this host is refused (%s), so mend it where the files are: chown -hR %s:%s %s" % (
                 self.store.root_refused.split(":")[0],
@@ -124,6 +126,17 @@ class Case:
                 in_shell(self.store.path),
             )
         return ""
+
+    def _mount_gives_owners(self, mount: MountFacts) -> str:
+        if mount.fstype not in CIFS:
+            return (
+                "chown has no effect, %s keeps no owners: move the datastore to ext4, xfs, ZFS or btrfs." % mount.fstype
+            )
+        return (
+            "chown has no effect, owners and modes come from the mount: unmount %s, and mount it again with "
+            "uid=%s,gid=%s,forceuid,forcegid,file_mode=0644,dir_mode=0750."
+            % (mount.mount_point, self.host.account.uid, self.host.account.gid)
+        )
 
     def configuration_unreadable(self) -> str:
         """Why it is not known which datastores PBS has; empty where it is known."""
@@ -152,6 +165,19 @@ Rule = t.Callable[[Case], Verdict]
 
 
 OUTSIDE = "Root of this container has no rights over ids that it cannot express: PBS-HOST-06 says what to do outside."
+
+
+CIFS = ("cifs", "smb3")
+OWNERLESS = ("vfat", "msdos", "exfat")
+
+
+def owners_by_mount(mount: t.Optional[MountFacts]) -> bool:
+    """Whether owners are not kept in the filesystem, but made up from mount options."""
+    if mount is None or mount.fstype in OWNERLESS:
+        return mount is not None
+    options = {*mount.options, *mount.super_options}
+    kept = options & {"cifsacl", "idsfromsid", "modefromsid", "posix", "unix"}
+    return mount.fstype in CIFS and not kept and bool(options & {"nounix", "forceuid"})
 
 
 def inexpressible(host: HostFacts, store: StoreFacts) -> bool:

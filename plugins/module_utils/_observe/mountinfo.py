@@ -45,6 +45,8 @@ class MountEntry:
         return self.root != self._plain_root()
 
     def _plain_root(self) -> str:
+        if self.fstype in ("nfs", "nfs4"):
+            return self.root
         if self.fstype == "btrfs":
             return option_value(self.super_options, "subvol") or "/"
         if self.fstype in ("cifs", "smb3"):
@@ -94,6 +96,10 @@ def parse_line(line: bytes) -> t.Optional[MountEntry]:
     if not mount_point.startswith(b"/"):
         return None
     shown = _text(root)
+    if fstype in (b"nfs", b"nfs4"):
+        # The kernel writes `/` for every mount of NFS, and the directory into the source (server:/directory); several
+        # exports of one filesystem of a server have one device number here.
+        shown = _exported(_text(source)) or shown
     return MountEntry(
         mount_id=int(mount_id),
         parent_id=int(parent_id),
@@ -106,6 +112,12 @@ def parse_line(line: bytes) -> t.Optional[MountEntry]:
         source=_text(source),
         super_options=_options(super_options),
     )
+
+
+def _exported(source: str) -> str:
+    """The directory in C(server:/directory); the server may be C([::1])."""
+    _server, colon, directory = source.partition(":/")
+    return ("/" + directory).rstrip("/") or "/" if colon else ""
 
 
 def _text(field: bytes) -> str:

@@ -11,9 +11,11 @@ import os.path
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import (
+    NETWORK,
     damaged,
     explain,
     read_only,
+    read_only_cause,
     said_elsewhere,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
@@ -25,6 +27,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     counted,
     failed,
     in_shell,
+    owners_by_mount,
     passed,
     skipped,
     unknown,
@@ -74,7 +77,6 @@ OBJECT_STORES = frozenset(
         "juicefs",
     )
 )
-NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3"))
 ANY_SIZE = frozenset(("xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "ceph"))
 """Filesystems whose directories have no limit that a chunk store would meet."""
 
@@ -305,8 +307,7 @@ def writable(case: Case) -> Verdict:
     if half == "filesystem":
         return failed(
             "%s: the filesystem itself is read-only (superblock option ro)." % mount.mount_point,
-            "Look for the reason first (dmesg: a disk error remounts read-only), repair, then: mount -o remount,rw %s"
-            % in_shell(mount.mount_point),
+            read_only_cause(case.the_store)[1],
             half=half,
             **_evidence(mount),
         )
@@ -578,11 +579,12 @@ def _cifs(case: Case, mount: MountFacts, live: t.Set[str]) -> Verdict:
         (key, option.split("=", 1)[1], wanted)
         for key, wanted in (("uid", account.uid), ("gid", account.gid))
         for option in sorted(live)
-        if "force" + key in live and option.startswith(key + "=")
+        if ("force" + key in live or owners_by_mount(mount)) and option.startswith(key + "=")
     ]
     for key, given, wanted in forced:
         if wanted is not None and given != str(wanted):
-            problems.append("%s is forced to %s, '%s' is %d" % (key, given, account.user, wanted))
+            how = "is forced to" if "force" + key in live else "of every file is (without UNIX extensions)"
+            problems.append("%s %s %s, '%s' is %d" % (key, how, given, account.user, wanted))
     if problems:
         return failed(
             "%s: %s." % (mount.mount_point, "; ".join(problems)),

@@ -142,6 +142,7 @@ def test_the_mark_of_a_deleted_directory(root, deleted, left):
         (b"36 27 0:42 /d/e /m rw - cifs //nas/share/d/e rw", False),
         (b"36 27 0:42 /d/e /m rw - cifs //nas/share/d rw", True),
         (b"36 27 0:43 / /m rw - nfs4 nas:/export/d rw", False),
+        (b"36 27 0:43 / /m rw - nfs nas:/ rw", False),
     ],
 )
 def test_what_shows_a_part_of_a_filesystem(line, part):
@@ -163,3 +164,22 @@ def test_what_shows_a_part_of_a_filesystem(line, part):
 def test_where_a_path_lies_within_its_filesystem(root, mount_point, path, inside):
     entry = parse_line(b"36 27 8:1 %s %s rw - ext4 /dev/sda1 rw" % (root.encode(), mount_point.encode()))
     assert entry.inside(path) == inside
+
+
+@pytest.mark.parametrize(
+    ("source", "root"),
+    [
+        (b"nas:/export/d", "/export/d"),
+        (b"nas:/", "/"),
+        (b"[fe80::1%lan]:/export/d/", "/export/d"),
+        (b"10.0.0.1:/a:/b", "/a:/b"),
+        (b"nonsense", "/"),
+    ],
+)
+@pytest.mark.parametrize("fstype", [b"nfs", b"nfs4"])
+def test_what_nfs_shows_is_in_its_source(source, root, fstype):
+    """Two exports of one filesystem have one device number, and `/` as the directory that is mounted."""
+    entry = parse_line(b"36 27 0:43 / /mnt/nas rw - " + fstype + b" " + source + b" rw")
+    assert entry.root == root
+    assert not entry.shows_part
+    assert entry.inside("/mnt/nas/tank") == root.rstrip("/") + "/tank"

@@ -46,6 +46,20 @@ def strange(part, kind, path, detail=""):
 
 
 EXAMPLES = [
+    # Where owners are made up by the mount, or cannot be changed from here, the repair is not the remedy.
+    *(
+        Example("PBS-OWNER-03", "fail", {**changes, "ownership.chunks.wrong_owner": 3}, "3 chunks do not", remedy)
+        for changes, remedy in (
+            ({"mount.fstype": "vfat"}, "vfat keeps no owners: move the datastore"),
+            (
+                {"mount.fstype": "cifs", "mount.super_options": ["rw", "nounix", "uid=0"]},
+                "uid=34,gid=34,forceuid,forcegid",
+            ),
+            ({"mount.fstype": "cifs", "mount.super_options": ["rw", "cifsacl"]}, "fleetops.pbs.repair"),
+            ({"root_refused": "EACCES: Permission denied"}, "where the files are: chown -hR 34:34 /mnt/datastore/tank"),
+            ({"host.id_map.namespaced": True, "location.uid": 65534}, "PBS-HOST-06 says what to do outside"),
+        )
+    ),
     *(Example(control, "pass") for control in WALK_CONTROLS),
     # --- what is the same for all of them
     *(Example(control, "skip", NO_STORE, "PBS-CONF-06") for control in WALK_CONTROLS),
