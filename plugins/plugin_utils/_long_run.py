@@ -17,6 +17,8 @@ import time
 from ansible import constants
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
 _PATIENCE = (4.0, 30.0)
 """Seconds that the module waits for its own work, at least and at most: the first answer, mostly the only one."""
 
@@ -37,6 +39,12 @@ _PATIENCE_OFFLINE = 600.0
 
 _SILENCE = 300.0
 """Seconds without any progress, in addition to what the module allows a walk, after which the work is taken for dead."""
+
+_WIDTH = 1000
+"""Characters of what a host says that it is doing."""
+
+_MOST = 10**15
+"""No count and no time of a walk comes near it."""
 
 _ASYNC_KEYS = (
     "ansible_job_id",
@@ -171,31 +179,41 @@ class _Watch:
         now = time.monotonic()
         if progress and now - self._shown_at >= self._pace:
             self._shown_at = now
-            self._display.display("%s: %s" % (self._host, progress_line(progress)))
+            self._display.display(display("%s: %s" % (self._host, progress_line(progress))))
 
     def offline(self, error):
         if not self._is_offline:
             self._is_offline = True
             # Not a warning: those of a task are shown when it has ended.
-            text = "%s: the connection is lost, the work there goes on: %s" % (self._host, error)
-            self._display.display(text, color=constants.COLOR_WARN)
+            line = "%s: the connection is lost, the work there goes on: %s" % (self._host, error)
+            # It may be in the host's words.
+            self._display.display(display(line), color=constants.COLOR_WARN)
 
 
 def progress_line(progress):
     """How far a walk is, for people, from what the module has noted."""
-    total = progress.get("prefixes_total") or 1
-    done = progress.get("prefixes", 0)
-    elapsed = progress.get("elapsed") or 0.0
+    progress = progress if isinstance(progress, dict) else {}
+    total = int(_number(progress, "prefixes_total")) or 1
+    done = int(_number(progress, "prefixes"))
+    files = int(_number(progress, "files"))
+    elapsed = _number(progress, "elapsed")
     parts = [
-        "%s: %d %%" % (progress.get("what", "working"), 100 * done // total),
-        "{:,} chunks".format(progress.get("files", 0)),
-        "{:,} wrong".format(progress.get("wrong", 0)),
+        "%s: %d %%" % (display(str(progress.get("what", "working")))[:_WIDTH], 100 * done // total),
+        f"{files:,} chunks",
+        "{:,} wrong".format(int(_number(progress, "wrong"))),
     ]
     if elapsed > 0:
-        parts.append("{:,.0f}/s".format(progress.get("files", 0) / elapsed))
+        parts.append(f"{files / elapsed:,.0f}/s")
     if done and elapsed > 0:
         parts.append("about %s left" % duration(elapsed * (total - done) / done))
     return ", ".join(parts)
+
+
+def _number(progress, key):
+    """It comes from a host, and is a number unless somebody makes fun of us."""
+    value = progress.get(key)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number and 0 <= value < _MOST else 0
 
 
 def duration(seconds):

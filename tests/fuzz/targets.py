@@ -51,7 +51,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts impor
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.program import Answer
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
-from ansible_collections.fleetops.pbs.plugins.plugin_utils import _summary
+from ansible_collections.fleetops.pbs.plugins.plugin_utils import _long_run, _summary
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents, fleet, report, table
 from ansible_collections.fleetops.pbs.tests.fuzz.reader import Reader
 from ansible_collections.fleetops.pbs.tests.support import documents as made
@@ -516,6 +516,20 @@ def summary_of_answer(data: bytes) -> None:
         return
     for line in _summary.summary(answer, "looked at", 100).split("\n"):
         is_safe(line)
+
+
+@target(max_len=512)
+def progress_note(data: bytes) -> None:
+    """How far a host says that it is, as a line on the controller's terminal."""
+    note = {
+        "what": "repairing /mnt/tank",
+        "prefixes": 6,
+        "prefixes_total": 65536,
+        "files": 99,
+        "wrong": 1,
+        "elapsed": 2.5,
+    }
+    is_safe(_long_run.progress_line(Reader(data).edited(note)))
 
 
 # --- what people write ------------------------------------------------------------------------------------------------
