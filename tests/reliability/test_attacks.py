@@ -115,6 +115,12 @@ def victims(disk: Path) -> Victims:
     return Victims(disk / "victim")
 
 
+@pytest.fixture
+def elsewhere(tmpfs: Callable[..., Path]) -> Victims:
+    """Victims on another filesystem than the store's."""
+    return Victims(tmpfs("size=8m,mode=755,strictatime") / "victim")
+
+
 def audit(store: ChunkStore | Path) -> OwnershipFacts:
     uid, gid = backup_ids()
     return observe_ownership(WalkPlan(os.fspath(store), uid, gid, (gid,), stall=10.0, max_paths=1000))
@@ -258,15 +264,29 @@ def settle(pairs: list[tuple[Path, Path]], originals: dict[Path, int]) -> None:
         remove(bait)
 
 
+def leading_to(elsewhere: Victims) -> tuple[Bait, ...]:
+    """Links to another filesystem."""
+
+    def make(path: Path, target: Path) -> None:
+        path.symlink_to(elsewhere.path / os.path.basename(target))
+
+    return Bait("link", make, "single"), Bait("link", make, "chunks")
+
+
 def under_attack(
-    trial: Any, rounds: tuple[int, int], store: ChunkStore, victims: Victims, pairs: list[tuple[Path, Path]]
+    trial: Any,
+    rounds: tuple[int, int],
+    store: ChunkStore,
+    victims: Victims,
+    pairs: list[tuple[Path, Path]],
+    elsewhere: Victims,
 ) -> None:
     """Audit and repair, again and again, while the pairs change places."""
     originals = {name: name.lstat().st_ino for name, _bait in pairs}
     linked = any(bait.lstat().st_nlink > 1 and bait.is_file() for _name, bait in pairs)
     watched = [bait for _name, bait in pairs if not bait.is_dir() and not bait.is_symlink()]
     gid = groups()
-    with victims.unharmed(*watched, linked=linked), Attacker(swap(pairs)) as attacker:
+    with victims.unharmed(*watched, linked=linked), elsewhere.unharmed(), Attacker(swap(pairs)) as attacker:
         for _turn in trial.rounds(*rounds):
             began = time.monotonic()
             seen = audit(store)
@@ -286,29 +306,41 @@ def under_attack(
 KINDS = ("link", "hardlink", "fifo", "socket", "device", "directory", "mount")
 
 
-def test_chunks_change_places_with_traps(campaign: Campaigns, store: ChunkStore, victims: Victims) -> None:
+def test_chunks_change_places_with_traps(
+    campaign: Campaigns, store: ChunkStore, victims: Victims, elsewhere: Victims
+) -> None:
     trial = campaign(
         "chunks change places with links, hard links to root's files, FIFOs, sockets, devices and directories, in a "
         "tight loop, while audit and repair walk over them",
         "only chunks are given back; no trap is opened, no victim touched; both come to their end",
     )
     names = sorted(path for path in store.chunks.glob("*/*"))
-    under_attack(trial, (12, 300), store, victims, waiting(store, victims, names, BAITS))
+    baits = (*leading_to(elsewhere), *BAITS)
+    under_attack(trial, (12, 300), store, victims, waiting(store, victims, names, baits), elsewhere)
 
 
-def test_prefix_directories_change_places_with_traps(campaign: Campaigns, store: ChunkStore, victims: Victims) -> None:
+def test_prefix_directories_change_places_with_traps(
+    campaign: Campaigns, store: ChunkStore, victims: Victims, elsewhere: Victims
+) -> None:
     trial = campaign(
         "prefix directories change places with links to directories of root's full of digests, and with FIFOs, "
         "devices, files and empty directories",
         "no directory of root's is even listed; what does not lead out is given back",
     )
-    baits = (Bait("link", attackers.link, "chunks"), Bait("link", attackers.link, "base/.chunks/0001"), *BAITS)
+    baits = (
+        Bait("link", attackers.link, "chunks"),
+        Bait("link", attackers.link, "base/.chunks/0001"),
+        *leading_to(elsewhere),
+        *BAITS,
+    )
+    store.add_prefixes(range(8, 8 + len(baits) - 9))  # one for each
     names = sorted(store.chunks.iterdir())
-    under_attack(trial, (12, 300), store, victims, waiting(store, victims, names, baits))
+    assert len(names) == len(baits)
+    under_attack(trial, (12, 300), store, victims, waiting(store, victims, names, baits), elsewhere)
 
 
 def test_groups_and_snapshots_change_places_with_traps(
-    campaign: Campaigns, store: ChunkStore, victims: Victims
+    campaign: Campaigns, store: ChunkStore, victims: Victims, elsewhere: Victims
 ) -> None:
     trial = campaign(
         "namespaces, groups, snapshots, index files and `owner` change places with links and the other traps",
@@ -320,19 +352,21 @@ def test_groups_and_snapshots_change_places_with_traps(
     names = [path for path in sorted(store.path.glob("vm/2*")) if path.name != "200"]
     names += [store.path / "vm/200/owner", store.path / "ns/tenant", store.path / "vm/100"]
     names += sorted((store.path / "vm/200/2025-01-01T00:00:00Z").iterdir())
-    under_attack(trial, (12, 300), store, victims, waiting(store, victims, names, baits))
+    under_attack(trial, (12, 300), store, victims, waiting(store, victims, names, baits), elsewhere)
 
 
-def test_fixed_parts_change_places_with_traps(campaign: Campaigns, store: ChunkStore, victims: Victims) -> None:
+def test_fixed_parts_change_places_with_traps(
+    campaign: Campaigns, store: ChunkStore, victims: Victims, elsewhere: Victims
+) -> None:
     trial = campaign(
         "`.lock`, `.gc-status` and `.chunks` itself change places with links and the other traps",
         "the walk does without what is not there, says so, and changes nothing outside",
     )
     baits = (Bait("link", attackers.link, "base/.chunks"), *BAITS)
     names = [store.path / ".lock", store.path / ".gc-status", store.chunks]
-    for bait in baits:
+    for bait in (*baits, *leading_to(elsewhere)):
         pairs = waiting(store, victims, names, (bait,))
-        under_attack(trial, (3, 30), store, victims, pairs)
+        under_attack(trial, (2, 30), store, victims, pairs, elsewhere)
 
 
 def test_bind_mounts_come_and_go(campaign: Campaigns, store: ChunkStore, victims: Victims) -> None:
