@@ -30,7 +30,6 @@ PURE = ROOT / "tests" / "unit" / "plugins" / "module_utils"
 PURE_UNITS = (
     "_judge/",
     "_manage/test_calendar_event.py",
-    "_manage/test_completion.py",
     "_manage/test_property_string.py",
     "_manage/test_section_config.py",
     "_manage/test_settings.py",
