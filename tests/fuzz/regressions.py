@@ -43,6 +43,8 @@ def _evidence(text: bytes) -> bytes:
 
 CASES = (
     Case("mountinfo_file", _DIGITS + b" 1 8:1 / /mnt rw - ext4 /dev/sda rw\n", "ValueError for a number without end"),
+    Case("fstab_file", b"/dev/sda1 /mnt\\000/x ext4 rw\n", "ValueError for a path that no kernel takes"),
+    Case("fstab_file", b"/srv\\000 /mnt/x none bind\n", "ValueError for a source that no kernel takes"),
     Case("single_value", b"0" * 5000 + b"1:00", "ValueError of the conversion instead of what is allowed"),
     Case(
         "manager_answer", _answer(0, b"TASK WARNINGS: " + b"9" * 4300 + b"1\n"), "ValueError for a number without end"

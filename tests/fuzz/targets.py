@@ -47,6 +47,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe import (
     zfs,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_environment import MountEnvironment
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_source import source_matches
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.program import Answer
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
@@ -114,7 +115,27 @@ def mountinfo_file(data: bytes) -> None:
         entry.inside(entry.mount_point + "/x")
 
 
-@target(b"UUID=", b"\\040", b" swap ", b"noauto", b"x-systemd.automount", b"comment=", b"\t")
+TABLE = MountTable.parse(
+    b"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 22 0:9 / /mnt/tank rw - nfs4 nas:/export rw\n"
+    b"31 22 7:0 / /mnt/loop rw - ext4 /dev/loop0 rw\n"
+)
+ENVIRONMENT = MountEnvironment(
+    fstab="/nonexistent", unit_directories=(), proc="/nonexistent", sys="/nonexistent", systemd=False, table=TABLE
+)
+
+
+@target(
+    b"UUID=",
+    b"\\000",
+    b"\\040",
+    b" swap ",
+    b"bind",
+    b"/dev/disk/by-uuid/",
+    b"noauto",
+    b"x-systemd.automount",
+    b"comment=",
+    b"\t",
+)
 def fstab_file(data: bytes) -> None:
     entries, skipped = fstab.parse_fstab(data)
     assert len(entries) + skipped <= data.count(b"\n") + 1
@@ -124,6 +145,9 @@ def fstab_file(data: bytes) -> None:
         assert entry.bind in (True, False)
         mount_text.hide_secrets(entry.options)
         mount_text.hide_secret_in_source(entry.source)
+        assert TABLE.resolve(entry.where).startswith("/")
+        for mount in (TABLE.entries[0], TABLE.entries[-1]):
+            source_matches(entry.source, entry.fstype, entry.options, TABLE.facts(mount), ENVIRONMENT)
 
 
 @target(b"[Unit]\n", b"[Mount]\n", b"After=", b"\\\n", b"%%", b"RequiresMountsFor=", b'"', b"DefaultDependencies=no")

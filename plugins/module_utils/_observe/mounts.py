@@ -180,5 +180,5 @@ def _read_all(fd: int) -> bytes:
 def _link_target(path: str) -> t.Optional[str]:
     try:
         return os.readlink(path)
-    except OSError:
+    except (OSError, ValueError):  # no path holds a NUL, and a file of text may
         return None
