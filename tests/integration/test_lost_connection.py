@@ -1,0 +1,209 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A repair over real ssh connections that are lost: the work goes on, and the controller comes back for the result.
+
+Three hosts at once: one loses the sshd of its connection, to one no packet arrives, and the controller's ssh is killed
+for all. The work of a host is held (SIGSTOP) until that has happened, as if the datastore were large. Needs root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids, make_chunk_store
+from ansible_collections.fleetops.pbs.tests.support.mounts import Unsupported
+from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import ssh_clients, ssh_fleet, until
+
+pytestmark = pytest.mark.root
+
+PLAY = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Repair
+      fleetops.pbs.chunk_ownership:
+        path: "{{ store }}"
+        workers: 1
+        # What is stopped shall not be taken for dead.
+        deadline: 240
+        stall: 240
+"""
+
+
+@pytest.fixture
+def fleet():
+    with tempfile.TemporaryDirectory(prefix="fleetops-") as directory, contextlib.ExitStack() as stack:
+        try:
+            found = stack.enter_context(ssh_fleet(Path(directory), 3))
+        except Unsupported as reason:
+            pytest.skip(str(reason))
+        Path(directory, "play.yml").write_text(PLAY)
+        found.play = Path(directory, "play.yml")
+        yield found
+
+
+@pytest.fixture
+def stores(fleet, tmpfs):
+    """One datastore a host, with chunks of root's."""
+    base = tmpfs("size=256m,mode=755")
+    found = {host.name: make_chunk_store(base / host.name, prefixes=16, chunks=64) for host in fleet.hosts}
+    for store in found.values():
+        make_wrong(store)
+    return found
+
+
+def make_wrong(store):
+    for path in sorted(store.chunks.glob("*/*"))[:40]:
+        os.chown(path, 0, 0)
+
+
+def run_of(fleet, stores):
+    return fleet.playbook(fleet.play, {name: {"store": str(store.path)} for name, store in stores.items()})
+
+
+def named_worker(host):
+    """The process that the job file of a host names; None as long as there is none."""
+    for path in host.jobs.glob("j*.pbs"):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return int(json.loads(path.read_text())["worker"].split("-")[1])
+    return None
+
+
+def hold(host):
+    """Stop the work as soon as it has begun; its process id."""
+
+    def begun():
+        named = {process.pid: process for process in host.nursery.processes()}
+        pid = named_worker(host)
+        # First the file names the module, which was begun by a shell; who minds the work is a copy of it.
+        parent = named.get(named[pid].parent) if pid in named else None
+        return pid if parent and parent.command == named[pid].command else None
+
+    pid = until(begun, lambda: f"the work on {host.name} has begun: {host.nursery.processes()}")
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def module_is_gone(host, pid):
+    """Whether the module has ended with its promise: who minds the work has another parent then."""
+    named = {process.pid: process for process in host.nursery.processes()}
+    return named[named[pid].parent].parent == host.nursery.pid
+
+
+def result_of(host):
+    for path in host.jobs.glob("j*.pbs"):
+        with contextlib.suppress(OSError, ValueError):
+            content = json.loads(path.read_text())
+            if "started" not in content:
+                return content
+    return None
+
+
+def kill(processes):
+    assert processes, "nobody to kill"
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def is_right(store):
+    owner = backup_ids()
+    return all((path.lstat().st_uid, path.lstat().st_gid) == owner for path in store.path.rglob("*"))
+
+
+def recap(fleet):
+    """The numbers of each host at the end of a run."""
+    found = {}
+    for line in fleet.said().partition("PLAY RECAP")[2].splitlines()[1:]:
+        name, colon, numbers = line.partition(":")
+        if colon:
+            found[name.strip()] = {key: int(number) for key, number in (word.split("=") for word in numbers.split())}
+    return found
+
+
+def nothing_is_left(fleet, jobs=0):
+    """No process, and at most so many job files a host."""
+    for host in fleet.hosts:
+        until(lambda host=host: not host.strangers(), lambda host=host: f"on {host.name}: {host.strangers()}")
+        assert len(os.listdir(host.jobs)) <= jobs, os.listdir(host.jobs)
+
+
+def lose(fleet, controller):
+    """Each host loses its connection: its ssh dies, its sshd session dies, no packet arrives."""
+    _client, session, wire = fleet.hosts
+    wire.cut_wire()
+    kill(session.sessions())
+    kill(ssh_clients(controller))
+
+
+def test_the_work_goes_on_and_its_result_is_fetched(fleet, stores):
+    wire = fleet.hosts[2]
+    with run_of(fleet, stores) as controller:
+        held = {host.name: hold(host) for host in fleet.hosts}
+        for host in fleet.hosts:
+            until(lambda host=host: module_is_gone(host, held[host.name]), "the module has ended")
+        lose(fleet, controller)
+        # A while without any connection, in which the work comes to its end.
+        until(lambda: f"{wire.name}: the connection is lost, the work there goes on" in fleet.said(), fleet.said)
+        for pid in held.values():
+            os.kill(pid, signal.SIGCONT)
+        until(lambda: result_of(wire), "the work is done")
+        wire.mend_wire()
+        until(lambda: recap(fleet), "the play has ended")
+    for name, numbers in recap(fleet).items():
+        wanted = {"ok": 1, "changed": 1, "unreachable": 0, "failed": 0}
+        assert {key: numbers[key] for key in wanted} == wanted, (name, fleet.said())
+    assert len(recap(fleet)) == 3
+    assert all(map(is_right, stores.values()))
+    nothing_is_left(fleet)
+
+
+def test_a_connection_lost_in_the_first_seconds_is_said_and_another_run_does_the_rest(fleet, stores):
+    with run_of(fleet, stores) as controller:
+        held = [hold(host) for host in fleet.hosts]
+        lose(fleet, controller)
+        until(lambda: recap(fleet), "the play has ended")
+        for pid in held:
+            os.kill(pid, signal.SIGCONT)
+    # An ssh that was killed here is no unreachable host to Ansible, but a module that did not answer.
+    assert [numbers["unreachable"] + numbers["failed"] for numbers in recap(fleet).values()] == [1] * 3, fleet.said()
+    fleet.hosts[2].mend_wire()
+    # The work went on; nobody will ask for what came of it.
+    nothing_is_left(fleet, jobs=1)
+    assert all(map(is_right, stores.values()))
+    for host in fleet.hosts:
+        for path in host.jobs.iterdir():
+            os.utime(path, (1, 1))
+    another_run(fleet, stores)
+
+
+def test_ansible_is_killed_while_it_waits(fleet, stores):
+    with run_of(fleet, stores) as controller:
+        held = {host.name: hold(host) for host in fleet.hosts}
+        for host in fleet.hosts:
+            until(lambda host=host: module_is_gone(host, held[host.name]), "the module has ended")
+        kill([process for process in controller.processes() if "ansible" in process.command])
+        for pid in held.values():
+            os.kill(pid, signal.SIGCONT)
+    nothing_is_left(fleet, jobs=1)
+    assert all(map(is_right, stores.values()))
+    for host in fleet.hosts:
+        for path in host.jobs.iterdir():
+            os.utime(path, (1, 1))
+    another_run(fleet, stores)
+
+
+def another_run(fleet, stores):
+    with run_of(fleet, stores):
+        until(lambda: recap(fleet), "the play has ended")
+    assert [(numbers["ok"], numbers["changed"]) for numbers in recap(fleet).values()] == [(1, 0)] * 3, fleet.said()
+    assert all(map(is_right, stores.values()))
+    nothing_is_left(fleet)
