@@ -120,6 +120,9 @@ def main() -> int:
     parser.add_argument("--managed", action="append", choices=MANAGED, help="only this Python (may be repeated)")
     options, more = parser.parse_known_args()
     versions = {version for supported in CONTROLLERS.values() for version in supported} | set(MANAGED)
+    # Not that of the virtual environment that this runs in: a managed host has none of its packages.
+    ours = str(Path(sys.executable).parent)
+    os.environ["PATH"] = os.pathsep.join(name for name in os.environ["PATH"].split(os.pathsep) if name != ours)
     found = pythons(sorted(versions))
     results: list[Combination] = []
     for core in options.core or CONTROLLERS:
