@@ -248,7 +248,7 @@ class Figures:
         """The first name is the measure of the others."""
         head = ["forks", names[0], *(word for name in names[1:] for word in (name, "ratio"))]
         lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
-        for setting in dict.fromkeys(setting for setting, _name in self.costs):
+        for setting in sorted({setting for setting, _name in self.costs}, key=lambda one: (one.pipelining, one.forks)):
             base = self._median(setting, names[0], "seconds")
             if base is None:
                 continue
