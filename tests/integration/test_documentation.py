@@ -169,26 +169,35 @@ def install(sandbox: Sandbox, argv: list[str]) -> subprocess.CompletedProcess[st
     return done
 
 
+# test_a_fleet_is_written_down_as_it_is runs it.
+ADOPTED = "ansible-playbook -i hosts.yml fleetops.pbs.provision --check --diff"
+
+
 @pytest.mark.root
+@pytest.mark.timeout(900)
 def test_the_commands_of_the_pages(sandbox: Sandbox) -> None:
-    first = sandbox.run(["ansible-playbook", "-i", "hosts.yml", "fleetops.pbs.preflight"])
-    assert first.returncode == 0, first.stdout + first.stderr
-    # What somebody has who merges: slices, and an earlier report.
-    for place in ("eu", "slices/eu"):
-        shutil.copytree(sandbox.work / "results", sandbox.work / place)
-    for place in ("us", "slices/us"):
-        (sandbox.work / place).mkdir()
-        shutil.copy(sandbox.work / "results/report/report.json", sandbox.work / place)
     found, wrong = 0, []
     for example, command in commands_to_run():
-        here = command.replace("/var/lib/prometheus", str(sandbox.directory / "prometheus"))
-        said = outcome(sandbox, here)
+        if command == ADOPTED:
+            continue
+        if "fleetops.pbs.report" in command:
+            slices_of(sandbox, "results/report/report.json")
+        said = outcome(sandbox, command.replace("/var/lib/prometheus", str(sandbox.directory / "prometheus")))
         found += 1
         if said:
             wrong.append(f"{example}: {command}\n{said}")
     assert not wrong, "\n\n".join(wrong)
     assert found > 15
     (sandbox.directory / "prometheus/node-exporter/metrics.prom").read_text()
+
+
+def slices_of(sandbox: Sandbox, report: str) -> None:
+    """What somebody has who merges: the documents of one slice, the report of another."""
+    slices = sandbox.work / "slices"
+    if not slices.exists():
+        shutil.copytree(sandbox.work / "results", slices / "eu")
+        (slices / "us").mkdir()
+        shutil.copy(sandbox.work / report, slices / "us")
 
 
 @pytest.mark.root
@@ -218,9 +227,36 @@ def test_a_fleet_is_written_down_as_it_is(sandbox: Sandbox) -> None:
             }
         ]
     }
-    checked = sandbox.run(["ansible-playbook", "-i", "hosts.yml", "fleetops.pbs.provision", "--check", "--diff"])
+    checked = sandbox.run(shlex.split(ADOPTED))
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert re.search(r"pbs1 +: .*changed=0 ", checked.stdout), checked.stdout
+
+
+@pytest.mark.root
+def test_slices_of_awx_become_one_report(sandbox: Sandbox) -> None:
+    """docs/awx.md: its playbooks and variables, with the variables that AWX adds, on an inventory that is cut in two."""
+    blocks = [e.text for e in examples.blocks(ROOT / "docs/awx.md") if e.language == "yaml"]
+    preflight, report, of_preflight, of_report = (text.replace("/srv/pbs", str(sandbox.directory)) for text in blocks)
+    (sandbox.work / "preflight.yml").write_text(preflight)
+    (sandbox.work / "report.yml").write_text(report)
+    (sandbox.work / "of_preflight.yml").write_text(of_preflight)
+    (sandbox.work / "of_report.yml").write_text(of_report)
+    down = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    slices = {"hosts.yml": 0, "down.yml": 2}
+    inventory = sandbox.inventory()
+    inventory["pbs"]["hosts"] = {"pbs2": down}
+    (sandbox.work / "down.yml").write_text(yaml.safe_dump(inventory))
+    for number, (file, code) in enumerate(slices.items()):
+        job = json.dumps({"awx_job_id": 100 + number, "awx_workflow_job_id": 99})
+        done = sandbox.run(["ansible-playbook", "-i", file, "preflight.yml", "-e", "@of_preflight.yml", "-e", job])
+        assert done.returncode == code, done.stdout + done.stderr
+    job = json.dumps({"awx_job_id": 102, "awx_workflow_job_id": 99})
+    done = sandbox.run(["ansible-playbook", "report.yml", "-e", "@of_report.yml", "-e", job])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (sandbox.directory / "history.sqlite").exists()
+    made = json.loads((sandbox.directory / "report/report.json").read_text())
+    assert [host["host"] for host in made["hosts"]] == ["pbs1", "pbs2"]
+    assert (made["totals"]["hosts"], made["totals"]["hosts_without_document"]) == (2, 1)
 
 
 # --- the examples of modules and roles --------------------------------------------------------------------------------
@@ -241,44 +277,49 @@ def as_here(sandbox: Sandbox, tasks: list[dict[str, Any]]) -> list[dict[str, Any
     return tasks
 
 
+# Each after what it needs: read, checked, judged, repaired, reported; then jobs and datastores, made and removed.
+ORDER = [
+    "datastore_info",
+    "atime_check",
+    "preflight",
+    "chunk_ownership",
+    "report",
+    "prune_job",
+    "verify_job",
+    "datastore",
+]
+
+
+def steps_before(sandbox: Sandbox, module: str, number: int) -> list[str]:
+    """What somebody has done before the example of that number."""
+    if module == "report":
+        made = {0: "cp results/preflight/pbs1.json results/", 1: "cp results/report/report.json archive/2026-10/"}
+        return [made[number]]
+    if module == "datastore" and number == 0:
+        return ["mv /mnt/datastore/tank /mnt/old", f"rm {sandbox.host.etc}/datastore.cfg"]
+    return []
+
+
 @pytest.mark.root
+@pytest.mark.timeout(900)
 def test_the_examples_of_the_modules(sandbox: Sandbox, mnt: Path) -> None:
-    """One after the other on one server: read, checked, repaired; then datastores and jobs made, changed and removed."""
-    order = (
-        "datastore_info",
-        "atime_check",
-        "preflight",
-        "chunk_ownership",
-        "prune_job",
-        "verify_job",
-        "report",
-        "datastore",
-    )
-    assert {f"fleetops.pbs.{name}" for name in order} == set(examples.modules())
+    assert {f"fleetops.pbs.{name}" for name in ORDER} == set(examples.modules())
+    sandbox.host.configure(prefixes=64)
     (mnt / "nas/pbs").mkdir(parents=True)
-    os.chmod(mnt / "nas/pbs", 0o777)
-    for name in ("slices/one/results", "archive/2026-10", "results"):
-        (sandbox.work / name).mkdir(parents=True)
+    (mnt / "nas/pbs").chmod(0o777)
+    for directory in ("slices/one/results", "archive/2026-10"):
+        (sandbox.work / directory).mkdir(parents=True)
     plays = []
-    for name in order:
-        tasks = as_here(sandbox, yaml.safe_load(examples.modules()[f"fleetops.pbs.{name}"]["examples"]))
-        before: list[dict[str, Any]] = []
-        if name == "report":
-            made = "ansible-playbook -i hosts.yml fleetops.pbs.preflight -e preflight_report_formats=report.json"
-            steps = (made, "cp results/pbs1.json slices/one/results/", "cp results/report/report.json archive/2026-10/")
-            before = [
-                {"name": step, "ansible.builtin.command": step, "args": {"chdir": str(sandbox.work)}} for step in steps
-            ]
-        if name == "datastore":
-            before = [
-                {"name": "A new disk", "ansible.builtin.command": "mv /mnt/datastore/tank /mnt/old"},
-                {"name": "A new server", "ansible.builtin.command": f"rm {sandbox.host.etc}/datastore.cfg"},
-            ]
-        plays.append({"name": name, "hosts": "pbs", "gather_facts": False, "tasks": before + tasks})
+    for name in ORDER:
+        tasks: list[dict[str, Any]] = []
+        for number, task in enumerate(yaml.safe_load(examples.modules()[f"fleetops.pbs.{name}"]["examples"])):
+            steps = steps_before(sandbox, name, number)
+            tasks += [{"ansible.builtin.command": {"cmd": step, "chdir": str(sandbox.work)}} for step in steps]
+            tasks += as_here(sandbox, [task])
+        plays.append({"name": name, "hosts": "pbs", "gather_facts": False, "tasks": tasks})
     (sandbox.work / "examples.yml").write_text(yaml.safe_dump(plays, sort_keys=False))
-    done = sandbox.run(
-        ["ansible-playbook", "-i", "hosts.yml", "examples.yml"], ANSIBLE_STDOUT_CALLBACK="ansible.posix.json"
-    )
+    argv = ["ansible-playbook", "-i", "hosts.yml", "examples.yml"]
+    done = sandbox.run(argv, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json")
     result = json.loads(done.stdout[done.stdout.index("{\n") :])
     failures = [
         f"{play['play']['name']}: {task['task']['name']}: {host.get('msg')}"
@@ -291,24 +332,31 @@ def test_the_examples_of_the_modules(sandbox: Sandbox, mnt: Path) -> None:
     assert done.returncode == 0, done.stderr
     # The last examples take the datastore out of PBS and keep what is in it.
     assert "tank" not in sandbox.host.config()
-    assert (mnt / "datastore/tank/.chunks/ffff").is_dir()
+    assert (mnt / "datastore/tank/.chunks/bb9f").is_dir()
 
 
 @pytest.mark.root
 def test_the_examples_of_the_roles(sandbox: Sandbox) -> None:
     """Run where this machine has what they need, else as far as their syntax."""
-    for name, role in sorted(examples.roles().items()):
-        file = sandbox.work / f"{name}.yml"
-        file.write_text(role["examples"])
-        mark = examples.mark_within(role["examples"])
-        syntax = ["--syntax-check"] if mark else []
-        if name == "fleetops.pbs.report":
-            (sandbox.work / "slices/eu").mkdir(parents=True)
-            (sandbox.work / "slices/us").mkdir(parents=True)
-            shutil.copy(sandbox.work / "results/pbs1.json", sandbox.work / "slices/eu")
-            shutil.copy(sandbox.work / "results/report/report.json", sandbox.work / "slices/us")
-        done = sandbox.run(["ansible-playbook", "-i", "hosts.yml", *syntax, str(file)])
-        assert done.returncode == 0, f"{name}\n{done.stdout}{done.stderr}"
+    here, elsewhere = [], []
+    for name in ("preflight", "repair", "report", "mounts", "datastore"):
+        text = examples.roles()[f"fleetops.pbs.{name}"]["examples"]
+        (elsewhere if examples.mark_within(text) else here).append((name, text))
+    assert [name for name, _text in elsewhere] == ["mounts"]
+    slices = "mkdir -p slices/eu slices/us; cp results/*.json slices/eu; cp results/report/report.json slices/us"
+    plays = []
+    for name, text in here:
+        if name == "report":
+            tasks = [{"ansible.builtin.command": {"argv": ["sh", "-c", slices], "chdir": str(sandbox.work)}}]
+            plays.append({"hosts": "pbs", "gather_facts": False, "tasks": tasks})
+        plays += yaml.safe_load(text)
+    for file, content, more in (
+        ("here.yml", plays, []),
+        ("elsewhere.yml", yaml.safe_load(elsewhere[0][1]), ["--syntax-check"]),
+    ):
+        (sandbox.work / file).write_text(yaml.safe_dump(content, sort_keys=False))
+        done = sandbox.run(["ansible-playbook", "-i", "hosts.yml", *more, file])
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 # --- samples ----------------------------------------------------------------------------------------------------------
