@@ -33,7 +33,7 @@ preflight: ## check the hosts of INVENTORY=...; without one, a demonstration fle
 	@scripts/preflight
 
 .PHONY: test
-test: lint typecheck sanity units importer pytest ## everything that has to hold
+test: lint typecheck sanity ansible-units importer pytest ## everything that has to hold
 
 .PHONY: pytest
 pytest: venv ## unit and integration tests in one run (ARGS="-k word")
@@ -76,8 +76,8 @@ typecheck: venv ## mypy, strict
 sanity: venv ## ansible-test sanity (ARGS="--test validate-modules")
 	python scripts/run_ansible_test.py sanity $(ARGS)
 
-.PHONY: units
-units: venv ## ansible-test units: what needs no filesystem, on the oldest and the newest Python of managed hosts
+.PHONY: ansible-units
+ansible-units: venv ## ansible-test units: what needs no filesystem, on the oldest and the newest Python of managed hosts
 	python scripts/run_ansible_test.py units $(ARGS)
 
 .PHONY: importer
@@ -85,7 +85,7 @@ importer: venv ## galaxy-importer on the artefact; a warning fails
 	python scripts/import_artefact.py
 
 .PHONY: test-matrix
-test-matrix: venv ## modules, roles, playbooks: ansible-core 2.19 to 2.21 with Python 3.9 to 3.13 (ARGS="--core 2.20 --managed 3.9")
+test-matrix: venv ## modules, roles, playbooks: ansible-core 2.19 to 2.21 with Python 3.9 to 3.13 (ARGS="--core 2.20")
 	python scripts/matrix.py $(ARGS)
 
 .PHONY: generate

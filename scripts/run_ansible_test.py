@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs ansible-test on this checkout, as `scripts/run_ansible_test.py sanity --test pep8`. Called by `make sanity units`.
+"""Runs ansible-test on this checkout, as `scripts/run_ansible_test.py sanity --test pep8`: `make sanity ansible-units`.
 
 ansible-test wants the collection at a real path that ends in ansible_collections/fleetops/pbs, so it gets a copy of
 what git knows or would add. It keeps environments for later runs under its home, which is .cache here: the user's own
