@@ -25,6 +25,16 @@ _MAX_LINKS = 40
 """Symbolic links on the way to one name, as the kernel has it."""
 
 
+class _Step(t.NamedTuple):
+    """A directory that a walk has come to: the mount that it is on, and the mounts that were entered on the way."""
+
+    entry: t.Optional[MountEntry]
+    seen: t.FrozenSet[int]
+
+
+_NOWHERE = _Step(None, frozenset())
+
+
 class MountTable:
     """All mounts of one mount namespace, as they were at one moment."""
 
@@ -76,17 +86,18 @@ class MountTable:
         """The same, with the names as the kernel has them."""
         if not path.startswith("/"):
             return None
-        current: t.Optional[MountEntry] = None
-        seen: t.Set[int] = set()
+        here = _NOWHERE
         for prefix in path_prefixes(path):
-            # As the kernel walks: at each directory, up through everything that is mounted on it.
-            while True:
-                above = self._on.get((None if current is None else current.mount_id, prefix))
-                if above is None or above.mount_id in seen:
-                    break
-                seen.add(above.mount_id)
-                current = above
-        return current
+            here = self._enter(here, prefix)
+        return here.entry
+
+    def _enter(self, here: _Step, directory: str) -> _Step:
+        """As the kernel walks: into a directory, and up through everything that is mounted on it."""
+        while True:
+            above = self._on.get((None if here.entry is None else here.entry.mount_id, directory))
+            if above is None or above.mount_id in here.seen:
+                return here
+            here = _Step(above, here.seen | {above.mount_id})
 
     def facts(self, entry: MountEntry) -> MountFacts:
         """The entry as it goes into the document."""
@@ -119,7 +130,9 @@ class MountTable:
 
         What lies on any other mount is taken as it stands: looking there may never return.
         """
-        done = "/"
+        root = self._enter(_NOWHERE, "/")
+        # Every directory on the way, with the mount that it is on: the way back leads through these.
+        way = [("/", root)]
         todo = path.split("/")[::-1]
         links = 0
         while todo:
@@ -127,19 +140,20 @@ class MountTable:
             if name in ("", "."):
                 continue
             if name == "..":
-                done = os.path.dirname(done)
+                del way[max(1, len(way) - 1) :]
                 continue
-            step = os.path.join(done, name)
-            entry = self.find_entry(step)
-            target = _link_target(step) if entry is not None and entry.mount_point == "/" else None
+            done, here = way[-1]
+            step = done.rstrip("/") + "/" + name
+            here = self._enter(here, step)
+            target = _link_target(step) if here.entry is not None and here.entry.mount_point == "/" else None
             if target is None or links >= _MAX_LINKS:
-                done = step
+                way.append((step, here))
                 continue
             links += 1
             if target.startswith("/"):
-                done = "/"
+                del way[1:]
             todo.extend(target.split("/")[::-1])
-        return done
+        return way[-1][0]
 
     def _parent(self, entry: MountEntry) -> t.Optional[int]:
         """The mount that it is mounted on; None where that is not shown to us, as for the root."""

@@ -51,6 +51,10 @@ _NETWORK = frozenset(
 )
 
 
+_LONGEST = 255 - len(".mount") + 1
+"""Of a mount point that can have a unit: the unit is called as the path, less its first slash, and a name has 255 bytes."""
+
+
 @dataclasses.dataclass(frozen=True)
 class BootMount:
     """One thing that would make a mount, with what its order at boot depends on."""
@@ -81,7 +85,7 @@ def boot_mounts(path: str, mount: t.Optional[MountFacts], removable: bool, env: 
     """The same with what the order at boot depends on."""
     found: t.List[BootMount] = []
     for where in _mount_points(path, mount):
-        unit = env.units.get(unit_name_for(where))
+        unit = env.units.get(unit_name_for(where)) if len(where) <= _LONGEST else None
         if unit is not None and _is_from_fstab(unit, env):
             unit = None
         found += _from_fstab(where, unit, mount, env)
