@@ -20,7 +20,7 @@ import pytest
 
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids, make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.mounts import Unsupported
-from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import ssh_clients, ssh_fleet, until
+from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import hold_work, kill, ssh_clients, ssh_fleet, until
 
 pytestmark = pytest.mark.root
 
@@ -69,29 +69,6 @@ def run_of(fleet, stores):
     return fleet.playbook(fleet.play, {name: {"store": str(store.path)} for name, store in stores.items()})
 
 
-def named_worker(host):
-    """The process that the job file of a host names; None as long as there is none."""
-    for path in host.jobs.glob("j*.pbs"):
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return int(json.loads(path.read_text())["worker"].split("-")[1])
-    return None
-
-
-def hold(host):
-    """Stop the work as soon as it has begun; its process id."""
-
-    def begun():
-        named = {process.pid: process for process in host.nursery.processes()}
-        pid = named_worker(host)
-        # First the file names the module, which was begun by a shell; who minds the work is a copy of it.
-        parent = named.get(named[pid].parent) if pid in named else None
-        return pid if parent and parent.command == named[pid].command else None
-
-    pid = until(begun, lambda: f"the work on {host.name} has begun: {host.nursery.processes()}")
-    os.kill(pid, signal.SIGSTOP)
-    return pid
-
-
 def module_is_gone(host, pid):
     """Whether the module has ended with its promise: who minds the work has another parent then."""
     named = {process.pid: process for process in host.nursery.processes()}
@@ -107,26 +84,9 @@ def result_of(host):
     return None
 
 
-def kill(processes):
-    assert processes, "nobody to kill"
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
-
-
 def is_right(store):
     owner = backup_ids()
     return all((path.lstat().st_uid, path.lstat().st_gid) == owner for path in store.path.rglob("*"))
-
-
-def recap(fleet):
-    """The numbers of each host at the end of a run."""
-    found = {}
-    for line in fleet.said().partition("PLAY RECAP")[2].splitlines()[1:]:
-        name, colon, numbers = line.partition(":")
-        if colon:
-            found[name.strip()] = {key: int(number) for key, number in (word.split("=") for word in numbers.split())}
-    return found
 
 
 def nothing_is_left(fleet, jobs=0):
@@ -147,7 +107,7 @@ def lose(fleet, controller):
 def test_the_work_goes_on_and_its_result_is_fetched(fleet, stores):
     wire = fleet.hosts[2]
     with run_of(fleet, stores) as controller:
-        held = {host.name: hold(host) for host in fleet.hosts}
+        held = {host.name: hold_work(host) for host in fleet.hosts}
         for host in fleet.hosts:
             until(lambda host=host: module_is_gone(host, held[host.name]), "the module has ended")
         lose(fleet, controller)
@@ -157,24 +117,24 @@ def test_the_work_goes_on_and_its_result_is_fetched(fleet, stores):
             os.kill(pid, signal.SIGCONT)
         until(lambda: result_of(wire), "the work is done")
         wire.mend_wire()
-        until(lambda: recap(fleet), "the play has ended")
-    for name, numbers in recap(fleet).items():
+        until(fleet.recap, "the play has ended")
+    for name, numbers in fleet.recap().items():
         wanted = {"ok": 1, "changed": 1, "unreachable": 0, "failed": 0}
         assert {key: numbers[key] for key in wanted} == wanted, (name, fleet.said())
-    assert len(recap(fleet)) == 3
+    assert len(fleet.recap()) == 3
     assert all(map(is_right, stores.values()))
     nothing_is_left(fleet)
 
 
 def test_a_connection_lost_in_the_first_seconds_is_said_and_another_run_does_the_rest(fleet, stores):
     with run_of(fleet, stores) as controller:
-        held = [hold(host) for host in fleet.hosts]
+        held = [hold_work(host) for host in fleet.hosts]
         lose(fleet, controller)
-        until(lambda: recap(fleet), "the play has ended")
+        until(fleet.recap, "the play has ended")
         for pid in held:
             os.kill(pid, signal.SIGCONT)
     # An ssh that was killed here is no unreachable host to Ansible, but a module that did not answer.
-    assert [numbers["unreachable"] + numbers["failed"] for numbers in recap(fleet).values()] == [1] * 3, fleet.said()
+    assert [numbers["unreachable"] + numbers["failed"] for numbers in fleet.recap().values()] == [1] * 3, fleet.said()
     fleet.hosts[2].mend_wire()
     # The work went on; nobody will ask for what came of it.
     nothing_is_left(fleet, jobs=1)
@@ -187,7 +147,7 @@ def test_a_connection_lost_in_the_first_seconds_is_said_and_another_run_does_the
 
 def test_ansible_is_killed_while_it_waits(fleet, stores):
     with run_of(fleet, stores) as controller:
-        held = {host.name: hold(host) for host in fleet.hosts}
+        held = {host.name: hold_work(host) for host in fleet.hosts}
         for host in fleet.hosts:
             until(lambda host=host: module_is_gone(host, held[host.name]), "the module has ended")
         kill([process for process in controller.processes() if "ansible" in process.command])
@@ -203,7 +163,7 @@ def test_ansible_is_killed_while_it_waits(fleet, stores):
 
 def another_run(fleet, stores):
     with run_of(fleet, stores):
-        until(lambda: recap(fleet), "the play has ended")
-    assert [(numbers["ok"], numbers["changed"]) for numbers in recap(fleet).values()] == [(1, 0)] * 3, fleet.said()
+        until(fleet.recap, "the play has ended")
+    assert [(numbers["ok"], numbers["changed"]) for numbers in fleet.recap().values()] == [(1, 0)] * 3, fleet.said()
     assert all(map(is_right, stores.values()))
     nothing_is_left(fleet)

@@ -17,6 +17,7 @@ import random
 import signal
 import stat
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -33,7 +34,9 @@ from ansible_collections.fleetops.pbs.tests.support import ansible_run
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_CHUNK, backup_ids, make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.findings import finding
 from ansible_collections.fleetops.pbs.tests.support.machine import open_way
+from ansible_collections.fleetops.pbs.tests.support.mounts import Unsupported
 from ansible_collections.fleetops.pbs.tests.support.processes import nursery
+from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import hold_work, kill, ssh_clients, ssh_fleet, until
 
 pytestmark = pytest.mark.root
 
@@ -102,7 +105,7 @@ def age(directory):
         os.utime(path, (time.time() - 7200,) * 2)
 
 
-def kill(hit, processes):
+def strike(hit, processes):
     """SIGKILL for one process. Those below it shall be as on a dead server: they do not notice, nor end by themselves."""
     hanging = []
     if hit.depth > 1:
@@ -173,7 +176,7 @@ def test_a_process_of_the_module_is_killed(campaign, store, tmp_path, plan):
             chosen = [process for process in processes if process.depth - 1 == number % 4] or processes
             hit = rng.choice(chosen) if chosen else None
             if hit is not None:
-                kill(hit, processes)
+                strike(hit, processes)
             run.wait()
         role = ROLES[hit.depth - 1] if hit else "nobody, as it was over"
         trial.saw(f"hit {role}")
@@ -344,3 +347,69 @@ def test_a_process_of_ansible_is_killed(campaign, store, tmp_path):
         assert after == whole
         assert os.listdir(home / "jobs") == []
         trial.saw("nothing left, data as before")
+
+
+# --- the connection ---------------------------------------------------------------------------------------------------
+
+REPAIR = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - fleetops.pbs.chunk_ownership: {path: "{{ store }}", deadline: 240, stall: 240}
+"""
+
+CUTS = ("ssh killed", "sshd killed", "no packet for a while")
+
+
+def test_the_connection_is_lost(campaign, tmpfs):
+    trial = campaign(
+        "a repair over real ssh loses its connection at a random moment, for a random time: the ssh or the sshd is "
+        "killed, or no packet arrives",
+        "the work goes on to its end; its result is fetched over another connection, or Ansible says that it was lost "
+        "and the next run has nothing left to do; no process and no job file remain",
+    )
+    rng = random.Random(7)
+    base = tmpfs("size=256m,mode=755")
+    with tempfile.TemporaryDirectory(prefix="fleetops-") as directory, contextlib.ExitStack() as stack:
+        try:
+            fleet = stack.enter_context(ssh_fleet(Path(directory), len(CUTS)))
+        except Unsupported as reason:
+            pytest.skip(str(reason))
+        play = Path(directory, "play.yml")
+        play.write_text(REPAIR)
+        stores = {host.name: make_chunk_store(base / host.name, prefixes=16, chunks=64) for host in fleet.hosts}
+        whole = {name: snapshot(store) for name, store in stores.items()}
+        variables = {name: {"store": str(store.path)} for name, store in stores.items()}
+        for _number in trial.rounds(1, 20):
+            for store in stores.values():
+                make_wrong(store, rng)
+            with fleet.playbook(play, variables) as controller:
+                held = [hold_work(host) for host in fleet.hosts]
+                time.sleep(12 * rng.random())
+                _client, session, wire = fleet.hosts
+                wire.cut_wire()
+                with contextlib.suppress(AssertionError):  # there is not always a connection
+                    kill(session.sessions())
+                    kill(ssh_clients(controller))
+                time.sleep(4 * rng.random())
+                for pid in held:
+                    os.kill(pid, signal.SIGCONT)
+                time.sleep(4 * rng.random())
+                wire.mend_wire()
+                until(fleet.recap, fleet.said)
+            for host, cut in zip(fleet.hosts, CUTS):
+                numbers = fleet.recap()[host.name]
+                fetched = (numbers["ok"], numbers["changed"]) == (1, 1)
+                assert fetched or numbers["unreachable"] + numbers["failed"] == 1, fleet.said()
+                trial.saw(f"{cut}: {'result fetched' if fetched else 'said to be lost'}")
+                until(lambda host=host: not host.strangers(), lambda host=host: f"{host.name}: {host.strangers()}")
+                age(host.jobs)
+                assert snapshot(stores[host.name]) == whole[host.name]
+            with fleet.playbook(play, variables):
+                until(fleet.recap, fleet.said)
+            for host in fleet.hosts:
+                numbers = fleet.recap()[host.name]
+                assert (numbers["ok"], numbers["changed"]) == (1, 0), fleet.said()
+                assert os.listdir(host.jobs) == []
+                until(lambda host=host: not host.strangers(), lambda host=host: f"{host.name}: {host.strangers()}")
+                trial.saw("nothing left, nothing left to do for the next run")

@@ -16,7 +16,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,13 +125,49 @@ class Fleet:
         """What ansible-playbook has said so far."""
         return self.output.read_text() if self.output.exists() else ""
 
+    def recap(self) -> dict[str, dict[str, int]]:
+        """The numbers of each host at the end of a run."""
+        found = {}
+        for line in self.said().partition("PLAY RECAP")[2].splitlines()[1:]:
+            name, colon, numbers = line.partition(":")
+            if colon:
+                words = (word.split("=") for word in numbers.split())
+                found[name.strip()] = {key: int(number) for key, number in words}
+        return found
+
 
 def ssh_clients(controller: Nursery) -> list[Process]:
     """The ssh processes of a run of Ansible, those in the background that keep connections open among them."""
     return [process for process in controller.processes() if process.command.split(" ")[0] in ("ssh", "ssh:", "sftp")]
 
 
-def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = 60.0) -> Any:
+def kill(processes: Sequence[Process]) -> None:
+    """SIGKILL for each of them."""
+    assert processes, "nobody to kill"
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def hold_work(host: Host) -> int:
+    """Stop the work of a long run as soon as it has begun, as if its datastore were large; its process id."""
+
+    def begun() -> int | None:
+        named = {process.pid: process for process in host.nursery.processes()}
+        for path in host.jobs.glob("j*.pbs"):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                pid = int(json.loads(path.read_text())["worker"].split("-")[1])
+                # First the file names the module, which was begun by a shell; who minds the work is a copy of it.
+                if named[named[pid].parent].command == named[pid].command:
+                    return pid
+        return None
+
+    pid = until(begun, lambda: f"the work on {host.name} has begun: {host.nursery.processes()}")
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = 150.0) -> Any:
     """Wait until it is so; what it answered."""
     deadline = time.monotonic() + seconds
     while True:
