@@ -140,7 +140,7 @@ def _remedy(case: Case, store: StoreFacts, number: int) -> str:
         return OUTSIDE
     if number in (errno.EACCES, errno.EPERM):
         return (
-            "Even root is refused: let the server give root its rights (NFS: no_root_squash; FUSE: allow_other), or run "
+            "Even root is refused: let the server give root its rights (NFS: no_root_squash, and no all_squash; FUSE: allow_other), or run "
             "preflight where the files are."
         )
     if number == errno.ELOOP:
