@@ -16,6 +16,10 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_enviro
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.systemd import Unit
 
+_WORD = re.compile(r'"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>\S+)', re.DOTALL)
+_ESCAPED = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
+_CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Dependencies:
@@ -28,9 +32,9 @@ class Dependencies:
     requires: t.FrozenSet[str] = frozenset()
     """Of every strength that keeps the unit from starting: C(Requires=), C(Requisite=), C(BindsTo=)."""
     wants: t.FrozenSet[str] = frozenset()
-    requires_mounts_for: str = ""
-    """Paths, with spaces between them."""
-    wants_mounts_for: str = ""
+    requires_mounts_for: t.Tuple[str, ...] = ()
+    """Paths."""
+    wants_mounts_for: t.Tuple[str, ...] = ()
 
     def pulls_in(self, mount_unit: str, mount_point: str) -> str:
         """How it makes systemd mount it, such as C(Requires=mnt-tank.mount); empty where it does not."""
@@ -46,10 +50,10 @@ class Dependencies:
         return "Wants=" + mount_unit if mount_unit in self.wants else ""
 
 
-def path_below(paths: str, mount_point: str) -> str:
+def path_below(paths: t.Iterable[str], mount_point: str) -> str:
     """The first of these paths that lies at or below the mount point, since that path needs it mounted."""
-    found = re.search(r"(?:^| )(%s(?:/[^ ]*)?)(?= |$)" % re.escape(mount_point), paths)
-    return found.group(1) if found else ""
+    below = mount_point.rstrip("/") + "/"
+    return next((path for path in paths if path == mount_point or path.startswith(below)), "")
 
 
 def read_dependencies(env: MountEnvironment) -> t.List[Dependencies]:
@@ -76,16 +80,33 @@ def _from_properties(name: str, properties: t.Optional[t.Dict[str, str]], error:
         return Dependencies(name, "the unit is not loaded (%s)" % (state or "no state"))
 
     def units(*keys: str) -> t.FrozenSet[str]:
-        return frozenset(unit for key in keys for unit in properties.get(key, "").split())
+        return frozenset(unit for key in keys for unit in _words(properties.get(key, "")))
 
     return Dependencies(
         unit=name,
         after=units("After"),
         requires=units("Requires", "Requisite", "BindsTo"),
         wants=units("Wants"),
-        requires_mounts_for=properties.get("RequiresMountsFor", ""),
-        wants_mounts_for=properties.get("WantsMountsFor", ""),
+        requires_mounts_for=tuple(_words(properties.get("RequiresMountsFor", ""))),
+        wants_mounts_for=tuple(_words(properties.get("WantsMountsFor", ""))),
     )
+
+
+def _words(value: str) -> t.List[str]:
+    """The items of a list as C(systemctl show) prints it.
+
+    An item with a space or with a backslash, as the unit of every mount point with a dash has one, stands in quotes;
+    what is special in them has a backslash before it, and control characters are written as in C.
+    """
+    return [
+        _ESCAPED.sub(_unescaped, quoted) if plain is None else plain
+        for quoted, plain in ((found.group("quoted"), found.group("plain")) for found in _WORD.finditer(value))
+    ]
+
+
+def _unescaped(found: t.Match[str]) -> str:
+    text = found.group(1)
+    return chr(int(text, 8)) if len(text) == 3 else _CONTROLS.get(text, text)
 
 
 def _from_files(name: str, env: MountEnvironment) -> Dependencies:
@@ -99,8 +120,8 @@ def _from_files(name: str, env: MountEnvironment) -> Dependencies:
         after=frozenset(unit.units("After") | _implied_after(unit)),
         requires=frozenset(unit.units("Requires") | unit.units("Requisite") | unit.units("BindsTo")),
         wants=frozenset(unit.units("Wants")),
-        requires_mounts_for=" ".join(unit.paths("RequiresMountsFor")),
-        wants_mounts_for=" ".join(unit.paths("WantsMountsFor")),
+        requires_mounts_for=tuple(unit.paths("RequiresMountsFor")),
+        wants_mounts_for=tuple(unit.paths("WantsMountsFor")),
     )
 
 

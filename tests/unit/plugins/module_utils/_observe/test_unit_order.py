@@ -193,9 +193,45 @@ def test_no_answer_from_systemd(mount_host):
 
 
 def test_a_mount_point_with_a_space(mount_host):
+    """As systemd 252 and 257 print it."""
     mount_host.answers["systemctl"] = Answer(
-        0, shown(API, RequiresMountsFor="/mnt/two words/store") + "\n" + shown(PROXY, RequiresMountsFor="/mnt/two")
+        0,
+        shown(API, RequiresMountsFor='/run/x "/mnt/two words/100%" /srv')
+        + "\n"
+        + shown(PROXY, RequiresMountsFor='/mnt/two "/mnt/two wordsy/store"'),
     )
     table = ("1 0 8:1 / / rw - ext4 /dev/sda1 rw", "2 1 8:17 / /mnt/two\\040words rw - ext4 /dev/sdb1 rw")
     first, second = observe_unit_order("/mnt/two words/store", mount_host.environment(*table, systemd=True))
+    assert (first.waits, first.by) == (True, "RequiresMountsFor=/mnt/two words/100%")
+    assert second.waits is False
+
+
+def test_a_mount_point_with_a_dash(mount_host):
+    """Its unit has a backslash in its name, and systemctl quotes that."""
+    unit = r'"mnt-my\\x2dstore.mount"'
+    mount_host.answers["systemctl"] = Answer(
+        0,
+        shown(API, Requires=f"{unit} x.target", After=unit) + "\n" + shown(PROXY, Wants=unit, After=f"a.target {unit}"),
+    )
+    table = ("1 0 8:1 / / rw - ext4 /dev/sda1 rw", "2 1 8:17 / /mnt/my-store rw - ext4 /dev/sdb1 rw")
+    first, second = observe_unit_order("/mnt/my-store", mount_host.environment(*table, systemd=True))
+    assert (first.waits, first.needs) == (True, True)
+    assert (second.waits, second.needs) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("printed", "path"),
+    [
+        (r'"/mnt/a\"b\$c\`d\\e/x"', '/mnt/a"b$c`d\\e'),
+        (r'"/mnt/a\tb\033c/x"', "/mnt/a\tb\033c"),
+        ('"/mnt/it\'s/x"', "/mnt/it's"),
+    ],
+)
+def test_what_systemctl_quotes_is_read_back(mount_host, printed, path):
+    mount_host.answers["systemctl"] = Answer(
+        0, shown(API, RequiresMountsFor=printed) + "\n" + shown(PROXY, RequiresMountsFor="/srv")
+    )
+    point = "".join(c if c.isalnum() or c in "/'`\"$" else "\\%03o" % ord(c) for c in path)
+    table = ("1 0 8:1 / / rw - ext4 /dev/sda1 rw", f"2 1 8:17 / {point} rw - ext4 /dev/sdb1 rw")
+    first, second = observe_unit_order(path, mount_host.environment(*table, systemd=True))
     assert (first.waits, second.waits) == (True, False)
