@@ -24,6 +24,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -291,6 +292,11 @@ def intro(fleet: fleet_hosts.Fleet, arguments: Sequence[str], rounds: int, walks
     hosts = len(fleet.hosts)
     rounds_told = "One round" if rounds == 1 else f"Medians of {rounds} rounds"
     walks_told = "once" if walks == 1 else f"{walks} times"
+    made = (
+        f"which makes {hosts} Proxmox Backup Servers as far as a preflight sees them, {how}, with a datastore of 65,536 prefix"
+        f" directories and {fleet_hosts.CHUNKS} chunks, lets the plays take turns, and removes them. {rounds_told}; with the"
+        f" walk: {walks_told}."
+    )
     return f"""## A fleet
 
 The playbook `preflight` against a play with one `ansible.builtin.ping` task and no facts, on the same {hosts} hosts with
@@ -298,9 +304,7 @@ the same settings. Made by
 
     {command}
 
-which makes {hosts} Proxmox Backup Servers as far as a preflight sees them, {how},
-with a datastore of 65,536 prefix directories and {fleet_hosts.CHUNKS} chunks, lets the plays take turns, and removes them.
-{rounds_told}; with the walk: {walks_told}.
+{textwrap.fill(made, 120)}
 
 - {cores} processors for the controller **and** all hosts, Linux {kernel}; ansible-core {version}, Python {platform.python_version()}
 - load average before the run: {os.getloadavg()[0]:.1f}; what else ran meanwhile makes the seconds longer, and the ratios
