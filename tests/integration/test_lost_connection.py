@@ -117,7 +117,7 @@ def test_the_work_goes_on_and_its_result_is_fetched(fleet, stores):
             os.kill(pid, signal.SIGCONT)
         until(lambda: result_of(wire), "the work is done")
         wire.mend_wire()
-        until(fleet.recap, "the play has ended")
+        until(fleet.recap, fleet.said)
     for name, numbers in fleet.recap().items():
         wanted = {"ok": 1, "changed": 1, "unreachable": 0, "failed": 0}
         assert {key: numbers[key] for key in wanted} == wanted, (name, fleet.said())
@@ -130,12 +130,16 @@ def test_a_connection_lost_in_the_first_seconds_is_said_and_another_run_does_the
     with run_of(fleet, stores) as controller:
         held = [hold_work(host) for host in fleet.hosts]
         lose(fleet, controller)
-        until(fleet.recap, "the play has ended")
         for pid in held:
             os.kill(pid, signal.SIGCONT)
-    # An ssh that was killed here is no unreachable host to Ansible, but a module that did not answer.
-    assert [numbers["unreachable"] + numbers["failed"] for numbers in fleet.recap().values()] == [1] * 3, fleet.said()
-    fleet.hosts[2].mend_wire()
+        for host in fleet.hosts:
+            until(lambda host=host: not host.strangers(), lambda host=host: f"on {host.name}: {host.strangers()}")
+        fleet.hosts[2].mend_wire()
+        until(fleet.recap, fleet.said)
+    for numbers in fleet.recap().values():
+        # An ssh that was killed here is no unreachable host to Ansible, but a module that did not answer. On a machine
+        # that is so busy that the first seconds are over by now, the result was fetched.
+        assert numbers["unreachable"] + numbers["failed"] + numbers["ok"] == 1, fleet.said()
     # The work went on; nobody will ask for what came of it.
     nothing_is_left(fleet, jobs=1)
     assert all(map(is_right, stores.values()))
@@ -163,7 +167,7 @@ def test_ansible_is_killed_while_it_waits(fleet, stores):
 
 def another_run(fleet, stores):
     with run_of(fleet, stores):
-        until(fleet.recap, "the play has ended")
+        until(fleet.recap, fleet.said)
     assert [(numbers["ok"], numbers["changed"]) for numbers in fleet.recap().values()] == [(1, 0)] * 3, fleet.said()
     assert all(map(is_right, stores.values()))
     nothing_is_left(fleet)
