@@ -162,7 +162,7 @@ def test_a_process_of_the_module_is_killed(campaign, store, tmp_path, plan):
     (tmp_path / "etc").mkdir(mode=0o700)
     whole = snapshot(store)
     _result, duration = run_to_the_end("preflight", store, tmp_path)
-    for number in trial.rounds(4, 160):
+    for number in trial.rounds(4, 100):
         if plan == "repair":
             make_wrong(store, rng)
         if "marker" in plan:
@@ -248,7 +248,7 @@ def test_the_probe_is_killed(campaign, store, tmp_path, place):
 
     whole = snapshot(store)
     duration = child.run_one(probe, 60.0).elapsed
-    for number in trial.rounds(150, 5000):
+    for number in trial.rounds(150, 2000):
         if place == "marker":
             store.zero_chunk.unlink(missing_ok=True)
         outcome = child.run_one(probe, 1.2 * duration * rng.random())
@@ -319,7 +319,7 @@ def test_a_process_of_ansible_is_killed(campaign, store, tmp_path):
     argv, env = ansible(ansible_run.ROOT / "playbooks/repair.yml", variables, home)
     whole = snapshot(store)
     duration = 4.0
-    for _number in trial.rounds(1, 60):
+    for _number in trial.rounds(1, 30):
         make_wrong(store, rng)
         before = snapshot(store)
         with nursery(argv, env, tmp_path / "output") as run:
@@ -380,7 +380,7 @@ def test_the_connection_is_lost(campaign, tmpfs):
         stores = {host.name: make_chunk_store(base / host.name, prefixes=16, chunks=64) for host in fleet.hosts}
         whole = {name: snapshot(store) for name, store in stores.items()}
         variables = {name: {"store": str(store.path)} for name, store in stores.items()}
-        for _number in trial.rounds(1, 20):
+        for _number in trial.rounds(1, 10):
             for store in stores.values():
                 make_wrong(store, rng)
             with fleet.playbook(play, variables) as controller:
