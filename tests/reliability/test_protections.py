@@ -23,12 +23,12 @@ import pytest
 
 from ansible_collections.fleetops.pbs.tests.reliability.protections.table import PROTECTIONS, Protection
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.timeout(2000)]
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("plugins", "tests", "docs", "pyproject.toml")
-PATIENCE = 280
-"""Seconds for one run of the tests in the copy."""
+PATIENCE = 900
+"""Seconds for one run of the tests in the copy; each of them has 200."""
 
 THOROUGH = os.environ.get("RELIABILITY") == "thorough"
 TAKEN_OUT = [protection for protection in PROTECTIONS if protection.always or THOROUGH]
@@ -38,8 +38,8 @@ class Seen(NamedTuple):
     """What one run of pytest said."""
 
     passed: int
-    failures: list[str]
-    """Messages of tests that failed in an assertion."""
+    failed: set[str]
+    """The names of tests that failed in an assertion, with and without their parameters."""
     broken: list[str]
     """Messages of everything else that went wrong: errors of collection and of fixtures, other exceptions."""
     output: str
@@ -65,7 +65,17 @@ class Copy:
         environment.update(PYTHONPATH=os.fspath(self._collections), PYTHONDONTWRITEBYTECODE="1")
         told = self.path / "told.xml"
         told.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={told}", *tests]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--timeout=200",
+            f"--junitxml={told}",
+            *tests,
+        ]
         process = subprocess.Popen(
             command,
             cwd=self.path,
@@ -86,7 +96,8 @@ class Copy:
 
 
 def _read(told: Path, output: str) -> Seen:
-    passed, failures, broken = 0, [], []
+    passed, broken = 0, []
+    failed: set[str] = set()
     for case in ElementTree.parse(told).iter("testcase"):
         messages = [(part.tag, part.get("message", "")) for part in case if part.tag in ("failure", "error", "skipped")]
         # Whoever fails in the middle may leave a descriptor open, and its fixture says so.
@@ -96,8 +107,14 @@ def _read(told: Path, output: str) -> Seen:
             is_assertion = tag == "failure" and message.startswith(
                 ("AssertionError", "assert ", "Failed: DID NOT RAISE")
             )
-            (failures if is_assertion else broken).append(message)
-    return Seen(passed, failures, broken, output)
+            if message.startswith("Failed: Timeout"):
+                continue  # says nothing: the code without its protection may wait for what it should not have opened
+            if is_assertion:
+                name = case.get("name", "")
+                failed |= {name, name.partition("[")[0]}
+            else:
+                broken.append(f"{case.get('name')}: {tag}: {message}")
+    return Seen(passed, failed, broken, output)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +123,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     copy = Copy(tmp_path_factory.mktemp("untouched"))
     tests = sorted({test for protection in TAKEN_OUT for test in nodes_of(protection)})
     seen = copy.run(tests)
-    assert not seen.failures, seen.output
+    assert not seen.failed, seen.output
     assert not seen.broken, seen.output
     assert seen.passed >= len(tests), seen.output
     return copy
@@ -123,13 +140,18 @@ def test_without(campaign, untouched: Copy, protection: Protection) -> None:
             text = file.read_text()
             assert text.count(change.old) == 1, f"{change.file} has changed: what is taken out is not there once"
             file.write_text(text.replace(change.old, change.new))
-        for _round in trial.rounds(1, 1):
-            seen = untouched.run(tests)
-            assert not seen.broken, seen.output
-            for test in tests:
-                name = _name(test).partition("[")[0]
-                assert f"::{name}" in seen.output.partition("short test summary")[2], f"{test} passes without it"
-            trial.saw("a test failed in an assertion", len(tests))
+        waiting = list(tests)
+        for _round in trial.rounds(2, 5):
+            if not waiting:
+                break
+            seen = untouched.run(waiting)
+            assert not seen.broken, "\n".join([*seen.broken, seen.output])
+            noticed = [test for test in waiting if _name(test) in seen.failed]
+            waiting = [test for test in waiting if test not in noticed]
+            trial.saw("a test failed in an assertion", len(noticed))
+            # Where the attack is a race, the attacker may lose it.
+            trial.saw("a test passed, and was run again", len(waiting))
+        assert not waiting, f"{waiting} pass without it"
     finally:
         for name, text in originals.items():
             (untouched.path / "plugins" / name).write_text(text)
