@@ -197,8 +197,9 @@ def progress_line(progress):
     done = int(_number(progress, "prefixes"))
     files = int(_number(progress, "files"))
     elapsed = _number(progress, "elapsed")
+    what = progress.get("what")
     parts = [
-        "%s: %d %%" % (display(str(progress.get("what", "working")))[:_WIDTH], 100 * done // total),
+        "%s: %d %%" % (display(what)[:_WIDTH] if isinstance(what, str) else "working", 100 * done // total),
         f"{files:,} chunks",
         "{:,} wrong".format(int(_number(progress, "wrong"))),
     ]

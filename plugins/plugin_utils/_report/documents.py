@@ -161,6 +161,8 @@ def _scan_report(path: str) -> t.Iterator[t.Union[Read, Missing, LeftOut]]:
 
 
 def _missing(head: t.Any) -> t.Iterator[Missing]:
+    if _is_deep(head):
+        raise NotADocument("it is nested too deeply")
     _require_version(head, REPORT_SCHEMA_VERSION, "report")
     hosts = head.get("hosts")
     if not isinstance(hosts, list):
