@@ -41,15 +41,6 @@ def _evidence(text: bytes) -> bytes:
     return _document(findings=[first]).replace(b'"HERE"', text)
 
 
-def _report(reason: bytes) -> bytes:
-    """An earlier report with a host that had no document."""
-    return (
-        b'{"schema": "fleetops.pbs/report", "schema_version": 1, "hosts": [{"host": "pbs9", "finished": null, "reason": '
-        + reason
-        + b'}], "documents": [\n]}\n'
-    )
-
-
 CASES = (
     Case("mountinfo_file", _DIGITS + b" 1 8:1 / /mnt rw - ext4 /dev/sda rw\n", "ValueError for a number without end"),
     Case("fstab_file", b"/dev/sda1 /mnt\\000/x ext4 rw\n", "ValueError for a path that no kernel takes"),
@@ -78,7 +69,6 @@ CASES = (
         "document_file", _evidence(b'{"a":' * 480 + b"1795368886061350381" + b"}" * 480), "RecursionError in a report"
     ),
     Case("document_file", _evidence(b"[" * 900 + b"]" * 900), "RecursionError in a report"),
-    Case("document_file", _report(b"[" * 970 + b"]" * 970), "RecursionError for the reason of an absent host"),
     Case("progress_note", b"\x19]@\x001\xf0C\n  \x0e\x00@\x001z\xd7", "RecursionError for what a host is doing"),
     Case("document_file", _without("pbs_version"), "KeyError in a report"),
     Case("document_file", _document(host="9" * 5000), "ValueError in sorting the hosts of a report"),
