@@ -54,8 +54,8 @@ def page(text: str, results: list[dict], whole: bool) -> str:
     rows = {} if whole else old_rows(table)
     rows.update({(row["section"], COMMAND.format(row["test"])): new_row(row) for row in results})
     parts = [
-        f"### {section}\n\n{HEAD}\n" + "\n".join(line for (other, _), line in rows.items() if other == section)
-        for section in sorted({section for section, _ in rows})
+        f"### {section}\n\n{HEAD}\n" + "\n".join(line for (other, _command), line in rows.items() if other == section)
+        for section in sorted({section for section, _command in rows})
     ]
     return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"
 

@@ -136,8 +136,6 @@ seealso:
   - module: fleetops.pbs.atime_check
   - module: fleetops.pbs.chunk_ownership
   - module: fleetops.pbs.report
-  - plugin: fleetops.pbs.preflight
-    plugin_type: role
 """
 
 EXAMPLES = r"""

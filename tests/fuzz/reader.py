@@ -74,19 +74,19 @@ class Reader:
             return self.pick((None, True, False))
         if kind == 10:
             deep: Any = []
-            for _ in range(self.number(self._deepest)):
+            for _each in range(self.number(self._deepest)):
                 deep = [deep]
             return deep
         if depth == 0:
             return None
         if kind < 13:
-            return {self.text(16): self.value(depth - 1) for _ in range(self.number(4))}
-        return [self.value(depth - 1) for _ in range(self.number(4))]
+            return {self.text(16): self.value(depth - 1) for _each in range(self.number(4))}
+        return [self.value(depth - 1) for _each in range(self.number(4))]
 
     def edited(self, tree: Any) -> Any:
         """A copy of the tree with a few places replaced, removed or added."""
         root = [copy.deepcopy(tree)]
-        for _ in range(self.number(4) + 1):
+        for _each in range(self.number(4) + 1):
             holder, key = self._place(root)
             action = self.number(6)
             if action == 0 and holder is not root:

@@ -563,7 +563,7 @@ def progress_note(data: bytes) -> None:
 def policy_mapping(data: bytes) -> None:
     reader = Reader(data, deepest=50)
     fields = (*policy.Policy.__dataclass_fields__, "nonsense")
-    given = {reader.pick(fields): reader.value() for _ in range(reader.number(4) + 1)}
+    given = {reader.pick(fields): reader.value() for _each in range(reader.number(4) + 1)}
     with contextlib.suppress(policy.PolicyError, catalog.UnknownControl):
         policy.Policy.from_mapping(given)
 
@@ -594,12 +594,12 @@ def declarations(data: bytes) -> None:
     reader = Reader(data)
     options: dict[str, Any] = {}
     names = settings.DATASTORE.options()
-    for _ in range(reader.number(5) + 1):
+    for _each in range(reader.number(5) + 1):
         name = reader.pick(sorted(names))
         kind = settings.DATASTORE.type.properties[names[name]].kind
         if isinstance(kind, section_config.PropertyString):
             keys = sorted(kind.schema.keys)
-            keyed = {reader.pick(keys).replace("-", "_"): _plain(reader, 64) for _ in range(reader.number(3) + 1)}
+            keyed = {reader.pick(keys).replace("-", "_"): _plain(reader, 64) for _each in range(reader.number(3) + 1)}
             # The argument spec demands it.
             options[name] = {"type": "offline", **keyed} if name == "maintenance_mode" else keyed
         else:

@@ -233,7 +233,8 @@ def test_the_modules(host: FakeHost, top: Path, devices: list[str]) -> None:
     assert run_module("prune_job", {**job, "id": "tank-prune", "keep_last": 2})["decision"] == "create"
     assert run_module("verify_job", {**job, "id": "tank-verify", "comment": "a b"})["decision"] == "create"
     info = run_module("datastore_info", {"config_dir": str(host.etc), "state_dir": str(host.var)})
-    (store,) = info["datastores"]
+    assert len(info["datastores"]) == 1
+    store = info["datastores"][0]
     assert (info["changed"], store["name"], store["mount"]["fstype"]) == (False, "tank", "ext4")
     assert [entry["id"] for entry in store["prune_jobs"] + store["verify_jobs"]] == ["tank-prune", "tank-verify"]
     assert store["gc_last_run"]["state"] == "created"

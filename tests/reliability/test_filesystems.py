@@ -380,7 +380,7 @@ def use_up_quota(subvolume: Path) -> None:
     """Write until the limit of a btrfs subvolume is met, and then empty files, which need room for their names."""
     mounts.run("btrfs", "qgroup", "limit", "1M", subvolume)
     with contextlib.suppress(OSError), (subvolume / "ballast").open("wb", buffering=0) as ballast:
-        for _ in range(200):
+        for _each in range(200):
             ballast.write(os.urandom(1 << 16))
             os.fsync(ballast)
     with contextlib.suppress(OSError):

@@ -58,7 +58,7 @@ def fill(store: stores.ChunkStore, count: int, seed: int, age: int = 0) -> list[
     """Add chunks whose content the daemon can check, spread over the prefix directories; their names."""
     prefixes = [name for name in os.listdir(store.chunks) if len(name) == 4]
     rng = random.Random(seed)
-    digests = [rng.choice(prefixes) + rng.randbytes(30).hex() for _ in range(count)]
+    digests = [rng.choice(prefixes) + rng.randbytes(30).hex() for _each in range(count)]
     then = time.time_ns() - age * 10**9
     for digest in digests:
         path = store.file(store.chunk_path(digest), content_of(digest))
@@ -255,7 +255,7 @@ class Proxy:
     def waste(self) -> None:
         """Chunks of a backup that came to nothing a week ago."""
         then = time.time() - 7 * DAY
-        for _ in range(10):
+        for _each in range(10):
             digest = self.new_digest()
             self.insert(digest)
             os.utime(self.chunk_path(digest), (then, then))

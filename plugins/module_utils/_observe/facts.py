@@ -555,6 +555,9 @@ def load(cls: t.Type[T], data: t.Any) -> T:
     return t.cast(T, _load(cls, data))
 
 
+_NONE = type(None)
+
+
 def _load(kind: t.Any, data: t.Any) -> t.Any:
     if dataclasses.is_dataclass(kind):
         if not isinstance(data, dict):
@@ -569,7 +572,7 @@ def _load(kind: t.Any, data: t.Any) -> t.Any:
     if origin is t.Union:
         if data is None:
             return None
-        return _load(next(arg for arg in args if arg is not type(None)), data)
+        return _load(next(arg for arg in args if arg is not _NONE), data)
     if origin is list:
         return [_load(args[0], item) for item in data]
     if origin is dict:

@@ -30,6 +30,20 @@ class Answer:
     """All that it wrote to its standard error, as it stands."""
 
 
+class _Program(subprocess.Popen):  # type: ignore[type-arg]
+    """A program that can be given up, which C(subprocess.run) cannot: it waits for the end of what it has killed."""
+
+    def give_up(self) -> None:
+        """Kill it, and leave it alone."""
+        self.kill()
+        for pipe in (self.stdout, self.stderr):
+            if pipe is not None:
+                pipe.close()
+        # Where not even the kernel can end it now, waiting on would make it our problem too.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(timeout=1)
+
+
 Run = t.Callable[[t.Sequence[str], float], Answer]
 
 
@@ -40,7 +54,7 @@ def run(argv: t.Sequence[str], timeout: float) -> Answer:
     C(OSError).
     """
     try:
-        child = subprocess.Popen(
+        child = _Program(
             list(argv),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -55,13 +69,7 @@ def run(argv: t.Sequence[str], timeout: float) -> Answer:
     try:
         output, errors = child.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        child.kill()
-        for pipe in (child.stdout, child.stderr):
-            if pipe is not None:
-                pipe.close()
-        # Where not even the kernel can end it now, waiting on would make it our problem too.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=1)
+        child.give_up()
         return Answer(error="%s: no answer in %g s" % (argv[0], timeout))
     complaint = os.fsdecode(errors)
     lines = complaint.strip().splitlines()

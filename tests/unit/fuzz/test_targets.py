@@ -37,7 +37,7 @@ def near_seeds(draw: st.DrawFn, name: str) -> bytes:
     """A seed with a part of it cut out, doubled, or replaced by a word of the format or by anything."""
     seed = draw(st.sampled_from(SEEDS[name]))
     words = st.sampled_from((*targets.TARGETS[name].words, b"\n", b"\0", b"\xff", b'"', b"9" * 40))
-    for _ in range(draw(st.integers(0, 4))):
+    for _each in range(draw(st.integers(0, 4))):
         start, end = sorted((draw(st.integers(0, len(seed))), draw(st.integers(0, len(seed)))))
         middle = draw(words | st.binary(max_size=8) | st.just(seed[start:end] * 2))
         seed = seed[:start] + middle + seed[end:]

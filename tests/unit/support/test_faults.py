@@ -294,7 +294,7 @@ def look(path: Path) -> str:
 
 def fails(mount: faults.FaultyMount, times: int) -> list[str]:
     """What so many looks at one file came to."""
-    return [look(mount.path / "file") for _ in range(times)]
+    return [look(mount.path / "file") for _each in range(times)]
 
 
 def test_an_error_from_some_operation_on(faultfs):

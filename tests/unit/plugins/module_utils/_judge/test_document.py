@@ -24,6 +24,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import
 from ansible_collections.fleetops.pbs.plugins.module_utils._version import VERSION
 from ansible_collections.fleetops.pbs.tests.support import facts
 
+NONE = type(None)
+
+
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 SCHEMA = json.loads((ROOT / "docs/document.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -76,7 +79,7 @@ def values(name: str, kind: t.Any) -> st.SearchStrategy[t.Any]:
     if dataclasses.is_dataclass(kind):
         return anything(kind)
     if origin is t.Union:
-        return st.none() | values(name, next(arg for arg in args if arg is not type(None)))
+        return st.none() | values(name, next(arg for arg in args if arg is not NONE))
     if origin is list:
         return st.lists(values(name, args[0]), max_size=3)
     if name == "tuning":

@@ -81,7 +81,7 @@ def test_only_the_exact_form_of_a_name_is_ours(tmp_path, monkeypatch, name):
 def test_what_has_such_a_name_and_is_no_file_of_ours_stays(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(b"precious")
-    large, link, hard, directory, pipe = (tmp_path / name_of_the_dead() for _ in range(5))
+    large, link, hard, directory, pipe = (tmp_path / name_of_the_dead() for _each in range(5))
     large.write_bytes(b"x" * 160)
     link.symlink_to(elsewhere)
     hard.hardlink_to(elsewhere)

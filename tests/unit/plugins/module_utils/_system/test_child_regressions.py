@@ -17,7 +17,7 @@ def hostile(data: bytes, times: int = 1):
     """A task that writes these bytes past the channel."""
 
     def task(channel: child.Channel) -> None:
-        for _ in range(times):
+        for _each in range(times):
             view = memoryview(data)
             while view:
                 view = view[os.write(channel._fd, view) :]
@@ -59,5 +59,5 @@ def test_what_a_child_sends_is_held_up_to_a_limit(monkeypatch, end):
 
 def test_an_answer_that_is_given_again_is_held_once(monkeypatch):
     monkeypatch.setattr(child, "_MESSAGE_LIMIT", 1 << 20)
-    outcome = child.run_one(lambda channel: [channel.put("counts", "x" * 4096) for _ in range(1000)] and None, 60)
+    outcome = child.run_one(lambda channel: [channel.put("counts", "x" * 4096) for _each in range(1000)] and None, 60)
     assert outcome.finished, outcome.error

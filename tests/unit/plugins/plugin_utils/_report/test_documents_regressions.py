@@ -49,7 +49,7 @@ def test_numbers_that_no_json_can_hold_are_refused(text):
 def test_depth_has_a_limit_far_above_what_documents_have():
     def nested(depth):
         value = []
-        for _ in range(depth):
+        for _each in range(depth):
             value = {"a": [value]}
         return dict(made.document(1), observed=value)
 
