@@ -31,11 +31,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetops.pbs.benchmarks import fleet_hosts, fleet_slices
+from ansible_collections.fleetops.pbs.benchmarks.page import PAGE, write_section
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
-BEGIN = "<!-- fleet: written by make bench-fleet -->"
-END = "<!-- end of fleet -->"
 PHASES = Path(__file__).with_name("fleet_phases.py")
 
 PING = [{"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.ping": {}}]}]
@@ -328,18 +326,7 @@ def page(figures: Figures, head: str, write: bool) -> Iterator[None]:
         text = "\n\n".join([head.rstrip(), *figures.parts])
         print("\n" + text)
         if write:
-            write_section(PAGE, text)
-
-
-def write_section(path: Path, text: str) -> None:
-    """Put the text between its marks, at the end of the page where there are none yet."""
-    old = path.read_text() if path.exists() else "# Benchmarks\n"
-    section = f"{BEGIN}\n\n{text.rstrip()}\n\n{END}"
-    if BEGIN in old and END in old:
-        before, rest = old.split(BEGIN, 1)
-        path.write_text(before + section + rest.split(END, 1)[1])
-    else:
-        path.write_text(old.rstrip("\n") + "\n\n" + section + "\n")
+            write_section(PAGE, "fleet", "bench-fleet", text)
 
 
 def breakdown(bench: Bench, rounds: int) -> str:

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ansible_collections.fleetops.pbs.benchmarks.page import PAGE, write_section
 from ansible_collections.fleetops.pbs.tests.support import mounts, namespaces
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids
 
@@ -33,7 +34,6 @@ MKFS = {
     "ext4": ["-i", "2048"],
     "xfs": [],
 }
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
 
 @dataclasses.dataclass
@@ -207,7 +207,7 @@ def _ansible_file(path: Path) -> list[str]:
 
 def table(title: str, candidates: Sequence[Candidate], found: Sequence[Figures]) -> str:
     ours = found[0].median
-    lines = [f"### {title}", "", "| | seconds | ratio to this collection | peak memory |", "|---|---:|---:|---:|"]
+    lines = [f"#### {title}", "", "| | seconds | ratio to this collection | peak memory |", "|---|---:|---:|---:|"]
     for candidate, figures in zip(candidates, found):
         memory = f"{figures.memory / MIB:.0f} MiB" if figures.memory else "-"
         lines.append(f"| {candidate.name} | {figures.median:.2f} | {figures.median / ours:.2f} | {memory} |")
@@ -216,7 +216,7 @@ def table(title: str, candidates: Sequence[Candidate], found: Sequence[Figures])
 
 def benchmark(fstype: str, chunks: int, rounds: int, with_slow: bool) -> str:
     size = max(2048 * MIB, 4 * chunks * 1024)
-    text = [f"## {fstype}, {chunks:,} chunks", ""]
+    text = [f"### {fstype}, {chunks:,} chunks", ""]
     with mounts.loopfs(fstype, mkfs=MKFS[fstype], size=size) as path:
         log(f"{fstype}: making a store of {chunks:,} chunks")
         make_store(path, chunks)
@@ -260,7 +260,7 @@ def preamble(arguments: Sequence[str]) -> str:
     command = " ".join(["make bench", *([f'ARGS="{" ".join(arguments)}"'] if arguments else [])])
     return "\n".join(
         [
-            "# Benchmarks",
+            "## Owners: audit and repair",
             "",
             "Audit and repair of owners against what else does it. Made by",
             "",
@@ -300,8 +300,7 @@ def main(arguments: Sequence[str]) -> None:
     text = "\n".join(parts).rstrip() + "\n"
     print("\n" + text)
     if options.write:
-        DOCUMENT.parent.mkdir(exist_ok=True)
-        DOCUMENT.write_text(text)
+        write_section(PAGE, "owners", "bench", text)
 
 
 if __name__ == "__main__":

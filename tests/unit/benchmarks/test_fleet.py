@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The figures of make bench-fleet, and the place where they are written; the command itself on a small fleet."""
+"""The figures of make bench-fleet; the command itself on a small fleet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from ansible_collections.fleetops.pbs.benchmarks import fleet
-from ansible_collections.fleetops.pbs.benchmarks.fleet import Cost, Figures, Play, Setting, write_section
+from ansible_collections.fleetops.pbs.benchmarks.fleet import Cost, Figures, Play, Setting
 from ansible_collections.fleetops.pbs.tests.support.ansible_run import ROOT
 
 PING, LOOK = Play("ping", "x"), Play("look", "y")
@@ -35,16 +35,6 @@ def test_the_ratio_is_that_of_the_medians():
         "| ping | 100 ms | 200 ms |",
         "| look | 200 ms | 400 ms |",
     ]
-
-
-@pytest.mark.parametrize("after", ["", "\n## Another\n\ntext\n"])
-def test_the_rest_of_the_page_stays_as_it_is(tmp_path, after):
-    page = tmp_path / "page.md"
-    page.write_text("# Benchmarks\n\nowners\n")
-    write_section(page, "first")
-    page.write_text(page.read_text() + after)
-    write_section(page, "second\n")
-    assert page.read_text() == f"# Benchmarks\n\nowners\n\n{fleet.BEGIN}\n\nsecond\n\n{fleet.END}\n{after}"
 
 
 @pytest.mark.root
