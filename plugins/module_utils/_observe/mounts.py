@@ -93,11 +93,15 @@ class MountTable:
 
     def _enter(self, here: _Step, directory: str) -> _Step:
         """As the kernel walks: into a directory, and up through everything that is mounted on it."""
+        entry = here.entry
+        # A set for the whole stack: one for each mount in it would cost the square of its height.
+        seen: t.Set[int] = set()
         while True:
-            above = self._on.get((None if here.entry is None else here.entry.mount_id, directory))
-            if above is None or above.mount_id in here.seen:
-                return here
-            here = _Step(above, here.seen | {above.mount_id})
+            above = self._on.get((None if entry is None else entry.mount_id, directory))
+            if above is None or above.mount_id in seen or above.mount_id in here.seen:
+                return _Step(entry, here.seen | seen) if seen else here
+            entry = above
+            seen.add(above.mount_id)
 
     def facts(self, entry: MountEntry) -> MountFacts:
         """The entry as it goes into the document."""
