@@ -246,16 +246,17 @@ def _within(text: str, spaces: int) -> str:
     return textwrap.indent(text.strip("\n"), " " * spaces)
 
 
+# What is put together is annotated: ansible-test takes a plain assignment here for a text as it stands.
 class ModuleDocFragment:
     # One datastore, as the module datastore takes it.
-    DATASTORE = f"options:\n{_within(_DATASTORE, 2)}\n"
+    DATASTORE: str = f"options:\n{_within(_DATASTORE, 2)}\n"
 
     # One job, as the modules prune_job and verify_job take it.
-    PRUNE_JOB = f"options:\n{_within(_PRUNE_JOB, 2)}\n"
-    VERIFY_JOB = f"options:\n{_within(_VERIFY_JOB, 2)}\n"
+    PRUNE_JOB: str = f"options:\n{_within(_PRUNE_JOB, 2)}\n"
+    VERIFY_JOB: str = f"options:\n{_within(_VERIFY_JOB, 2)}\n"
 
     # All of them: the variable pbs_datastores.
-    DATASTORES = f"""
+    DATASTORES: str = f"""
 options:
   datastores:
     description:
