@@ -120,7 +120,7 @@ molecule: ## preflight, repair and provision on Debian hosts that boot systemd, 
 	@scripts/molecule
 
 .PHONY: clean-debian
-clean-debian: ## the README's two commands in a Debian 13 with nothing but its packages (ARGS="make preflight" for one)
+clean-debian: ## the README's two commands in a Debian 13 with nothing but its packages (one: ARGS="'make preflight'")
 	@scripts/clean_debian $(ARGS)
 
 .PHONY: docs

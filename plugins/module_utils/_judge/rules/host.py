@@ -90,8 +90,12 @@ def daemons(case: Case) -> Verdict:
     replaced = [daemon for daemon in found if daemon.replaced]
     if replaced:
         return failed(
-            "%s still runs a program that was replaced on disk (installed: %s)."
-            % (" and ".join(d.unit for d in replaced), case.host.pbs_version or "unknown"),
+            "%s still %s a program that was replaced on disk (installed: %s)."
+            % (
+                " and ".join(d.unit for d in replaced),
+                "runs" if len(replaced) == 1 else "run",
+                case.host.pbs_version or "unknown",
+            ),
             "systemctl restart %s, when no backup is running" % " ".join(d.unit for d in replaced),
             **evidence,
         )
