@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -201,6 +202,7 @@ def test_unprivileged_containers(campaign, loopfs):
         assert (path.stat().st_uid, path.stat().st_gid) == owned
         assert not [name for name in os.listdir(path / ".chunks/bb9f") if name.startswith(".")]
         trial.saw("told as it is")
+        shutil.rmtree(path)
 
 
 # --- the account -------------------------------------------------------------------------------------------------------
@@ -309,3 +311,4 @@ def test_a_backup_user_that_is_not_debians(campaign, loopfs, tmp_path):
         for says in case.says:
             says.check(case.title, document)
         trial.saw("told as it is")
+        shutil.rmtree(path)
