@@ -32,11 +32,16 @@ preflight: ## check the hosts of INVENTORY=...; without one, a demonstration fle
 	@scripts/setup $(if $(INVENTORY),controller,demo)
 	@scripts/preflight
 
+# Two at a time, since a test mostly waits for a program that it has started. What a target has to say comes at its end.
+JOBS ?= 2
+
 .PHONY: test
-test: lint typecheck sanity ansible-units importer pytest ## everything that has to hold
+test: venv ## everything that has to hold (JOBS=1 for one after the other)
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) --output-sync=target \
+		unit integration campaigns lint typecheck sanity ansible-units importer
 
 .PHONY: pytest
-pytest: venv ## unit and integration tests in one run (ARGS="-k word")
+pytest: venv ## all tests of pytest in one run (ARGS="-k word")
 	pytest $(ARGS)
 
 .PHONY: unit
@@ -46,6 +51,10 @@ unit: venv ## unit tests (ARGS="-k word")
 .PHONY: integration
 integration: venv ## tests of roles, playbooks and the make targets (ARGS="-k word")
 	pytest tests/integration $(ARGS)
+
+.PHONY: campaigns
+campaigns: venv ## every attack and fault, a few times each (ARGS="-k word")
+	pytest tests/reliability $(ARGS)
 
 .PHONY: reliability
 reliability: venv ## every attack and fault at full length, into docs/reliability.md (ARGS="-k word")
