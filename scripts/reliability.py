@@ -43,7 +43,8 @@ def old_rows(text: str) -> dict[tuple[str, str], str]:
 
 def new_row(row: dict) -> str:
     happened = "; ".join(f"{outcome}: {times:,}" for outcome, times in row["outcomes"].items())
-    texts = [row["attack"], row["promise"], f"{row['tried']:,}", happened, COMMAND.format(row["test"])]
+    tried = f"{row['tried']:,}" if row["thorough"] else f"{row['tried']:,} (short)"
+    texts = [row["attack"], row["promise"], tried, happened, COMMAND.format(row["test"])]
     return "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in texts) + " |"
 
 

@@ -51,6 +51,7 @@ class Campaign:
             "attack": self.attack,
             "promise": self.promise,
             "tried": self.tried,
+            "thorough": THOROUGH,
             "outcomes": dict(self.outcomes.most_common()),
         }
 

@@ -719,8 +719,9 @@ def test_the_mount_goes_away_under_the_repair(campaign, long_store):
             below = store.path / ".chunks"
             assert {os.lstat(place).st_uid for place in (store.path, below, below / "0000")} == {0}
             left = strangers(Path(f"/proc/self/fd/{held}/.chunks"))
-            assert result["complete"] == (left == 0), result["msg"]
-            trial.saw("all done through the directories that were held" if left == 0 else "failed, and said so")
+            # A part of the repair that had not begun finds another filesystem at the path, and says so.
+            assert left == 0 or not result["complete"], result["msg"]
+            trial.saw("done through the directories that were held" if result["complete"] else "failed, and said so")
         finally:
             os.close(held)
             (store.path / ".chunks" / "0000").rmdir()
