@@ -25,26 +25,27 @@ HEAD = "| what is done | what holds | tried | what happened | again with |\n|---
 COMMAND = '`make reliability ARGS="-k {}"`'
 
 
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+def command(test: str) -> str:
+    """What repeats a campaign; one with a blank in its parameter is repeated with its sisters."""
+    return COMMAND.format(test.split("[", maxsplit=1)[0] if " " in test else test)
 
 
-def old_rows(text: str) -> dict[tuple[str, str], str]:
-    """The lines of the table that is there, by section and command."""
-    rows: dict[tuple[str, str], str] = {}
+def old_rows(text: str) -> list[tuple[str, str]]:
+    """The lines of the table that is there, each with its section."""
+    rows: list[tuple[str, str]] = []
     section = ""
     for line in text.splitlines():
         if line.startswith("### "):
             section = line.removeprefix("### ")
         elif line.startswith("| ") and not line.startswith("| what is done"):
-            rows[section, cells(line)[-1]] = line
+            rows.append((section, line))
     return rows
 
 
 def new_row(row: dict) -> str:
     happened = "; ".join(f"{outcome}: {times:,}" for outcome, times in row["outcomes"].items())
     tried = f"{row['tried']:,}" if row["thorough"] else f"{row['tried']:,} (short)"
-    texts = [row["attack"], row["promise"], tried, happened, COMMAND.format(row["test"])]
+    texts = [row["attack"], row["promise"], tried, happened, command(row["test"])]
     return "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in texts) + " |"
 
 
@@ -52,11 +53,12 @@ def page(text: str, results: list[dict], whole: bool) -> str:
     """The page with the rows of these results; those of other campaigns stay unless this was the whole."""
     before, rest = text.split(BEGIN)
     table, after = rest.split(END)
-    rows = {} if whole else old_rows(table)
-    rows.update({(row["section"], COMMAND.format(row["test"])): new_row(row) for row in results})
+    again = {(row["section"], command(row["test"])) for row in results}
+    rows = [] if whole else [old for old in old_rows(table) if (old[0], old[1].split(" | ")[-1][:-2]) not in again]
+    rows += [(row["section"], new_row(row)) for row in results]
     parts = [
-        f"### {section}\n\n{HEAD}\n" + "\n".join(line for (other, _command), line in rows.items() if other == section)
-        for section in sorted({section for section, _command in rows})
+        f"### {section}\n\n{HEAD}\n" + "\n".join(line for other, line in rows if other == section)
+        for section in sorted({section for section, _line in rows})
     ]
     return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"
 

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -49,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "root: needs root on Linux (mounts, owners, namespaces)")
+    _own_temporary_directory(config)
     # Whatever a test mounts, and fails to unmount, ends with this process and is seen by no other.
     if machine.is_capable():
         namespaces.private_mounts()
@@ -56,6 +59,27 @@ def pytest_configure(config: pytest.Config) -> None:
         ansible_run.managed_python = config.getoption("--managed-python")
     config.pluginmanager.register(fixtures, "support-fixtures")
     config.pluginmanager.register(SkipGuard(config.getoption("--no-skips") and machine.is_capable()), "skip-guard")
+
+
+def _own_temporary_directory(config: pytest.Config) -> None:
+    """Give this run a directory for its temporary ones that no other run of pytest closes.
+
+    The one that pytest has by default is shared, and each start makes it 0700 again: then `backup` cannot reach what the
+    tests of another run have made for it there.
+    """
+    if "PYTEST_DEBUG_TEMPROOT" in os.environ or config.option.basetemp:
+        return
+    root = tempfile.mkdtemp(prefix="fleetops-pbs-tests-")
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = root
+
+    def leave() -> None:
+        del os.environ["PYTEST_DEBUG_TEMPROOT"]
+        # What is still mounted there is not ours to empty.
+        mounted = Path("/proc/self/mountinfo").read_text() if machine.is_capable() else ""
+        if f" {root}/" not in mounted:
+            shutil.rmtree(root, ignore_errors=True)
+
+    config.add_cleanup(leave)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

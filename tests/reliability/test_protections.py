@@ -62,7 +62,9 @@ class Copy:
         environment = {
             key: value for key, value in os.environ.items() if not key.startswith(("RELIABILITY", "PYTEST_"))
         }
-        environment.update(PYTHONPATH=os.fspath(self._collections), PYTHONDONTWRITEBYTECODE="1")
+        # Ansible's loader goes before Python's path, and finds the collection by its own variable.
+        collections = os.fspath(self._collections)
+        environment.update(PYTHONPATH=collections, ANSIBLE_COLLECTIONS_PATH=collections, PYTHONDONTWRITEBYTECODE="1")
         told = self.path / "told.xml"
         told.unlink(missing_ok=True)
         command = [
