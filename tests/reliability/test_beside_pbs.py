@@ -118,10 +118,17 @@ def test_audit_and_preflight_beside_a_working_pbs(campaign, store, tmp_path):
                 judged = finding(found, f"PBS-{control}", "tank")
                 assert judged["status"] == "pass", judged
             assert finding(found, "PBS-MOUNT-13", "tank")["status"] == "pass"
+        # How far garbage collection has come by now is a matter of processors; it is to have had its turn.
+        for _more in range(20):
+            if daemon.done.get("garbage collections", 0) >= 1 and daemon.done.get("chunks swept", 0) >= 100:
+                break
+            daemon.begin(operations=1000)
+            audit(store)
+            daemon.end()
         left = daemon.inspect()
         assert daemon.errors == []
         assert daemon.done["garbage collections"] >= 1
-        assert daemon.done["chunks swept"] >= 10
+        assert daemon.done["chunks swept"] >= 100
         watch.read()
         assert watch.openers <= {daemon.pid}
         assert watch.lockers == {daemon.pid}

@@ -40,6 +40,8 @@ from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import hold_work, 
 
 pytestmark = pytest.mark.root
 
+DEADLINE = 30.0
+"""Seconds after which a run gives up what does not answer: less than it is waited for at its end."""
 PLANS = ("preflight", "preflight with a marker", "repair")
 
 # By how far it is from the module; each begins the next.
@@ -81,7 +83,14 @@ def make_wrong(store, rng):
 
 def work_of(plan, store, config):
     """The module's work, as the module gives it to a job."""
-    common = {"user": "backup", "group": "backup", "workers": 0, "max_paths": 20, "deadline": 60.0, "stall": 60.0}
+    common = {
+        "user": "backup",
+        "group": "backup",
+        "workers": 0,
+        "max_paths": 20,
+        "deadline": DEADLINE,
+        "stall": DEADLINE,
+    }
     if plan == "repair":
         params = {**common, "path": str(store.path), "name": None, "scope": "full", "only_from": None}
         params.update(modes=True, max_changes=None, config_dir=str(config))
