@@ -4,7 +4,8 @@
 """A repair over real ssh connections that are lost: the work goes on, and the controller comes back for the result.
 
 Three hosts at once: one loses the sshd of its connection, to one no packet arrives, and the controller's ssh is killed
-for all. The work of a host is held (SIGSTOP) until that has happened, as if the datastore were large. Needs root.
+for all. The work of a host is held until that has happened, as if the datastore were large: first by a link that is not
+answered, then by SIGSTOP. Needs root.
 """
 
 from __future__ import annotations
@@ -51,12 +52,19 @@ def fleet():
 
 
 @pytest.fixture
-def stores(fleet, tmpfs):
+def links(faultfs):
+    """A link to the datastore of each host, on a filesystem that can be made to hang."""
+    return faultfs()
+
+
+@pytest.fixture
+def stores(fleet, links, tmpfs):
     """One datastore a host, with chunks of root's."""
     base = tmpfs("size=256m,mode=755")
     found = {host.name: make_chunk_store(base / host.name, prefixes=16, chunks=64) for host in fleet.hosts}
-    for store in found.values():
+    for name, store in found.items():
         make_wrong(store)
+        (links.source / name).symlink_to(store.path)
     return found
 
 
@@ -65,8 +73,8 @@ def make_wrong(store):
         os.chown(path, 0, 0)
 
 
-def run_of(fleet, stores):
-    return fleet.playbook(fleet.play, {name: {"store": str(store.path)} for name, store in stores.items()})
+def run_of(fleet, links):
+    return fleet.playbook(fleet.play, {host.name: {"store": str(links.path / host.name)} for host in fleet.hosts})
 
 
 def module_is_gone(host, pid):
@@ -104,10 +112,11 @@ def lose(fleet, controller):
     kill(ssh_clients(controller))
 
 
-def test_the_work_goes_on_and_its_result_is_fetched(fleet, stores):
+def test_the_work_goes_on_and_its_result_is_fetched(fleet, links, stores):
     wire = fleet.hosts[2]
-    with run_of(fleet, stores) as controller:
-        held = {host.name: hold_work(host) for host in fleet.hosts}
+    links.set("hang:/")
+    with run_of(fleet, links) as controller:
+        held = hold_work(fleet.hosts, links)
         for host in fleet.hosts:
             until(lambda host=host: module_is_gone(host, held[host.name]), "the module has ended")
         lose(fleet, controller)
@@ -126,11 +135,12 @@ def test_the_work_goes_on_and_its_result_is_fetched(fleet, stores):
     nothing_is_left(fleet)
 
 
-def test_a_connection_lost_in_the_first_seconds_is_said_and_another_run_does_the_rest(fleet, stores):
-    with run_of(fleet, stores) as controller:
-        held = [hold_work(host) for host in fleet.hosts]
+def test_a_connection_lost_in_the_first_seconds_is_said_and_another_run_does_the_rest(fleet, links, stores):
+    links.set("hang:/")
+    with run_of(fleet, links) as controller:
+        held = hold_work(fleet.hosts, links)
         lose(fleet, controller)
-        for pid in held:
+        for pid in held.values():
             os.kill(pid, signal.SIGCONT)
         for host in fleet.hosts:
             until(lambda host=host: not host.strangers(), lambda host=host: f"on {host.name}: {host.strangers()}")
@@ -146,12 +156,13 @@ def test_a_connection_lost_in_the_first_seconds_is_said_and_another_run_does_the
     for host in fleet.hosts:
         for path in host.jobs.iterdir():
             os.utime(path, (1, 1))
-    another_run(fleet, stores)
+    another_run(fleet, links, stores)
 
 
-def test_ansible_is_killed_while_it_waits(fleet, stores):
-    with run_of(fleet, stores) as controller:
-        held = {host.name: hold_work(host) for host in fleet.hosts}
+def test_ansible_is_killed_while_it_waits(fleet, links, stores):
+    links.set("hang:/")
+    with run_of(fleet, links) as controller:
+        held = hold_work(fleet.hosts, links)
         for host in fleet.hosts:
             until(lambda host=host: module_is_gone(host, held[host.name]), "the module has ended")
         kill([process for process in controller.processes() if "ansible" in process.command])
@@ -162,11 +173,11 @@ def test_ansible_is_killed_while_it_waits(fleet, stores):
     for host in fleet.hosts:
         for path in host.jobs.iterdir():
             os.utime(path, (1, 1))
-    another_run(fleet, stores)
+    another_run(fleet, links, stores)
 
 
-def another_run(fleet, stores):
-    with run_of(fleet, stores):
+def another_run(fleet, links, stores):
+    with run_of(fleet, links):
         until(fleet.recap, fleet.said)
     assert [(numbers["ok"], numbers["changed"]) for numbers in fleet.recap().values()] == [(1, 0)] * 3, fleet.said()
     assert all(map(is_right, stores.values()))

@@ -25,6 +25,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import pre
 from ansible_collections.fleetops.pbs.tests.support import mounts
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.findings import finding, valid
+from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS
 from ansible_collections.fleetops.pbs.tests.support.userns import call_in_user_namespace
 
 pytestmark = pytest.mark.root
@@ -57,25 +58,7 @@ def store(path: Path, uid: int, gid: int, chunks_of: int | None = None) -> Path:
 
 
 def look(path: Path, **more: Any) -> Mapping[str, Any]:
-    options = {
-        "host": "pbs1",
-        "datastores": [{"name": "tank", "path": str(path)}],
-        "user": "backup",
-        "group": "backup",
-        "probe": "private",
-        "scope": "full",
-        "sample_prefixes": 256,
-        "workers": 0,
-        "max_paths": 20,
-        "deadline": 10.0,
-        "stall": 10.0,
-        "controls": [],
-        "policy": {},
-        "waivers": [],
-        "config_dir": "/nonexistent/etc",
-        "state_dir": "/nonexistent/state",
-        "run_dir": "/nonexistent/run",
-    }
+    options = {**PREFLIGHT_OPTIONS, "datastores": [{"name": "tank", "path": str(path)}], "stall": 10.0}
     return preflight({**options, **more}, check_mode=False).document
 
 

@@ -60,6 +60,7 @@ from ansible_collections.fleetops.pbs.tests.support.attackers import (
 )
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_DIGEST, ChunkStore, backup_ids
 from ansible_collections.fleetops.pbs.tests.support.findings import valid
+from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS, REPAIR_OPTIONS
 
 pytestmark = pytest.mark.root
 
@@ -68,25 +69,8 @@ Campaigns = Callable[[str, str], Any]
 DEADLINE = 60.0
 """Seconds after which something that was asked to end within less counts as hanging."""
 
-OPTIONS = {
-    "host": "pbs1",
-    "datastores": None,
-    "user": "backup",
-    "group": "backup",
-    "probe": "private",
-    "scope": "full",
-    "sample_prefixes": 256,
-    "workers": 0,
-    "max_paths": 100,
-    "deadline": 30.0,
-    "stall": 30.0,
-    "controls": [],
-    "policy": {},
-    "waivers": [],
-    "state_dir": "/nonexistent",
-    "run_dir": "/nonexistent",
-}
-"""Of preflight, without the directory of the configuration."""
+OPTIONS = {**PREFLIGHT_OPTIONS, "max_paths": 100, "deadline": 30.0, "stall": 30.0}
+"""Of preflight; each test names the directory of the configuration."""
 
 PREFIXES = (*range(16), int(ZERO_DIGEST[:4], 16))
 
@@ -533,22 +517,7 @@ def public_state(public: Path) -> dict[str, tuple[int, ...]]:
 
 
 def repair_options(**more: Any) -> dict[str, Any]:
-    return {
-        "path": None,
-        "name": None,
-        "config_dir": "/nonexistent",
-        "user": "backup",
-        "group": "backup",
-        "scope": "full",
-        "only_from": None,
-        "modes": True,
-        "max_changes": None,
-        "workers": 0,
-        "max_paths": 20,
-        "deadline": 30.0,
-        "stall": 30.0,
-        **more,
-    }
+    return {**REPAIR_OPTIONS, "deadline": 30.0, "stall": 30.0, **more}
 
 
 def repair_by_name(name: str, etc: Path) -> str:

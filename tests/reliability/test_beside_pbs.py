@@ -23,6 +23,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import pre
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_DIGEST, backup_ids, make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.findings import finding, valid
 from ansible_collections.fleetops.pbs.tests.support.lock_watch import lock_watch
+from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS
 from ansible_collections.fleetops.pbs.tests.support.pbs_daemon import as_backup, fill, pbs_daemon
 
 pytestmark = pytest.mark.root
@@ -62,20 +63,8 @@ def document(store, tmp_path, check_mode=False, **more):
     (tmp_path / "etc").mkdir(mode=0o700, exist_ok=True)
     (tmp_path / "etc/datastore.cfg").write_text(f"datastore: tank\n\tpath {store.path}\n")
     params = {
-        "host": "pbs1",
-        "datastores": None,
-        "user": "backup",
-        "group": "backup",
-        "probe": "private",
-        "scope": "full",
-        "sample_prefixes": 256,
-        "workers": 0,
-        "max_paths": 20,
+        **PREFLIGHT_OPTIONS,
         "deadline": 60.0,
-        "stall": 60.0,
-        "controls": [],
-        "policy": {},
-        "waivers": [],
         "config_dir": str(tmp_path / "etc"),
         "state_dir": str(tmp_path / "state"),
         "run_dir": str(tmp_path / "run"),

@@ -34,6 +34,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import pre
 from ansible_collections.fleetops.pbs.tests.support import faults, mounts
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import ChunkStore, backup_ids, make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.findings import finding, valid
+from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS, REPAIR_OPTIONS
 
 pytestmark = pytest.mark.root
 
@@ -64,23 +65,10 @@ def look(
 ) -> Mapping[str, Any]:
     """A preflight over these datastores, as the module does it; the document is valid, and there in time."""
     options = {
-        "host": "pbs1",
+        **PREFLIGHT_OPTIONS,
         "datastores": [{"name": name, "path": os.fspath(path)} for name, path in stores.items()],
-        "user": "backup",
-        "group": "backup",
-        "probe": "private",
-        "scope": "full",
-        "sample_prefixes": 256,
-        "workers": 0,
-        "max_paths": 20,
         "deadline": deadline,
         "stall": deadline,
-        "controls": [],
-        "policy": {},
-        "waivers": [],
-        "config_dir": "/nonexistent/etc",
-        "state_dir": "/nonexistent/state",
-        "run_dir": "/nonexistent/run",
     }
     began = time.monotonic()
     document = preflight({**options, **more}, check_mode=False, on_progress=on_progress).document
@@ -551,25 +539,12 @@ def test_real_filesystems_that_fail(campaign, few_prefixes):
 # --- faults in the middle ----------------------------------------------------------------------------------------------
 
 
-REPAIR_OPTIONS = {
-    "name": None,
-    "user": "backup",
-    "group": "backup",
-    "scope": "full",
-    "only_from": None,
-    "modes": True,
-    "max_changes": None,
-    "workers": 0,
-    "max_paths": 20,
-    "deadline": DEADLINE,
-    "stall": DEADLINE,
-    "config_dir": "/nonexistent/etc",
-}
+REPAIR_IN_TIME = {**REPAIR_OPTIONS, "deadline": DEADLINE, "stall": DEADLINE}
 
 
 def repair(path: Path, on_progress: Any = None) -> Mapping[str, Any]:
     began = time.monotonic()
-    result = chunk_ownership({**REPAIR_OPTIONS, "path": str(path)}, check_mode=False, on_progress=on_progress)
+    result = chunk_ownership({**REPAIR_IN_TIME, "path": str(path)}, check_mode=False, on_progress=on_progress)
     assert time.monotonic() - began < GENEROUS
     return result
 

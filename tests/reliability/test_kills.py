@@ -35,6 +35,7 @@ from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_CHUN
 from ansible_collections.fleetops.pbs.tests.support.findings import finding
 from ansible_collections.fleetops.pbs.tests.support.machine import open_way
 from ansible_collections.fleetops.pbs.tests.support.mounts import Unsupported
+from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS, REPAIR_OPTIONS
 from ansible_collections.fleetops.pbs.tests.support.processes import nursery
 from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import hold_work, kill, ssh_clients, ssh_fleet, until
 
@@ -83,21 +84,12 @@ def make_wrong(store, rng):
 
 def work_of(plan, store, config):
     """The module's work, as the module gives it to a job."""
-    common = {
-        "user": "backup",
-        "group": "backup",
-        "workers": 0,
-        "max_paths": 20,
-        "deadline": DEADLINE,
-        "stall": DEADLINE,
-    }
+    common = {"deadline": DEADLINE, "stall": DEADLINE, "config_dir": str(config)}
     if plan == "repair":
-        params = {**common, "path": str(store.path), "name": None, "scope": "full", "only_from": None}
-        params.update(modes=True, max_changes=None, config_dir=str(config))
-        return lambda report: chunk_ownership(params, False, report)
-    params = {**common, "host": "pbs1", "datastores": [{"name": "tank", "path": str(store.path)}], "scope": "full"}
-    params.update(probe="marker" if "marker" in plan else "private", sample_prefixes=256, controls=[], policy={})
-    params.update(waivers=[], config_dir=str(config), state_dir=str(config), run_dir=str(config))
+        repair = {**REPAIR_OPTIONS, **common, "path": str(store.path)}
+        return lambda report: chunk_ownership(repair, False, report)
+    params = {**PREFLIGHT_OPTIONS, **common, "datastores": [{"name": "tank", "path": str(store.path)}]}
+    params.update(probe="marker" if "marker" in plan else "private", state_dir=str(config), run_dir=str(config))
     return lambda report: {"document": preflight(params, False, report).document}
 
 
@@ -370,7 +362,7 @@ REPAIR = """\
 CUTS = ("ssh killed", "sshd killed", "no packet for a while")
 
 
-def test_the_connection_is_lost(campaign, tmpfs):
+def test_the_connection_is_lost(campaign, tmpfs, faultfs):
     trial = campaign(
         "a repair over real ssh loses its connection at a random moment, for a random time: the ssh or the sshd is "
         "killed, or no packet arrives",
@@ -378,7 +370,7 @@ def test_the_connection_is_lost(campaign, tmpfs):
         "and the next run has nothing left to do; no process and no job file remain",
     )
     rng = random.Random(7)
-    base = tmpfs("size=256m,mode=755")
+    base, links = tmpfs("size=256m,mode=755"), faultfs()
     with tempfile.TemporaryDirectory(prefix="fleetops-") as directory, contextlib.ExitStack() as stack:
         try:
             fleet = stack.enter_context(ssh_fleet(Path(directory), len(CUTS)))
@@ -387,13 +379,16 @@ def test_the_connection_is_lost(campaign, tmpfs):
         play = Path(directory, "play.yml")
         play.write_text(REPAIR)
         stores = {host.name: make_chunk_store(base / host.name, prefixes=16, chunks=64) for host in fleet.hosts}
+        for name, store in stores.items():
+            (links.source / name).symlink_to(store.path)
         whole = {name: snapshot(store) for name, store in stores.items()}
-        variables = {name: {"store": str(store.path)} for name, store in stores.items()}
+        variables = {host.name: {"store": str(links.path / host.name)} for host in fleet.hosts}
         for _number in trial.rounds(1, 10):
             for store in stores.values():
                 make_wrong(store, rng)
+            links.set("hang:/")
             with fleet.playbook(play, variables) as controller:
-                held = [hold_work(host) for host in fleet.hosts]
+                held = hold_work(fleet.hosts, links)
                 time.sleep(12 * rng.random())
                 _client, session, wire = fleet.hosts
                 wire.cut_wire()
@@ -401,7 +396,7 @@ def test_the_connection_is_lost(campaign, tmpfs):
                     kill(session.sessions())
                     kill(ssh_clients(controller))
                 time.sleep(4 * rng.random())
-                for pid in held:
+                for pid in held.values():
                     os.kill(pid, signal.SIGCONT)
                 time.sleep(4 * rng.random())
                 wire.mend_wire()

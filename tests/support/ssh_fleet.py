@@ -22,6 +22,7 @@ from typing import Any
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import die_with_parent
 from ansible_collections.fleetops.pbs.tests.support import ansible_run, namespaces
+from ansible_collections.fleetops.pbs.tests.support.faults import FaultyMount
 from ansible_collections.fleetops.pbs.tests.support.mounts import SBIN, Unsupported, run
 from ansible_collections.fleetops.pbs.tests.support.processes import Nursery, Process, nursery
 
@@ -149,22 +150,37 @@ def kill(processes: Sequence[Process]) -> None:
             os.kill(process.pid, signal.SIGKILL)
 
 
-def hold_work(host: Host) -> int:
-    """Stop the work of a long run as soon as it has begun, as if its datastore were large; its process id."""
+def hold_work(hosts: Sequence[Host], links: FaultyMount) -> dict[str, int]:
+    """Stop the work of a long run on each host, as if its datastore were large; its process ids, by host.
 
-    def begun() -> int | None:
-        named = {process.pid: process for process in host.nursery.processes()}
-        for path in host.jobs.glob("j*.pbs"):
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                pid = int(json.loads(path.read_text())["worker"].split("-")[1])
-                # First the file names the module, which was begun by a shell; who minds the work is a copy of it.
-                if named[named[pid].parent].command == named[pid].command:
-                    return pid
-        return None
+    The way to the datastores leads through `links`, which hangs (`hang:/`) from before the run began, so that no work
+    can be over before it is found; it answers again afterwards.
+    """
 
-    pid = until(begun, lambda: f"the work on {host.name} has begun: {host.nursery.processes()}")
-    os.kill(pid, signal.SIGSTOP)
-    return pid
+    def begun() -> dict[str, int]:
+        return {host.name: pid for host in hosts if (pid := _work(host))}
+
+    def there() -> dict[str, list[Process]]:
+        return {host.name: host.nursery.processes() for host in hosts}
+
+    until(lambda: len(begun()) == len(hosts), lambda: f"the work has begun everywhere: {there()}")
+    found = begun()
+    for pid in found.values():
+        os.kill(pid, signal.SIGSTOP)
+    links.set("ok")
+    return found
+
+
+def _work(host: Host) -> int | None:
+    """The process that does the work of a long run on this host, if it has begun."""
+    named = {process.pid: process for process in host.nursery.processes()}
+    for path in host.jobs.glob("j*.pbs"):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            pid = int(json.loads(path.read_text())["worker"].split("-")[1])
+            # First the file names the module, which was begun by a shell; who minds the work is a copy of it.
+            if named[named[pid].parent].command == named[pid].command:
+                return pid
+    return None
 
 
 def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = 150.0) -> Any:
@@ -175,7 +191,7 @@ def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: 
         if found:
             return found
         assert time.monotonic() < deadline, f"not so after {seconds} s: {what() if callable(what) else what}"
-        time.sleep(0.005)
+        time.sleep(0.1)
 
 
 def _in_space(holder: int) -> list[str]:

@@ -12,24 +12,9 @@ import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils import _chunk_ownership as engine
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
+from ansible_collections.fleetops.pbs.tests.support.options import REPAIR_OPTIONS
 
 pytestmark = pytest.mark.root
-
-DEFAULTS = {
-    "path": None,
-    "name": None,
-    "user": "backup",
-    "group": "backup",
-    "scope": "full",
-    "only_from": None,
-    "modes": True,
-    "max_changes": None,
-    "workers": 0,
-    "max_paths": 20,
-    "deadline": 10.0,
-    "stall": 60.0,
-    "config_dir": "/etc/proxmox-backup",
-}
 
 
 @pytest.fixture
@@ -54,7 +39,7 @@ def owners(store):
         ("path", "/does/not/exist", "path: '/does/not/exist' cannot be looked at: ENOENT: No such file or directory"),
         ("path", "/etc/passwd", "path: '/etc/passwd' is not a directory but a file"),
         ("path", "/etc", "path: '/etc' is no chunk store, it has no directory .chunks"),
-        ("name", "nowhere", "name: there is no datastore 'nowhere' in /etc/proxmox-backup/datastore.cfg"),
+        ("name", "nowhere", "name: there is no datastore 'nowhere' in /nonexistent/etc/datastore.cfg"),
         ("user", "nobody-here", "user: there is no user 'nobody-here' on this host"),
         ("group", "nobody-here", "group: there is no group 'nobody-here' on this host"),
         ("only_from", ["root", "nobody-here"], "only_from: there is no user 'nobody-here' on this host"),
@@ -66,7 +51,7 @@ def owners(store):
     ],
 )
 def test_bad_input_gets_one_clear_message(store, option, value, message):
-    params = dict(DEFAULTS, path=str(store.path))
+    params = dict(REPAIR_OPTIONS, path=str(store.path))
     if option == "name":
         params["path"] = None
     params[option] = value
@@ -79,7 +64,7 @@ def test_bad_input_gets_one_clear_message(store, option, value, message):
 
 def test_a_path_that_does_not_answer(faultfs):
     mount = faultfs("hang:/")
-    params = dict(DEFAULTS, path=str(mount.path), deadline=0.5)
+    params = dict(REPAIR_OPTIONS, path=str(mount.path), deadline=0.5)
     with pytest.raises(ValueError, match=r"does not answer within 0\.5 seconds"):
         engine.chunk_ownership(params, check_mode=False)
     mount.set("ok")
@@ -89,7 +74,7 @@ def test_a_path_that_does_not_answer(faultfs):
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_more_changes_than_allowed_are_none_at_all(store, limit, changed, check_mode):
     before = owners(store)
-    result = engine.chunk_ownership(dict(DEFAULTS, path=str(store.path), max_changes=limit), check_mode)
+    result = engine.chunk_ownership(dict(REPAIR_OPTIONS, path=str(store.path), max_changes=limit), check_mode)
     assert (result["changed"], result["failed"]) == (changed, not changed)
     assert result["changes"]["total"] == 10
     assert (owners(store) == before) == (not changed or check_mode)
@@ -102,9 +87,9 @@ def test_only_from_by_name_and_by_number(store):
     path = sorted(store.chunks.glob("*/*"))[20]
     os.chown(path, 4242, 4242)
     for user, total in (("4242", 1), ("root", 10)):
-        result = engine.chunk_ownership(dict(DEFAULTS, path=str(store.path), only_from=[user]), check_mode=True)
+        result = engine.chunk_ownership(dict(REPAIR_OPTIONS, path=str(store.path), only_from=[user]), check_mode=True)
         assert (result["changes"]["total"], result["left"]) == (total, 11 - total)
-    result = engine.chunk_ownership(dict(DEFAULTS, path=str(store.path), only_from=[]), check_mode=True)
+    result = engine.chunk_ownership(dict(REPAIR_OPTIONS, path=str(store.path), only_from=[]), check_mode=True)
     assert (result["changes"]["total"], result["left"]) == (0, 11)
 
 
@@ -115,7 +100,7 @@ def test_what_fails_fails_the_task_and_all_else_is_done(loopfs):
         os.chown(path, 0, 0)
     subprocess.run(["chattr", "+i", chunks[0]], check=True)
     try:
-        result = engine.chunk_ownership(dict(DEFAULTS, path=str(store.path)), check_mode=False)
+        result = engine.chunk_ownership(dict(REPAIR_OPTIONS, path=str(store.path)), check_mode=False)
     finally:
         subprocess.run(["chattr", "-i", chunks[0]], check=True)
     assert (result["failed"], result["changed"], result["failures"]) == (True, True, 1)
@@ -126,7 +111,7 @@ def test_what_fails_fails_the_task_and_all_else_is_done(loopfs):
 def test_progress_is_told(store):
     told = []
     engine.chunk_ownership(
-        dict(DEFAULTS, path=str(store.path), max_changes=100),
+        dict(REPAIR_OPTIONS, path=str(store.path), max_changes=100),
         False,
         lambda what, progress: told.append((what, progress)),
     )

@@ -10,26 +10,7 @@ import pytest
 from ansible_collections.fleetops.pbs.plugins.module_utils import _preflight
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, preflight
 from ansible_collections.fleetops.pbs.tests.support.findings import valid
-
-DEFAULTS = {
-    "host": "pbs1",
-    "datastores": None,
-    "user": "backup",
-    "group": "backup",
-    "probe": "private",
-    "scope": "full",
-    "sample_prefixes": 256,
-    "workers": 0,
-    "max_paths": 20,
-    "deadline": 10.0,
-    "stall": 60.0,
-    "controls": [],
-    "policy": {},
-    "waivers": [],
-    "config_dir": "/nonexistent/etc",
-    "state_dir": "/nonexistent/state",
-    "run_dir": "/nonexistent/run",
-}
+from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS
 
 
 def waiver(**more):
@@ -71,14 +52,14 @@ def waiver(**more):
 def test_an_option_without_sense_is_named_with_its_value_before_anything_is_looked_at(monkeypatch, options, words):
     monkeypatch.setattr(_preflight, "observe", lambda *_args: pytest.fail("it looked"))
     with pytest.raises(ValueError, match=r"\S") as error:
-        preflight({**DEFAULTS, **options}, check_mode=False)
+        preflight({**PREFLIGHT_OPTIONS, **options}, check_mode=False)
     message = str(error.value)
     assert all(word in message for word in words), message
     assert message.isprintable()
 
 
 def test_without_anything_there_is_a_document_all_the_same():
-    outcome = preflight(DEFAULTS, check_mode=False)
+    outcome = preflight(PREFLIGHT_OPTIONS, check_mode=False)
     document = valid(outcome.document)
     assert (document["host"], document["datastores"], outcome.changed) == ("pbs1", [], False)
     assert in_one_line(document).startswith("No Proxmox Backup Server was found")
