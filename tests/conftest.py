@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -23,9 +25,10 @@ else:
 
 from ansible_collections.fleetops.pbs.tests.support import ansible_run, fixtures, machine, namespaces
 
-# Where root on Linux may still skip: what the kernel has to bring. Nothing else that a test can want is missing on a
-# machine that `make venv` has set up. One entry: the beginning of the skip's reason, and why it is allowed.
+# Where root on Linux may still skip: what the kernel has to bring, and other Pythons. Nothing else that a test can want
+# is missing on a machine that `make venv` has set up. One entry: the beginning of the skip's reason, and why it is allowed.
 ALLOWED_SKIPS = {
+    "Python 3.": "Pythons of managed hosts that are not on this machine",
     "kernel without ": "filesystems and features that are compiled in or not, as vfat, NFS and idmapped mounts",
 }
 
@@ -89,6 +92,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if not {"run_module", "run_playbook"} & set(dir(item.module))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    """What cannot be made here is a reason to skip, wherever a test has asked for it."""
+    with _skip_the_unsupported():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    with _skip_the_unsupported():
+        return (yield)
+
+
+@contextlib.contextmanager
+def _skip_the_unsupported() -> Iterator[None]:
+    try:
+        yield
+    except machine.Unsupported as reason:
+        pytest.skip(str(reason))
 
 
 class SkipGuard:

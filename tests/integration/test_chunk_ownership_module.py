@@ -57,10 +57,8 @@ def test_check_do_repeat_repeat_in_check_mode(store):
 
 
 def test_the_oldest_python_of_managed_hosts(store):
-    found = machine.pythons(["3.9", "3.10", "3.11"])
-    result = run_module(
-        "chunk_ownership", {"path": str(store.path)}, python=found[min(found, key=lambda v: int(v[2:]))]
-    )
+    python = machine.python("3.9", "3.10", "3.11")
+    result = run_module("chunk_ownership", {"path": str(store.path)}, python=python)
     assert result["changes"]["total"] == 10
 
 

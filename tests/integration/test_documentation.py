@@ -365,7 +365,8 @@ def test_the_examples_of_the_roles(sandbox: Sandbox) -> None:
 def test_the_execution_environment_has_a_build_context(tmp_path: Path) -> None:
     context = tmp_path / "context"
     file = SAMPLES / "execution-environment/execution-environment.yml"
-    argv = ["create", "--file", str(file), "--context", str(context)]
+    # The name of the file would go by which container engine this machine has.
+    argv = ["create", "--file", str(file), "--context", str(context), "--output-filename", "Containerfile"]
     subprocess.run([sys.executable, "-m", "ansible_builder", *argv], check=True, capture_output=True, cwd=tmp_path)
     container = (context / "Containerfile").read_text()
     assert 'ANSIBLE_INSTALL_REFS="ansible-core>=2.19' in container

@@ -20,7 +20,6 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids, make_chunk_store
-from ansible_collections.fleetops.pbs.tests.support.mounts import Unsupported
 from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import hold_work, kill, ssh_clients, ssh_fleet, until
 
 pytestmark = pytest.mark.root
@@ -42,10 +41,7 @@ PLAY = """\
 @pytest.fixture
 def fleet():
     with tempfile.TemporaryDirectory(prefix="fleetops-") as directory, contextlib.ExitStack() as stack:
-        try:
-            found = stack.enter_context(ssh_fleet(Path(directory), 3))
-        except Unsupported as reason:
-            pytest.skip(str(reason))
+        found = stack.enter_context(ssh_fleet(Path(directory), 3))
         Path(directory, "play.yml").write_text(PLAY)
         found.play = Path(directory, "play.yml")
         yield found

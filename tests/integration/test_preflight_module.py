@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetops.pbs.tests.support import machine
 from ansible_collections.fleetops.pbs.tests.support.ansible_run import run_module
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.findings import failures, finding, valid
-from ansible_collections.fleetops.pbs.tests.support.machine import pythons
 from ansible_collections.fleetops.pbs.tests.support.mounts import remount, run
 
 pytestmark = pytest.mark.root
@@ -214,9 +214,7 @@ def test_a_waived_failure_stays_in_the_document(etc, whole_store):
 
 @pytest.mark.parametrize("version", ["3.9", "3.11", "3.13"])
 def test_every_python_of_a_managed_host_gives_the_same_answer(etc, chunk_store, version):
-    python = pythons().get(version)
-    if python is None:
-        pytest.skip(f"kernel without Python {version}")
+    python = machine.python(version)
     etc.datastores(tank=chunk_store(prefixes=2).path)
     found = document(etc, python=python)
     assert finding(found, "PBS-ATIME-01", "tank")["status"] == "pass"

@@ -209,7 +209,7 @@ def test_nothing_declared_is_nothing_done(host: FakeHost, etc: Path) -> None:
 
 def four_times(module: str, options: dict[str, Any]) -> None:
     """Check, do, again, again in check mode, through Ansible and with the oldest Python that there is."""
-    python = next(iter(machine.pythons().values()), None)
+    python = machine.python(*machine.MANAGED_VERSIONS)
     results = [
         run_module(module, options, check=check, diff=True, python=python) for check in (True, False, False, True)
     ]

@@ -34,7 +34,6 @@ from ansible_collections.fleetops.pbs.tests.support import ansible_run
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_CHUNK, backup_ids, make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.findings import finding
 from ansible_collections.fleetops.pbs.tests.support.machine import open_way
-from ansible_collections.fleetops.pbs.tests.support.mounts import Unsupported
 from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS, REPAIR_OPTIONS
 from ansible_collections.fleetops.pbs.tests.support.processes import nursery
 from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import hold_work, kill, ssh_clients, ssh_fleet, until
@@ -372,10 +371,7 @@ def test_the_connection_is_lost(campaign, tmpfs, faultfs):
     rng = random.Random(7)
     base, links = tmpfs("size=256m,mode=755"), faultfs()
     with tempfile.TemporaryDirectory(prefix="fleetops-") as directory, contextlib.ExitStack() as stack:
-        try:
-            fleet = stack.enter_context(ssh_fleet(Path(directory), len(CUTS)))
-        except Unsupported as reason:
-            pytest.skip(str(reason))
+        fleet = stack.enter_context(ssh_fleet(Path(directory), len(CUTS)))
         play = Path(directory, "play.yml")
         play.write_text(REPAIR)
         stores = {host.name: make_chunk_store(base / host.name, prefixes=16, chunks=64) for host in fleet.hosts}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ class FakeHost:
             directory.chmod(0o755)
         self.make_etc()
         machine.open_way(root)
+        # A copy: the checkout may be in the home directory of root, which `backup` cannot enter.
+        self.program = Path(shutil.copy(PROGRAM, self.root))
+        self.program.chmod(0o755)
         self.settings = {"VERSION": version, "PREFIXES": prefixes, "LOCK_WAIT": lock_wait, "SLOW": slow}
         self.python = python
         self.configure()
@@ -55,7 +59,7 @@ class FakeHost:
         self.settings.update({name.upper(): value for name, value in settings.items()})
         words = [f"FAKE_MANAGER_ROOT='{self.root}'"]
         words += [f"FAKE_MANAGER_{name}='{value}'" for name, value in self.settings.items()]
-        self.manager.write_text(f"#!/bin/sh\nexec env {' '.join(words)} '{self.python}' -I '{PROGRAM}' \"$@\"\n")
+        self.manager.write_text(f"#!/bin/sh\nexec env {' '.join(words)} '{self.python}' -I '{self.program}' \"$@\"\n")
         self.manager.chmod(0o755)
 
     def daemons(self, running: str) -> None:

@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.fleetops.pbs.tests.support.mounts import Unsupported, run
+from ansible_collections.fleetops.pbs.tests.support.machine import Unsupported
+from ansible_collections.fleetops.pbs.tests.support.mounts import run
 
 PROGRAM = Path(__file__).with_name("faultfs.py")
 START_TIMEOUT = 30  # seconds; it takes a tenth of one

@@ -15,6 +15,10 @@ from pathlib import Path
 MANAGED_VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 
 
+class Unsupported(Exception):
+    """What a test asks for cannot be had on this machine; the text is the reason to skip it with."""
+
+
 def is_capable() -> bool:
     """Whether every test can run here: root on Linux mounts, changes owners and makes namespaces."""
     return sys.platform == "linux" and os.geteuid() == 0
@@ -46,6 +50,14 @@ def pythons(versions: Sequence[str] = MANAGED_VERSIONS) -> dict[str, Path]:
                 found[version] = python
                 break
     return found
+
+
+def python(*versions: str) -> Path:
+    """The interpreter of the first of these versions that is there. Unsupported: none is."""
+    found = pythons(versions)
+    if not found:
+        raise Unsupported(f"Python {', '.join(versions)} is not installed")
+    return next(iter(found.values()))
 
 
 def _answers(python: Path, version: str) -> bool:

@@ -18,6 +18,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ansible_collections.fleetops.pbs.tests.support.machine import Unsupported
+
 MIB = 2**20
 
 # Programs of the system live there, and not every caller's PATH says so.
@@ -31,10 +33,6 @@ _MKFS = {
     "xfs": (["mkfs.xfs", "-q", "-f"], 320 * MIB),
     "btrfs": (["mkfs.btrfs", "-q", "-f"], 128 * MIB),
 }
-
-
-class Unsupported(Exception):
-    """This machine cannot make the filesystem; the text is the reason to skip a test with."""
 
 
 def run(*argv: str | os.PathLike[str]) -> str:

@@ -23,11 +23,15 @@ from typing import Any
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import die_with_parent
 from ansible_collections.fleetops.pbs.tests.support import ansible_run, namespaces
 from ansible_collections.fleetops.pbs.tests.support.faults import FaultyMount
-from ansible_collections.fleetops.pbs.tests.support.mounts import SBIN, Unsupported, run
+from ansible_collections.fleetops.pbs.tests.support.machine import Unsupported
+from ansible_collections.fleetops.pbs.tests.support.mounts import SBIN, run
 from ansible_collections.fleetops.pbs.tests.support.processes import Nursery, Process, nursery
 
 PORT = 2222
 PRIVILEGE_SEPARATION = Path("/run/sshd")
+
+# How OpenSSH names the process of a connection: since version 9.8 it is a program of its own.
+_SESSIONS = ("sshd: root", "sshd-session: root")
 
 _SSHD = """\
 Port {port}
@@ -66,7 +70,7 @@ class Host:
 
     def sessions(self) -> list[Process]:
         """The sshd processes of connections; the one that listens is not among them."""
-        return [process for process in self.nursery.processes() if process.command.startswith("sshd: root")]
+        return [process for process in self.nursery.processes() if process.command.startswith(_SESSIONS)]
 
     def strangers(self) -> list[Process]:
         """Processes that are neither the sshd that listens nor a connection."""

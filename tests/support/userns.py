@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from ansible_collections.fleetops.pbs.tests.support.machine import Unsupported
 from ansible_collections.fleetops.pbs.tests.support.namespaces import CLONE_NEWNS, CLONE_NEWUSER, unshare
 
 T = TypeVar("T")
@@ -28,7 +29,8 @@ READY = b"R"
 def call_in_user_namespace(function: Callable[[], T], id_map: str = CONTAINER_MAP) -> T:
     """Call `function` in a forked child that is root there, with mounts of its own; what it returns is pickled.
 
-    Whatever it raises is a RuntimeError here, with its traceback.
+    Whatever it raises is a RuntimeError here, with its traceback. Unsupported: there are no user namespaces here, which
+    a chroot is enough for.
     """
     from_child, to_parent = os.pipe()
     from_parent, to_child = os.pipe()
@@ -50,6 +52,8 @@ def call_in_user_namespace(function: Callable[[], T], id_map: str = CONTAINER_MA
         os.close(to_child)
         os.waitpid(child, 0)
     succeeded, result = pickle.loads(answer)
+    if isinstance(result, Unsupported):
+        raise result
     if not succeeded:
         raise RuntimeError(f"in the user namespace:\n{result}")
     return result
@@ -61,11 +65,19 @@ def _write_maps(child: int, id_map: str) -> None:
         Path(f"/proc/{child}/{kind}").write_text(lines)
 
 
+def _enter() -> None:
+    try:
+        unshare(CLONE_NEWUSER | CLONE_NEWNS)
+    except OSError as error:
+        # Whose root is not that of its mount namespace may not have one, so that nobody gets out of a chroot by it.
+        raise Unsupported(f"kernel without user namespaces for this process (in a chroot?): {error}") from error
+
+
 def _child(function: Callable[[], Any], from_parent: int, to_parent: int) -> NoReturn:
     # This is a copy of the test run: nothing may leave here but the answer.
     try:
         try:
-            unshare(CLONE_NEWUSER | CLONE_NEWNS)
+            _enter()
             os.write(to_parent, READY)
             if not os.read(from_parent, 1):
                 return  # the parent gave up
@@ -73,6 +85,8 @@ def _child(function: Callable[[], Any], from_parent: int, to_parent: int) -> NoR
             os.setgid(0)
             os.setuid(0)
             answer = pickle.dumps((True, function()))
+        except Unsupported as reason:
+            answer = pickle.dumps((False, reason))
         except BaseException:
             answer = pickle.dumps((False, traceback.format_exc()))
         with open(to_parent, "wb") as stream:

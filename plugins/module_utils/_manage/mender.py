@@ -264,10 +264,10 @@ class Mender(Visitor):
             if kinds is None:
                 return sum([self._mend(where, name, rule) for name in names])
             # From here on it is these objects; a name is used again only for what is looked at again.
-            if kinds.count(kinds[0]) == len(kinds):
-                return self._mend_alike(batch, where, names, fds, kinds[0], rule)
-            alike: t.Dict[t.Tuple[bytes, bytes], t.List[int]] = {}
-            for number, kind in enumerate(kinds):
+            if kinds == kinds[:2] * len(fds):
+                return self._mend_alike(batch, where, names, fds, kinds[:2], rule)
+            alike: t.Dict[t.Tuple[bytes, ...], t.List[int]] = {}
+            for number, kind in enumerate(zip(kinds[::2], kinds[1::2])):
                 alike.setdefault(kind, []).append(number)
             return sum(
                 self._mend_alike(batch, where, [names[n] for n in numbers], [fds[n] for n in numbers], kind, rule)
@@ -282,7 +282,7 @@ class Mender(Visitor):
         where: Directory,
         names: t.List[str],
         fds: t.List[int],
-        kind: t.Tuple[bytes, bytes],
+        kind: t.Tuple[bytes, ...],
         rule: Rule,
     ) -> int:
         """Objects that are held and that look the same; how many were not right. Raises C(Futile)."""
@@ -300,7 +300,7 @@ class Mender(Visitor):
             return sum([self._mend(where, name, rule) for name in names])
         changed = change_owners(fds, case.set_uid, case.set_gid)
         wanted = (Batch.owned(signature, case.new_uid, case.new_gid), device)
-        if changed and batch.held(fds) == [wanted] * len(fds):
+        if changed and batch.held(fds) == wanted * len(fds):
             first = max(0, min(len(names), self._max_paths - case.count))
             for name in names[:first]:
                 self._count(case, where.join(name))

@@ -68,9 +68,9 @@ def observe_configuration(
     except FileNotFoundError:
         facts.files = [_missing(os.path.join(config_dir, name)) for name in _FILES]
         return facts, []
-    except (OSError, ValueError) as exc:
+    except OSError as exc:
         facts.exists = True
-        facts.error = describe_error(exc) if isinstance(exc, OSError) else display(str(exc))
+        facts.error = describe_error(exc)
         return facts, []
     try:
         status = os.fstat(dir_fd)
@@ -147,8 +147,8 @@ class _Runs:
                 os.close(base)
         except FileNotFoundError:
             pass  # no job has ever had a state here
-        except (OSError, ValueError) as exc:
-            self._error = describe_error(exc) if isinstance(exc, OSError) else display(str(exc))
+        except OSError as exc:
+            self._error = describe_error(exc)
 
     def last(self, job_type: str, name: str) -> JobRunFacts:
         if self._fd is not None:

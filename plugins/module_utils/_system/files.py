@@ -13,7 +13,7 @@ import stat
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import bind, last_error
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import ExplainedError, display
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 _NOATIME = getattr(os, "O_NOATIME", 0)
@@ -33,6 +33,8 @@ def open_directory(
         return os.open(path, flags | _NOATIME, dir_fd=dir_fd)
     except PermissionError:
         return os.open(path, flags, dir_fd=dir_fd)
+    except ValueError:  # Python does not even ask the kernel, and each of its versions says so in other words
+        raise ExplainedError(errno.EINVAL, "no path can hold a NUL byte") from None
 
 
 # --- the kernel keeps us in --------------------------------------------------------------------------------------------

@@ -11,13 +11,14 @@ import os
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import Opening
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import bind, last_error
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import bind, bind_bare, last_error
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import AT_EMPTY_PATH
 
 _FLAGS = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
 _HANDLE = Opening(_FLAGS)
-_openat = bind("openat")
 _fchownat = bind("fchownat")
+_openat_many = bind_bare("openat")
+_fchownat_many = bind_bare("fchownat")
 
 
 def open_handle(name: str, dir_fd: int) -> int:
@@ -35,24 +36,23 @@ def open_handles(dir_fd: int, names: t.Sequence[bytes]) -> t.List[int]:
     For millions of files: a call of the kernel for each of them, the cheaper one, and no step of the interpreter
     between. What is mounted there is got hold of, too: the caller looks, see C(Batch.mounted).
     """
-    return list(map(_openat, itertools.repeat(dir_fd), names, itertools.repeat(_FLAGS)))
+    return list(map(_openat_many, itertools.repeat(dir_fd), names, itertools.repeat(_FLAGS)))
 
 
 def close_handles(fds: t.Sequence[int]) -> None:
     """Close what C(open_handles) has opened."""
-    # Mostly they are in a row, which one call can close.
-    if fds and fds[0] != -1 and fds == list(range(fds[0], fds[0] + len(fds))):
-        os.closerange(fds[0], fds[0] + len(fds))
-    else:
-        for fd in fds:
-            if fd != -1:
-                os.close(fd)
+    opened = [fd for fd in fds if fd != -1]
+    # The kernel gives the lowest number that is free: after the first few they are in a row, which one call closes.
+    while opened and opened != list(range(opened[0], opened[0] + len(opened))):
+        os.close(opened.pop(0))
+    if opened:
+        os.closerange(opened[0], opened[-1] + 1)
 
 
 def change_owners(fds: t.Sequence[int], uid: int, gid: int) -> bool:
     """C(change_owner) of many. False where at least one failed: the caller tries each, and learns why."""
     answers = map(
-        _fchownat,
+        _fchownat_many,
         fds,
         itertools.repeat(b""),
         itertools.repeat(uid),

@@ -171,7 +171,7 @@ PROTECTIONS = (
         "look-after-the-change",
         "a change of owner is believed without a second look",
         (
-            Change(MENDER, "if changed and batch.held(fds) == [wanted] * len(fds):", "if changed:"),
+            Change(MENDER, "if changed and batch.held(fds) == wanted * len(fds):", "if changed:"),
             Change(MENDER, "if now.st_uid != case.new_uid or now.st_gid != case.new_gid:", "if False:"),
         ),
         (OWNERSHIP + "::test_a_filesystem_that_only_says_yes",),

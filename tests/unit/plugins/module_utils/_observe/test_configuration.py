@@ -100,7 +100,7 @@ def test_what_is_no_directory(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be() -> None:
     directory, stores = observe_configuration("/etc/\x00\x1b[31m")
     assert (directory.path, directory.files, stores) == (r"/etc/\x00\x1b[31m", [], [])
-    assert directory.error == "embedded null byte"
+    assert directory.error == "EINVAL: no path can hold a NUL byte"
 
 
 def test_a_file(host: Host) -> None:

@@ -4,18 +4,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import facts, idmap
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe import idmap
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import IdMapFacts, IdRange
-from ansible_collections.fleetops.pbs.tests.support import namespaces
+from ansible_collections.fleetops.pbs.tests.support.userns import call_in_user_namespace
 
 
 def proc(tmp_path: Path, uid_map: str | None, gid_map: str | None) -> str:
@@ -27,50 +24,20 @@ def proc(tmp_path: Path, uid_map: str | None, gid_map: str | None) -> str:
 
 
 def inside(id_map: str) -> IdMapFacts:
-    """What is observed in a real user namespace with this map.
-
-    A fork of this process does it, since other ids may not be able to reach its interpreter and its modules.
-    """
-    ready, tell_ready = os.pipe()
-    mapped, tell_mapped = os.pipe()
-    result, tell_result = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            for end in (ready, tell_mapped, result):
-                os.close(end)
-            namespaces.unshare(namespaces.CLONE_NEWUSER)
-            os.write(tell_ready, b"x")
-            if os.read(mapped, 1):
-                os.write(tell_result, json.dumps(dataclasses.asdict(idmap.observe_id_map())).encode())
-                status = 0
-        finally:
-            os._exit(status)
-    for end in (tell_ready, mapped, tell_result):
-        os.close(end)
-    try:
-        assert os.read(ready, 1)
-        for name in ("uid_map", "gid_map"):
-            Path(f"/proc/{child}/{name}").write_text(id_map)
-        os.write(tell_mapped, b"x")
-        return facts.load(IdMapFacts, json.loads(os.read(result, 1 << 16)))
-    finally:
-        for end in (ready, tell_mapped, result):
-            os.close(end)
-        os.waitpid(child, 0)
+    """What is observed in a real user namespace with this map."""
+    return call_in_user_namespace(idmap.observe_id_map, id_map)
 
 
 @pytest.mark.root
 def test_an_unprivileged_container() -> None:
-    found = inside("0 100000 65536\n")
+    found = inside("0:100000:65536")
     assert found == IdMapFacts(namespaced=True, uids=[IdRange(0, 100000, 65536)], gids=[IdRange(0, 100000, 65536)])
     assert idmap.outside_id(found.uids, 34) == 100034
 
 
 @pytest.mark.root
 def test_a_container_without_the_account() -> None:
-    found = inside("0 100000 34\n35 100035 65501\n")
+    found = inside("0:100000:34,35:100035:65501")
     assert found.namespaced
     assert idmap.outside_id(found.uids, 34) is None
     assert [idmap.outside_id(found.gids, number) for number in (33, 35)] == [100033, 100035]
@@ -78,7 +45,7 @@ def test_a_container_without_the_account() -> None:
 
 @pytest.mark.root
 def test_a_container_that_maps_the_account_elsewhere() -> None:
-    found = inside("0 0 34\n34 100034 1\n35 35 1000\n")
+    found = inside("0:0:34,34:100034:1,35:35:1000")
     assert idmap.outside_id(found.uids, 34) == 100034
 
 

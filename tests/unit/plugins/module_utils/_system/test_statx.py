@@ -112,7 +112,8 @@ def test_what_many_descriptors_hold_is_told_as_stat_tells_it(tmp_path):
     os.link(tmp_path / "c", tmp_path / "d")
     fds = [os.open(tmp_path / name, os.O_RDONLY) for name in names]
     held = Batch().held(fds)
-    for fd, (signature, device) in zip(fds, held):
+    assert len(held) == 2 * len(fds)
+    for fd, signature, device in zip(fds, held[::2], held[1::2]):
         status = os.fstat(fd)
         _attributes, *rest = Batch.unpack(signature)
         assert rest == [status.st_nlink, status.st_uid, status.st_gid, status.st_mode]
@@ -129,7 +130,7 @@ def test_what_is_mounted_is_told_from_what_lies_below(tmp_path, bind):
     bind(tmp_path / "source", point=tmp_path / "target")
     assert tells_mounts()
     fds = [os.open(tmp_path / name, os.O_PATH) for name in ("source", "target")]
-    (below, device), (root, root_device) = Batch().held(fds)
+    below, device, root, root_device = Batch().held(fds)
     assert device == root_device
     assert (Batch.mounted(below), Batch.mounted(root)) == (False, True)
     for fd in fds:
