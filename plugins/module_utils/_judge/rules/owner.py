@@ -104,6 +104,8 @@ def _all_right(facts: OwnershipFacts, what: str, **evidence: t.Any) -> Verdict:
     if not facts.complete:
         raise NotObserved("the walk did not end: %s" % (facts.stuck or "it was interrupted"))
     if facts.scope == "sample":
+        if not facts.prefixes_total:
+            raise NotObserved("the sample has no prefix directory in it")
         share = 100.0 * facts.prefixes_walked / facts.prefixes_total
         # The same words for every control, so that a summary can say them once.
         return warned(

@@ -90,6 +90,11 @@ EXAMPLES = [
         for control in WALK_CONTROLS
     ),
     *(
+        Example(control, "unknown", {**SAMPLE, "ownership.prefixes_total": 0}, "has no prefix directory in it")
+        for control in WALK_CONTROLS
+        if control != "PBS-OWNER-05"
+    ),
+    *(
         Example(control, "unknown", errors(part), ["2 entries could not be looked at", "00ff (EIO"], "as root")
         for control, part in (
             ("PBS-OWNER-01", "skeleton"),
