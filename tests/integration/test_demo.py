@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -12,11 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetops.pbs.tests.support import machine
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def loop_devices():
-    return {line.split(":")[0] for line in os.popen("losetup -a")}
+def loop_devices(directory):
+    """Those with a file below this directory behind them; other tests have theirs at the same time."""
+    found = []
+    for path in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with contextlib.suppress(OSError):  # it is given back this moment
+            found += [path.parts[3]] if path.read_text().startswith(f"{directory}/") else []
+    return found
 
 
 @pytest.fixture
@@ -54,7 +62,12 @@ NOBODY += [
 
 
 def run(checkout, prefix=()):
+    scratch = checkout.parent / "scratch"
+    scratch.mkdir(exist_ok=True)
+    scratch.chmod(0o1777)
+    machine.open_way(scratch)
     environment = {
+        "TMPDIR": str(scratch),
         "PATH": os.pathsep.join([str(checkout / ".venv/bin"), "/usr/sbin", "/usr/bin", "/sbin", "/bin"]),
         "PYTHONPATH": str(checkout / ".collections"),
         "ANSIBLE_COLLECTIONS_PATH": str(checkout / ".collections"),
@@ -74,8 +87,19 @@ def run(checkout, prefix=()):
 
 
 @pytest.mark.root
+def test_a_loop_device_that_is_left_would_be_seen(tmp_path):
+    image = tmp_path / "image"
+    image.touch()
+    os.truncate(image, 1 << 20)
+    device = subprocess.run(["losetup", "--find", "--show", image], check=True, capture_output=True, text=True).stdout
+    try:
+        assert loop_devices(tmp_path) == [os.path.basename(device.strip())]
+    finally:
+        subprocess.run(["losetup", "--detach", device.strip()], check=True)
+
+
+@pytest.mark.root
 def test_as_root_it_shows_real_filesystems_and_removes_them(checkout):
-    before = loop_devices()
     mounts = Path("/proc/self/mountinfo").read_text()
     done = run(checkout)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -90,7 +114,8 @@ def test_as_root_it_shows_real_filesystems_and_removes_them(checkout):
         assert line in done.stderr
     documents = sorted(path.name for path in (checkout / "results/demo").glob("*.json"))
     assert documents[:5] == ["pbs1.json", "pbs2.json", "pbs3.json", "pbs4.json", "web1.json"]
-    assert loop_devices() <= before
+    assert loop_devices(checkout.parent) == []
+    assert list((checkout.parent / "scratch").iterdir()) == []
     assert Path("/proc/self/mountinfo").read_text() == mounts
 
 

@@ -106,14 +106,18 @@ def age(directory):
 
 
 def strike(hit, processes):
-    """SIGKILL for one process. Those below it shall be as on a dead server: they do not notice, nor end by themselves."""
+    """SIGKILL for one process. Those below it shall be as on a dead server: they do not notice, nor end by themselves.
+
+    But for programs of the system that were asked something, which are other programs than ours.
+    """
     hanging = []
     if hit.depth > 1:
         above = {hit.pid}
         for process in processes:
             if process.parent in above:
                 above.add(process.pid)
-                hanging.append(process.pid)
+                if process.command == hit.command:
+                    hanging.append(process.pid)
     with contextlib.suppress(ProcessLookupError):
         for pid in hanging:
             os.kill(pid, signal.SIGSTOP)
