@@ -9,11 +9,10 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
-
-from ansible_collections.fleetops.pbs.tests.support import machine
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,11 +60,15 @@ NOBODY += [
 ]
 
 
-def run(checkout, prefix=()):
-    scratch = checkout.parent / "scratch"
-    scratch.mkdir(exist_ok=True)
-    scratch.chmod(0o1777)
-    machine.open_way(scratch)
+@pytest.fixture
+def scratch():
+    """A directory for temporary files with a short name: newer versions of Ansible have a socket below it."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as directory:
+        Path(directory).chmod(0o1777)
+        yield Path(directory)
+
+
+def run(checkout, scratch, prefix=()):
     environment = {
         "TMPDIR": str(scratch),
         "PATH": os.pathsep.join([str(checkout / ".venv/bin"), "/usr/sbin", "/usr/bin", "/sbin", "/bin"]),
@@ -99,9 +102,9 @@ def test_a_loop_device_that_is_left_would_be_seen(tmp_path):
 
 
 @pytest.mark.root
-def test_as_root_it_shows_real_filesystems_and_removes_them(checkout):
+def test_as_root_it_shows_real_filesystems_and_removes_them(checkout, scratch):
     mounts = Path("/proc/self/mountinfo").read_text()
-    done = run(checkout)
+    done = run(checkout, scratch)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "expected something else" not in done.stderr
     for line in (
@@ -114,17 +117,17 @@ def test_as_root_it_shows_real_filesystems_and_removes_them(checkout):
         assert line in done.stderr
     documents = sorted(path.name for path in (checkout / "results/demo").glob("*.json"))
     assert documents[:5] == ["pbs1.json", "pbs2.json", "pbs3.json", "pbs4.json", "web1.json"]
-    assert loop_devices(checkout.parent) == []
-    assert list((checkout.parent / "scratch").iterdir()) == []
+    assert loop_devices(scratch) == []
+    assert list(scratch.iterdir()) == []
     assert Path("/proc/self/mountinfo").read_text() == mounts
 
 
 @pytest.mark.root
-def test_as_an_ordinary_user_it_shows_what_it_can_and_says_what_it_cannot(checkout):
+def test_as_an_ordinary_user_it_shows_what_it_can_and_says_what_it_cannot(checkout, scratch):
     for path in [checkout, *checkout.rglob("*")]:
         if not path.is_symlink():
             os.chown(path, 65534, 65534)
-    done = run(checkout, NOBODY)
+    done = run(checkout, scratch, NOBODY)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "you are not root" in done.stderr
     assert "left out" in done.stderr
