@@ -349,7 +349,7 @@ def breakdown(bench: Bench, rounds: int) -> str:
 - What is sent to a host: {kib[0]:.0f} KiB (`ping`: {kib[1]:.0f} KiB); it is put together once for a play. What comes
   back: a document of {kib[2]:.0f} to {kib[3]:.0f} KiB.
 - A task that does nothing costs the controller {per_task:.0f} ms for each host, which is a process of its own. The play
-  has two tasks for each host: the check of the role's variables, and the module; a third only for hosts that fail.
+  has one task for each host, the module, and another only for hosts that fail; its variables are checked once.
 - The report in all formats is one task for the fleet: {reporting:.1f} s of the controller's processor for
   {len(bench.fleet.hosts)} hosts.
 - Asking a host how far it is is another module run. A run without the walk is never asked; one with it is first waited
