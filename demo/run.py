@@ -232,10 +232,10 @@ def compare(hosts: list[Host]) -> int:
     say("What was shown:")
     wrong = 0
     for host in hosts:
-        found = failures(host.name)
+        found = controls(host.name, "fail")
         right = found is None if not host.answers else found is not None and set(found) == set(host.fails)
         wrong += not right
-        verdict = "unreachable" if found is None else ", ".join(sorted(found)) or "nothing wrong"
+        verdict = "unreachable" if found is None else ", ".join(sorted(found)) or no_failure(host.name)
         say(f"  {host.name}: {host.shows} -> {verdict}{'' if right else '   (expected something else)'}")
     say("")
     if wrong:
@@ -246,12 +246,19 @@ def compare(hosts: list[Host]) -> int:
     return 0
 
 
-def failures(name: str) -> list[str] | None:
+def no_failure(name: str) -> str:
+    """What is said of a host on which nothing failed: that need not mean that everything was answered."""
+    unknown = controls(name, "unknown")
+    return "unknown: " + ", ".join(sorted(unknown)) if unknown else "nothing wrong"
+
+
+def controls(name: str, status: str) -> list[str] | None:
+    """The controls with that status on a host; None where there is no document of it."""
     try:
         document = json.loads(Path(RESULTS, f"{name}.json").read_text())
     except FileNotFoundError:
         return None
-    return [finding["control"] for finding in document["findings"] if finding["status"] == "fail"]
+    return [finding["control"] for finding in document["findings"] if finding["status"] == status]
 
 
 def say(text: str) -> None:
