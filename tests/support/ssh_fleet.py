@@ -161,14 +161,16 @@ def hold_work(hosts: Sequence[Host], links: FaultyMount) -> dict[str, int]:
     can be over before it is found; it answers again afterwards.
     """
 
-    def begun() -> dict[str, int]:
-        return {host.name: pid for host in hosts if (pid := _work(host))}
+    found: dict[str, int] = {}
+
+    def begun() -> bool:
+        found.update({host.name: pid for host in hosts if (pid := _work(host))})
+        return len(found) == len(hosts)
 
     def there() -> dict[str, list[Process]]:
         return {host.name: host.nursery.processes() for host in hosts}
 
-    until(lambda: len(begun()) == len(hosts), lambda: f"the work has begun everywhere: {there()}")
-    found = begun()
+    until(begun, lambda: f"the work has begun everywhere: {there()}")
     for pid in found.values():
         os.kill(pid, signal.SIGSTOP)
     links.set("ok")
