@@ -274,7 +274,7 @@ def preamble(arguments: Sequence[str]) -> str:
             f"- {len(os.sched_getaffinity(0))} processors, Linux {'.'.join(platform.release().split('.')[:2])}, Python {platform.python_version()}",
             f"- load average before the run: {os.getloadavg()[0]:.1f}; two processes feel other work more than one does",
             f"- {first_line('find', '--version')}; {first_line('chown', '--version')}",
-            "- The repair looks at each change again and holds every file by a descriptor, which `chown -R` does not.",
+            "- The repair looks at the number of links before each change and at every change again, which `chown -R` does not.",
             "",
         ]
     )

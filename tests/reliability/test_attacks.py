@@ -303,6 +303,56 @@ def test_chunks_change_places_with_traps(
     under_attack(trial, (12, 300), store, victims, waiting(store, victims, names, baits), elsewhere)
 
 
+def test_two_repairs_of_what_belongs_to_root(
+    campaign: Campaigns, store: ChunkStore, victims: Victims, elsewhere: Victims
+) -> None:
+    trial = campaign(
+        "two repairs at once of prefix directories that belong to root, whose names they may rely on until they are "
+        "given away; chunks change places with the same traps as soon as the first of the two has done that",
+        "no trap is opened, no victim touched, whichever of the two comes later",
+    )
+    names = sorted(path for path in store.chunks.glob("*/*"))
+    pairs = waiting(store, victims, names, (*leading_to(elsewhere), *BAITS))
+    originals = {name: name.lstat().st_ino for name, _bait in pairs}
+    watched = [bait for _name, bait in pairs if not bait.is_dir() and not bait.is_symlink()]
+    turn = itertools.cycle(pairs)
+
+    def exchange_if_it_can() -> None:
+        with contextlib.suppress(OSError):
+            attackers.exchange(*next(turn))
+
+    with victims.unharmed(*watched, linked=True), elsewhere.unharmed():
+        for _turn in trial.rounds(12, 300):
+            for name, bait in pairs:
+                if name.lstat().st_ino != originals[name]:
+                    attackers.exchange(name, bait)
+                os.chown(name, 0, 0, follow_symlinks=False)
+                os.chown(name.parent, 0, 0)
+            with Attacker(exchange_if_it_can):
+                for status in at_once(lambda: mend(store), lambda: mend(store)):
+                    assert status == 0
+            exchanged = sum(name.lstat().st_ino != originals[name] for name in names)
+            trial.saw("names that were traps in the end", exchanged)
+    settle(pairs, originals)
+    last = mend(store)
+    assert last.complete, last.stopped
+
+
+def at_once(*actions: Callable[[], object]) -> list[int]:
+    """Each in a process of its own; how they ended."""
+    children = []
+    for action in actions:
+        child = os.fork()
+        if child == 0:
+            try:
+                action()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+
 def test_prefix_directories_change_places_with_traps(
     campaign: Campaigns, store: ChunkStore, victims: Victims, elsewhere: Victims
 ) -> None:

@@ -6,8 +6,8 @@
 
 The names belong to an account that may be hostile, and this runs as root. So whatever is changed is first got hold of
 by a descriptor, then looked at through it, then changed through it: exchanging the name for a link or for another file
-meanwhile changes nothing. A file with a second hard link may be somebody else's file, put here to be given away; it is
-refused.
+meanwhile changes nothing. (A directory of root's is given away after what is in it; until then names will do there, see
+C(grip).) A file with a second hard link may be somebody else's file, put here to be given away; it is refused.
 """
 
 from __future__ import annotations
@@ -18,19 +18,14 @@ import os
 import stat
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.grip import Grip, Held, Named, seal, wait_for_seal
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount, PathProblem
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import mode_string
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import Examples, Owners, foreign_kind
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import Directory, Rule, Visitor
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import PREFIX, Directory, Rule, Visitor
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import (
-    change_mode,
-    change_owner,
-    change_owners,
-    close_handles,
-    open_handle,
-    open_handles,
-)
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import change_mode, change_owner, open_handle
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Batch, statx_fd, tells_mounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
@@ -43,11 +38,6 @@ _MAX_CASES = 4096
 
 _KEEP = -1
 """As uid or gid: leave that one as it is."""
-
-
-def _encoded(names: t.Sequence[str]) -> t.List[bytes]:
-    # All in one go: a name cannot contain a NUL.
-    return "\0".join(names).encode("utf-8", "surrogateescape").split(b"\0")
 
 
 class Futile(Exception):
@@ -129,22 +119,27 @@ class _Case:
         return text + ", mode %s" % self.mode_step if self.mode_step else text
 
 
+_Plan = t.Tuple[t.Optional[_Case], t.Tuple[bytes, ...]]
+"""What is done about files that look alike, None for each by itself, and what they have to look like afterwards."""
+
+
 class Mender(Visitor):
     """Repairs what it is told of; with C(dry) it only counts what it would do."""
 
     def __init__(
         self,
         identity: Identity,
-        device: int,
+        store: OpenStore,
         dry: bool,
         modes: bool,
         only_from: t.Optional[t.Container[int]],
         max_paths: int,
     ) -> None:
-        """C(device) is the filesystem that is not left; C(only_from) are the uids whose files are repaired."""
+        """The filesystem of C(store) is not left; C(only_from) are the uids whose files are repaired."""
         self.counts = RepairCounts()
         self._identity = identity
-        self._device = device
+        self._device = store.device
+        self._local = store.local
         self._dry = dry
         self._modes = modes
         self._only_from = only_from
@@ -152,11 +147,14 @@ class Mender(Visitor):
         self._examples = Examples(max_paths)
         self._owners = Owners()
         self._cases: t.Dict[t.Tuple[Rule, int, int, int], _Case] = {}
-        self._device_key = Batch.device(device)
+        self._device_key = Batch.device(store.device)
+        self._plans: t.Dict[t.Tuple[Rule, t.Tuple[bytes, ...]], _Plan] = {}
         self._right: t.Dict[Rule, t.Set[bytes]] = {}
         """Signatures of files that are as they should be."""
         self._swarm = False
         """Most files of the last batch were wrong."""
+        self._sealed: t.Tuple[t.Optional[Directory], bool] = (None, False)
+        """The last directory, and whether it is sealed (see C(grip))."""
         try:
             self._batch: t.Optional[Batch] = Batch() if tells_mounts() else None
         except OSError:
@@ -164,18 +162,16 @@ class Mender(Visitor):
 
     # --- what the walk tells
 
-    def files(self, where: Directory, entries: t.Sequence[os.DirEntry[str]], rule: Rule) -> None:
-        self.counts.seen += len(entries)
-        names = [entry.name for entry in entries]
+    def files(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> None:
+        self.counts.seen += len(names)
         if self._dry or self._batch is None:
             for name in names:
-                self._look(where, name, rule)
+                self._look(where, os.fsdecode(name), rule)
             return
         # What is wrong comes in swarms: among many wrong files each is taken in hand at once, which saves a look.
-        if not self._swarm:
-            names = self._suspects(self._batch, where, names, rule)
-        wrong = self._mend_all(self._batch, where, names, rule) if names else 0
-        self._swarm = 2 * wrong > len(entries)
+        suspects = names if self._swarm else self._suspects(self._batch, where, names, rule)
+        wrong = self._mend_all(self._batch, where, suspects, rule) if suspects else 0
+        self._swarm = 2 * wrong > len(names)
 
     def file(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> None:
         self.counts.seen += 1
@@ -194,6 +190,8 @@ class Mender(Visitor):
             if not (self._dry or case.left):
                 if fd < 0:
                     return  # it could not be opened, which the walk tells by itself
+                if rule is PREFIX:
+                    wait_for_seal(fd, status)
                 self._apply(fd, case)
             self._count(case, path)
         except OSError as exc:
@@ -248,67 +246,83 @@ class Mender(Visitor):
 
     # --- many objects: one call of the kernel after the other for all of them, and what is unusual one by one
 
-    def _suspects(self, batch: Batch, where: Directory, names: t.List[str], rule: Rule) -> t.List[str]:
+    def _suspects(self, batch: Batch, where: Directory, names: t.Sequence[bytes], rule: Rule) -> t.Sequence[bytes]:
         """Those that did not look right."""
-        answers = batch.look(where.fd, _encoded(names))
+        answers = batch.look(where.fd, names)
         if answers is None:
             return names
         right = self._right.get(rule, set())
         return [name for name, (signature, _size) in zip(names, answers) if signature not in right]
 
-    def _mend_all(self, batch: Batch, where: Directory, names: t.List[str], rule: Rule) -> int:
+    def _mend_all(self, batch: Batch, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
         """As C(_mend), for many names; how many were not right. Raises C(Futile)."""
-        fds = open_handles(where.fd, _encoded(names))
+        if self._sealed[0] is not where:
+            self._sealed = (where, self._local and seal(where.fd, where.status))
+        files = Named(batch, where.fd, names) if self._sealed[1] else Held.open(batch, where.fd, names)
         try:
-            kinds = None if -1 in fds else batch.held(fds)
+            kinds = files.look()
             if kinds is None:
-                return sum([self._mend(where, name, rule) for name in names])
+                return self._mend_each(where, names, rule)
             # From here on it is these objects; a name is used again only for what is looked at again.
-            if kinds == kinds[:2] * len(fds):
-                return self._mend_alike(batch, where, names, fds, kinds[:2], rule)
+            if kinds == kinds[:2] * len(names):
+                return self._mend_alike(where, names, files, kinds[:2], rule)
             alike: t.Dict[t.Tuple[bytes, ...], t.List[int]] = {}
-            for number, kind in enumerate(zip(kinds[::2], kinds[1::2])):
-                alike.setdefault(kind, []).append(number)
+            for place, kind in enumerate(zip(kinds[::2], kinds[1::2])):
+                alike.setdefault(kind, []).append(place)
             return sum(
-                self._mend_alike(batch, where, [names[n] for n in numbers], [fds[n] for n in numbers], kind, rule)
-                for kind, numbers in alike.items()
+                self._mend_alike(where, [names[place] for place in places], files.part(places), kind, rule)
+                for kind, places in alike.items()
             )
         finally:
-            close_handles(fds)
+            files.close()
+
+    def _mend_each(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
+        return sum([self._mend(where, os.fsdecode(name), rule) for name in names])
 
     def _mend_alike(
-        self,
-        batch: Batch,
-        where: Directory,
-        names: t.List[str],
-        fds: t.List[int],
-        kind: t.Tuple[bytes, ...],
-        rule: Rule,
+        self, where: Directory, names: t.Sequence[bytes], files: Grip, kind: t.Tuple[bytes, ...], rule: Rule
     ) -> int:
-        """Objects that are held and that look the same; how many were not right. Raises C(Futile)."""
+        """Objects that look the same; how many were not right. Raises C(Futile)."""
+        case, wanted = self._plans.get((rule, kind)) or self._plan(kind, rule)
+        if case is None:
+            return self._mend_each(where, names, rule)
+        if case.right:
+            return 0
+        if files.change_owner(case.set_uid, case.set_gid) and files.look() == wanted * len(names):
+            first = max(0, min(len(names), self._max_paths - case.count))
+            for name in names[:first]:
+                self._count(case, where.join(os.fsdecode(name)))
+            case.count += len(names) - first
+            return len(names)
+        for place in range(len(names)):
+            self._mend_one(where, os.fsdecode(names[place]), files, place, case)
+        return len(names)
+
+    def _mend_one(self, where: Directory, name: str, files: Grip, place: int, case: _Case) -> None:
+        """What did not work for all of them at once. Raises C(Futile)."""
+        try:
+            with files.one(place) as fd:
+                self._mend_held(where, name, fd, case)
+        except OSError as exc:
+            self.missed(where.join(name), exc)
+
+    def _plan(self, kind: t.Tuple[bytes, ...], rule: Rule) -> _Plan:
+        """For files of this signature and device."""
         signature, device = kind
         _attributes, links, uid, gid, mode = Batch.unpack(signature)
-        case = self._cases.get((rule, uid, gid, mode)) or self._case_of(uid, gid, mode, rule)
-        if links != 1 or device != self._device_key or not case.regular or Batch.mounted(signature):
-            return sum([self._mend(where, name, rule) for name in names])
-        if case.right:
+        case = self._case_of(uid, gid, mode, rule)
+        common = links == 1 and device == self._device_key and case.regular and not Batch.mounted(signature)
+        if common and case.right:
             right = self._right.setdefault(rule, set())
             if len(right) < _MAX_CASES:
                 right.add(signature)
-            return 0
-        if not case.plain or Batch.flags(signature):
-            return sum([self._mend(where, name, rule) for name in names])
-        changed = change_owners(fds, case.set_uid, case.set_gid)
-        wanted = (Batch.owned(signature, case.new_uid, case.new_gid), device)
-        if changed and batch.held(fds) == wanted * len(fds):
-            first = max(0, min(len(names), self._max_paths - case.count))
-            for name in names[:first]:
-                self._count(case, where.join(name))
-            case.count += len(names) - first
-        else:
-            for name, fd in zip(names, fds):
-                self._mend_held(where, name, fd, case)
-        return len(names)
+        elif not case.plain or Batch.flags(signature):
+            common = False
+        plan = (case if common else None, (Batch.owned(signature, case.new_uid, case.new_gid), device))
+        if len(self._plans) >= _MAX_CASES:
+            self._plans.clear()
+        self._plans[rule, kind] = plan
+        return plan
 
     def _mend_held(self, where: Directory, name: str, fd: int, case: _Case) -> None:
         """An object that is held and that has to be changed. Raises C(Futile)."""
@@ -441,3 +455,4 @@ class Mender(Visitor):
                 counts.mode_changed += case.count
                 counts.modes[step] = counts.modes.get(step, 0) + case.count
         self._cases.clear()
+        self._plans.clear()

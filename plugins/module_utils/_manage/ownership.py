@@ -109,7 +109,7 @@ def _jobs(plan: RepairPlan) -> t.Dict[str, Job]:
 def _work(plan: RepairPlan, pulse: Pulse, walk: t.Callable[[OpenStore, Mender, Pulse], None]) -> None:
     """What each child does around its walk: the counts are handed over even if the walk fails."""
     store = OpenStore(plan.path, change=not plan.dry)
-    mender = Mender(plan.identity, store.device, plan.dry, plan.modes, plan.only_from, plan.max_paths)
+    mender = Mender(plan.identity, store, plan.dry, plan.modes, plan.only_from, plan.max_paths)
     try:
         walk(store, mender, pulse)
     except Futile as exc:

@@ -13,27 +13,41 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import ExplainedError
 
-_BATCH = 256
+BATCH = 256
 """Names that are held at once; a directory may have millions."""
+
+
+class Circle:
+    """Notices that a listing comes round to the same names again: a broken server can make it endless.
+
+    One name is remembered, another one each time that the number of batches has doubled; so a circle is found after at
+    most three rounds, without remembering it.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._mark: t.Optional[t.Tuple[t.Union[str, bytes], int]] = None
+
+    def check(self, names: t.Sequence[t.Union[str, bytes]], inodes: t.Sequence[int]) -> None:
+        """Told of one batch after the other, with the inode of each name. Raises C(OSError)."""
+        # A name alone may come twice: its file was replaced meanwhile.
+        if self._mark is not None and self._mark[0] in names and self._mark[1] == inodes[names.index(self._mark[0])]:
+            raise ExplainedError(errno.ELOOP, "the listing of this directory has no end")
+        self._count += 1
+        if self._count & (self._count - 1) == 0:
+            self._mark = (names[0], inodes[0])
 
 
 def batches(fd: int) -> t.Iterator[t.List[os.DirEntry[str]]]:
     """List an open directory, some names at a time.
 
-    Raises C(OSError) where listing fails, and where it comes round to the same names again: a broken server can
-    make a listing endless. (One name is remembered, another one each time that the number of batches has doubled; so
-    a circle is found after at most three rounds, without remembering it.)
+    Raises C(OSError) where listing fails, and where it has no end.
     """
-    mark: t.Optional[t.Tuple[str, int]] = None
-    count = 0
+    circle = Circle()
     with os.scandir(fd) as entries:
         while True:
-            batch = list(itertools.islice(entries, _BATCH))
+            batch = list(itertools.islice(entries, BATCH))
             if not batch:
                 return
-            if mark is not None and any(entry.name == mark[0] and entry.inode() == mark[1] for entry in batch):
-                raise ExplainedError(errno.ELOOP, "the listing of this directory has no end")
-            count += 1
-            if count & (count - 1) == 0:
-                mark = (batch[0].name, batch[0].inode())
+            circle.check([entry.name for entry in batch], [entry.inode() for entry in batch])
             yield batch

@@ -55,7 +55,7 @@ class MetadataWalk:
     def walk(self) -> None:
         """Walk the tree. Raises C(OSError) where the base directory cannot be listed."""
         # A list of open listings instead of recursion: how deep it goes is somebody else's choice.
-        stack = [_Level(self._store.path, self._store.base, owned=False)]
+        stack = [_Level(self._store.path, self._store.base, self._store.status, owned=False)]
         try:
             while stack:
                 self._pulse.beat(self.progress)
@@ -131,7 +131,7 @@ class MetadataWalk:
                 os.close(fd)
                 return None
             self._visitor.directory(path, status, rule, fd)
-            return _Level(path, fd, owned)
+            return _Level(path, fd, status, owned)
         except OSError as exc:
             os.close(fd)
             self._visitor.error(path, exc)
@@ -141,8 +141,8 @@ class MetadataWalk:
 class _Level(Directory):
     """A directory that is being listed."""
 
-    def __init__(self, path: str, fd: int, owned: bool) -> None:
-        super().__init__(path, fd)
+    def __init__(self, path: str, fd: int, status: os.stat_result, owned: bool) -> None:
+        super().__init__(path, fd, status)
         self.entries = itertools.chain.from_iterable(batches(fd))
         self.owned = owned
 

@@ -7,14 +7,22 @@
 from __future__ import annotations
 
 import os
+import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mountinfo import MountEntry
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import (
     open_directory,
     open_inside,
     open_to_change,
 )
+
+_LOCAL = frozenset(("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "tmpfs", "xfs", "zfs"))
+
+
+def _is_local(entry: t.Optional[MountEntry]) -> bool:
+    return entry is not None and entry.fstype in _LOCAL and "idmapped" not in entry.options
 
 
 class OpenStore:
@@ -32,9 +40,11 @@ class OpenStore:
         self.device = self.status.st_dev
         # The kernel's name for the directory: asking for it touches no filesystem.
         real = os.readlink("/proc/self/fd/%d" % self.base).rstrip("/") + "/"
-        self.mounts = {
-            entry.mount_point[len(real) :] for entry in MountTable.read().entries if entry.mount_point.startswith(real)
-        }
+        table = MountTable.read()
+        self.local = _is_local(table.find_entry(real.rstrip("/") or "/"))
+        """On a filesystem on which this kernel itself sees to owners and modes, and shows them as they are. Elsewhere
+        (a server, a process behind FUSE, layers, mapped ids) others may have rights that the mode does not show."""
+        self.mounts = {entry.mount_point[len(real) :] for entry in table.entries if entry.mount_point.startswith(real)}
         """Mount points below, relative to the base directory. Nothing there is touched: its server may be dead, and
         it may be another part of the same filesystem."""
         if change:

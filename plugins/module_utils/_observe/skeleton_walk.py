@@ -36,7 +36,7 @@ def walk_skeleton(store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
     Raises C(OSError) where C(.chunks) cannot be opened or listed.
     """
     visitor.directory(store.path, store.status, BASE, store.base)
-    base = Directory(store.path, store.base)
+    base = Directory(store.path, store.base, store.status)
     for name, rule in ((LOCK, LOCK_FILE), (GC_STATUS, STATUS_FILE)):
         pulse.at(name)
         path = base.join(name)

@@ -105,22 +105,22 @@ class Tally(Visitor):
         except OSError:
             self._batch = None
 
-    def files(self, where: Directory, entries: t.Sequence[os.DirEntry[str]], rule: Rule) -> None:
+    def files(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> None:
         answers = None
         if self._batch is not None:
-            answers = self._batch.look(where.fd, [entry.name.encode("utf-8", "surrogateescape") for entry in entries])
+            answers = self._batch.look(where.fd, names)
         if answers is None:
-            for entry in entries:
-                self._look(where, entry.name, rule)
+            for name in names:
+                self._look(where, os.fsdecode(name), rule)
             return
         good = self._good
         files = total = 0
-        for entry, (signature, size) in zip(entries, answers):
+        for name, (signature, size) in zip(names, answers):
             # The whole cost of a file that is as it should be, beside the system call.
             if signature in good and size:
                 files += 1
                 total += size
-            elif self._look(where, entry.name, rule, Batch.flags(signature)) and len(good) < _MAX_GOOD:
+            elif self._look(where, os.fsdecode(name), rule, Batch.flags(signature)) and len(good) < _MAX_GOOD:
                 good.add(signature)
         self.counts.files += files
         self.counts.bytes += total

@@ -50,11 +50,13 @@ STRAY_FILE = Rule(0o644, 0, owned=False)
 class Directory:
     """A directory that a walk is in."""
 
-    def __init__(self, path: str, fd: int) -> None:
+    def __init__(self, path: str, fd: int, status: os.stat_result) -> None:
         self.path = path
         """Whole, and as the kernel has it (C(os.fsdecode))."""
         self.fd = fd
         """Open, so that what is in it is reached without walking down the path again."""
+        self.status = status
+        """What it was like when it was opened."""
 
     def join(self, name: str) -> str:
         return self.path.rstrip("/") + "/" + name
@@ -63,7 +65,7 @@ class Directory:
 class Visitor:
     """Told what a walk comes across."""
 
-    def files(self, where: Directory, entries: t.Sequence[os.DirEntry[str]], rule: Rule) -> None:
+    def files(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> None:
         """Names in an open directory, not looked at yet, that should be regular files."""
         raise NotImplementedError
 
@@ -72,7 +74,7 @@ class Visitor:
         raise NotImplementedError
 
     def directory(self, path: str, status: os.stat_result, rule: Rule, fd: int) -> None:
-        """A directory, held open; C(fd) is -1 where it could not be opened."""
+        """A directory, held open; C(fd) is -1 where it could not be opened. For C(files) in it, after them."""
         raise NotImplementedError
 
     def busy(self, status: os.stat_result) -> None:

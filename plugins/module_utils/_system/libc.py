@@ -47,16 +47,17 @@ def bind(name: str) -> t.Callable[..., int]:
     Naming the types of the arguments would make ctypes twice as slow. The caller looks at the answer, and raises
     C(last_error) where it is -1. Raises C(OSError) with C(ENOSYS) where the library does not have the function.
     """
-    try:
-        return t.cast(t.Callable[..., int], _LIBC[name])
-    except AttributeError:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), name) from None
+    return _bound(_LIBC, name)
 
 
 def bind_bare(name: str) -> t.Callable[..., int]:
     """The same for processes of one thread, and without C(last_error): a caller that wants to know why asks again."""
+    return _bound(_BARE, name)
+
+
+def _bound(library: ctypes.CDLL, name: str) -> t.Callable[..., int]:
     try:
-        return t.cast(t.Callable[..., int], _BARE[name])
+        return t.cast(t.Callable[..., int], library[name])
     except AttributeError:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), name) from None
 

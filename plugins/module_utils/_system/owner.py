@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import Opening
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import bind, bind_bare, last_error
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import AT_EMPTY_PATH
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.times import AT_SYMLINK_NOFOLLOW
 
 _FLAGS = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
 _HANDLE = Opening(_FLAGS)
@@ -42,23 +43,29 @@ def open_handles(dir_fd: int, names: t.Sequence[bytes]) -> t.List[int]:
 def close_handles(fds: t.Sequence[int]) -> None:
     """Close what C(open_handles) has opened."""
     opened = [fd for fd in fds if fd != -1]
-    # The kernel gives the lowest number that is free: after the first few they are in a row, which one call closes.
-    while opened and opened != list(range(opened[0], opened[0] + len(opened))):
-        os.close(opened.pop(0))
+    # The kernel gives the lowest number that is free: they ascend, and after the first few they are in a row, which one
+    # call closes.
+    first, last = 0, len(opened) - 1
+    while first < last and opened[last] - opened[first] != last - first:
+        os.close(opened[first])
+        first += 1
     if opened:
-        os.closerange(opened[0], opened[-1] + 1)
+        os.closerange(opened[first], opened[last] + 1)
 
 
 def change_owners(fds: t.Sequence[int], uid: int, gid: int) -> bool:
     """C(change_owner) of many. False where at least one failed: the caller tries each, and learns why."""
-    answers = map(
-        _fchownat_many,
-        fds,
-        itertools.repeat(b""),
-        itertools.repeat(uid),
-        itertools.repeat(gid),
-        itertools.repeat(AT_EMPTY_PATH),
-    )
+    return _change_many(fds, itertools.repeat(b""), uid, gid, AT_EMPTY_PATH)
+
+
+def change_owners_by_name(dir_fd: int, names: t.Sequence[bytes], uid: int, gid: int) -> bool:
+    """The same by names in a directory in which nobody exchanges them; no link is followed."""
+    return _change_many(itertools.repeat(dir_fd), names, uid, gid, AT_SYMLINK_NOFOLLOW)
+
+
+def _change_many(fds: t.Iterable[int], names: t.Iterable[bytes], uid: int, gid: int, flags: int) -> bool:
+    answers = map(_fchownat_many, fds, names, itertools.repeat(uid), itertools.repeat(gid), itertools.repeat(flags))
+    # All of them, also after one that failed.
     return not any(list(answers))
 
 

@@ -151,7 +151,7 @@ class Batch:
     """Names that are taken at once."""
 
     _ANSWER = struct.Struct("=8x22s10xQ208x")
-    _HELD = "8x22s106x8s112x"
+    _IN_TURN = "8x22s106x8s112x"
     _SIGNATURE = struct.Struct("=QIIIH")
     _DEVICE = struct.Struct("=II")
     _ATTRIBUTES = struct.Struct("=8xQ")
@@ -170,36 +170,36 @@ class Batch:
         None where at least one name could not be looked at; the caller then asks for each by itself, and learns why.
         The answers hold until the next call.
         """
-        answers = map(
-            self._statx,
-            itertools.repeat(dir_fd),
-            names,
-            itertools.repeat(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT),
-            itertools.repeat(STATX_BASIC_STATS),
-            self._slots,
-        )
-        if any(answers):
+        if not self._ask(itertools.repeat(dir_fd), names, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT):
             return None
         return self._ANSWER.iter_unpack(self._view[: _SIZE * len(names)])
 
-    def held(self, fds: t.Sequence[int]) -> t.Optional[t.Tuple[bytes, ...]]:
-        """Signature and device (see C(device)) of what each descriptor holds, in order; None where one did not answer.
+    def named(self, dir_fd: int, names: t.Sequence[bytes]) -> t.Optional[t.Tuple[bytes, ...]]:
+        """Signature and device (see C(device)) of each name, in order; None as with C(look).
 
-        They come in turn, two for each descriptor: a pair for each would take a third of the time more.
+        They come in turn, two for each name: a pair for each would take a third of the time more.
         """
-        answers = map(
-            self._statx,
-            fds,
-            itertools.repeat(b""),
-            itertools.repeat(AT_EMPTY_PATH),
-            itertools.repeat(STATX_BASIC_STATS),
-            self._slots,
-        )
-        if any(answers):
+        if not self._ask(itertools.repeat(dir_fd), names, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT):
             return None
-        layout = self._layouts.get(len(fds))
+        return self._in_turn(len(names))
+
+    def held(self, fds: t.Sequence[int]) -> t.Optional[t.Tuple[bytes, ...]]:
+        """The same of what each descriptor holds."""
+        if not self._ask(fds, itertools.repeat(b""), AT_EMPTY_PATH):
+            return None
+        return self._in_turn(len(fds))
+
+    def _ask(self, fds: t.Iterable[int], names: t.Iterable[bytes], flags: int) -> bool:
+        """One question after the other; whether all were answered."""
+        answers = map(
+            self._statx, fds, names, itertools.repeat(flags), itertools.repeat(STATX_BASIC_STATS), self._slots
+        )
+        return not any(answers)
+
+    def _in_turn(self, count: int) -> t.Tuple[bytes, ...]:
+        layout = self._layouts.get(count)
         if layout is None:
-            layout = self._layouts[len(fds)] = struct.Struct("=" + self._HELD * len(fds))
+            layout = self._layouts[count] = struct.Struct("=" + self._IN_TURN * count)
         return layout.unpack_from(self._memory)
 
     @classmethod
@@ -220,7 +220,7 @@ class Batch:
 
     @classmethod
     def device(cls, st_dev: int) -> bytes:
-        """A device number as C(held) has it."""
+        """A device number as C(named) and C(held) have it."""
         return cls._DEVICE.pack(os.major(st_dev), os.minor(st_dev))
 
     @classmethod

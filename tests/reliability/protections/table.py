@@ -54,25 +54,42 @@ PROTECTIONS = (
     Protection(
         "hold-what-is-changed",
         "the repair uses names again, instead of the objects that it holds and has looked at",
-        (
-            Change(
-                MENDER,
-                "changed = change_owners(fds, case.set_uid, case.set_gid)",
-                "changed = change_owners(fds, _KEEP, _KEEP)\n"
-                "        for name in names:\n"
-                "            os.chown(name, case.set_uid, case.set_gid, dir_fd=where.fd, follow_symlinks=False)",
-            ),
-        ),
+        (Change(MENDER, "self._local and seal(where.fd, where.status)", "True"),),
         (OWNERSHIP + "::test_a_chunk_that_is_exchanged_while_it_is_held_is_not_looked_up_again",),
         always=True,
+    ),
+    Protection(
+        "names-only-where-root-alone-writes",
+        "the repair trusts the names in a directory of root's that others may write to, and on any filesystem",
+        (
+            Change(
+                "module_utils/_manage/grip.py",
+                "return status.st_uid == 0 and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)",
+                "return status.st_uid == 0",
+            ),
+            Change(
+                "module_utils/_observe/open_store.py",
+                'return entry is not None and entry.fstype in _LOCAL and "idmapped" not in entry.options',
+                "return True",
+            ),
+        ),
+        (
+            OWNERSHIP + "::test_where_others_may_write_a_name_does_not_do",
+            OWNERSHIP + "::test_a_name_does_only_where_the_kernel_sees_to_modes_itself",
+        ),
+        always=True,
+    ),
+    Protection(
+        "sealed-until-it-is-given-away",
+        "a directory is given away while another run works by name in it",
+        (Change("module_utils/_manage/grip.py", "while _of_root_alone(status) and _is_locked(fd):", "while False:"),),
+        (OWNERSHIP + "::test_a_directory_in_which_another_run_works_by_name_is_not_given_away",),
     ),
     Protection(
         "hard-links",
         "files with a second name are not refused",
         (
-            Change(
-                MENDER, "if links != 1 or device != self._device_key or not", "if device != self._device_key or not"
-            ),
+            Change(MENDER, "common = links == 1 and device == self._device_key", "common = device == self._device_key"),
             Change(MENDER, "or status.st_nlink != 1 or status.st_dev != self", "or status.st_dev != self"),
         ),
         (
@@ -94,7 +111,7 @@ PROTECTIONS = (
             Change(DIRECTORIES, "_RESOLVE_NO_XDEV = 0x01", "_RESOLVE_NO_XDEV = 0"),
             Change("module_utils/_observe/chunk_walk.py", "if status.st_dev != self._store.device:", "if False:"),
             Change(HANDLES, '_FLAGS = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW', '_FLAGS = getattr(os, "O_PATH", 0)'),
-            Change(MENDER, "if links != 1 or device != self._device_key or not", "if links != 1 or not"),
+            Change(MENDER, "common = links == 1 and device == self._device_key", "common = links == 1"),
             Change(MENDER, "or status.st_nlink != 1 or status.st_dev != self._device:", "or status.st_nlink != 1:"),
         ),
         (
@@ -171,7 +188,7 @@ PROTECTIONS = (
         "look-after-the-change",
         "a change of owner is believed without a second look",
         (
-            Change(MENDER, "if changed and batch.held(fds) == wanted * len(fds):", "if changed:"),
+            Change(MENDER, " and files.look() == wanted * len(names):", ":"),
             Change(MENDER, "if now.st_uid != case.new_uid or now.st_gid != case.new_gid:", "if False:"),
         ),
         (OWNERSHIP + "::test_a_filesystem_that_only_says_yes",),
@@ -283,7 +300,7 @@ PROTECTIONS = (
     Protection(
         "mounted-files",
         "a file that is mounted on a chunk is given away",
-        (Change(MENDER, " or Batch.mounted(signature)", ""),),
+        (Change(MENDER, " and not Batch.mounted(signature)", ""),),
         (ATTACKS + "::test_bind_mounts_come_and_go",),
     ),
     Protection(

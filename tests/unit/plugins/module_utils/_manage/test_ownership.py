@@ -6,18 +6,23 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import os
 import random
 import signal
 import stat
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage import grip as grip_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import mender as mender_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairPlan, repair
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import crew as crew_module
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe import open_store as open_store_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.ownership import WalkPlan, observe_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
@@ -152,7 +157,7 @@ def test_only_the_id_that_is_wrong_is_changed(store, monkeypatch):
         calls.append((new_uid, new_gid))
         return change_owners(fds, new_uid, new_gid)
 
-    monkeypatch.setattr(mender_module, "change_owners", change)
+    monkeypatch.setattr(grip_module, "change_owners", change)
     (work,) = _in_this_process(store)
     assert sorted(calls) == sorted([(uid, -1), (-1, gid), (uid, gid)])
     assert work.changed == 3
@@ -175,16 +180,20 @@ def _in_this_process(store):
 
     uid, gid = backup_ids()
     opened = OpenStore(os.fspath(store))
-    mender = mender_module.Mender(Identity(uid, gid), opened.device, False, True, None, 20)
-    ChunkWalk(opened, mender, mender, Pulse()).walk(range(64), range(64))
-    os.close(opened.base)
+    mender = mender_module.Mender(Identity(uid, gid), opened, False, True, None, 20)
+    walk = ChunkWalk(opened, mender, mender, Pulse())
+    try:
+        walk.walk(range(64), range(64))
+    finally:
+        walk.close()
+        os.close(opened.base)
     return [mender.result()]
 
 
 @contextlib.contextmanager
 def _before_opening(path, action):
     """Do something once, right before the repair gets hold of a file."""
-    real = mender_module.open_handles
+    real = grip_module.open_handles
     todo = [action]
 
     def open_handles(dir_fd, names):
@@ -193,33 +202,48 @@ def _before_opening(path, action):
         return real(dir_fd, names)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mender_module, "open_handles", open_handles)
+        patch.setattr(grip_module, "open_handles", open_handles)
         yield
     assert not todo, "the file was never opened"
 
 
-def test_a_chunk_that_is_exchanged_while_it_is_held_is_not_looked_up_again(store, tmp_path):
+def _watch_changes(patch, action):
+    """Have something done right before files of a directory are changed, by whichever way; tells which ways it were."""
+    ways = []
+    real = {name: getattr(grip_module, name) for name in ("change_owners", "change_owners_by_name")}
+
+    def change(name, *args):
+        ways.append(name)
+        if name == "change_owners":
+            action(Path(os.readlink(f"/proc/self/fd/{args[0][0]}")).parent)
+        else:
+            action(Path(os.readlink(f"/proc/self/fd/{args[0]}")))
+        return real[name](*args)
+
+    for name in real:
+        patch.setattr(grip_module, name, functools.partial(change, name))
+    return ways
+
+
+def test_a_chunk_that_is_exchanged_while_it_is_held_is_not_looked_up_again(store, tmp_path, monkeypatch):
     """What was looked at is what is changed: the name may mean somebody else's file by then."""
     secret = tmp_path / "secret"
     secret.touch(mode=0o600)
     for path in chunks_of(store):
         own(path, 0, 0)
     victim, aside = chunks_of(store)[5], tmp_path / "aside"
-    real = mender_module.change_owners
     todo = [victim]
 
-    def change_owners_late(fds, uid, gid):
-        if todo and any(os.readlink(f"/proc/self/fd/{fd}") == os.fspath(victim) for fd in fds):
+    def exchange(directory):
+        if todo and directory == victim.parent:
             os.rename(todo.pop(), aside)
             os.link(secret, victim)
-        return real(fds, uid, gid)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mender_module, "change_owners", change_owners_late)
-        (counts,) = _in_this_process(store)
+    _watch_changes(monkeypatch, exchange)
+    (counts,) = _in_this_process(store)
     assert not todo
-    assert (counts.changed, counts.failed) == (40, 0)
     assert (secret.stat().st_uid, stat.S_IMODE(secret.stat().st_mode)) == (0, 0o600)
+    assert (counts.changed, counts.failed) == (40, 0)
     assert aside.stat().st_uid == backup_ids()[0]
 
 
@@ -390,6 +414,116 @@ def test_failures_without_a_success_end_it(faultfs, monkeypatch):
     facts = mend(store, workers=1)
     assert not facts.complete
     assert facts.stopped == "none of the first 5 changes worked; the last one: EIO: Input/output error"
+
+
+@pytest.fixture
+def disk_store(loopfs):
+    """On a filesystem of this kernel's own, which is the condition for working by name."""
+    return small_store(loopfs("ext4") / "store")
+
+
+def _of_root(store, mode=0o750, group=0):
+    """Everything belongs to root, the prefix directories with this mode and group."""
+    for path in [*store.chunks.iterdir(), *chunks_of(store)]:
+        own(path, 0, group if path.is_dir() else 0)
+    for path in store.chunks.iterdir():
+        path.chmod(mode)
+
+
+def test_a_directory_of_root_is_given_away_after_what_is_in_it(disk_store, monkeypatch):
+    _of_root(disk_store)
+    seen = []
+
+    ways = _watch_changes(monkeypatch, lambda directory: seen.append(directory.stat().st_uid))
+    (counts,) = _in_this_process(disk_store)
+    assert (counts.changed, counts.failed) == (48, 0)
+    assert ways == ["change_owners_by_name"] * 8
+    assert seen == [0] * 8
+    assert faults(disk_store) == 0
+
+
+@pytest.mark.parametrize(("mode", "owner"), [(0o770, 0), (0o757, 0), (0o750, 34)])
+def test_where_others_may_write_a_name_does_not_do(disk_store, mode, owner, monkeypatch):
+    """The moment that an attacker waits for, in a directory in which the attacker may exchange names."""
+    uid, gid = backup_ids()
+    secret = disk_store.path.parent / "secret"
+    secret.touch(mode=0o600)
+    _of_root(disk_store, mode, gid)
+    for path in disk_store.chunks.iterdir():
+        own(path, owner and uid, gid)
+    victim = chunks_of(disk_store)[5]
+    todo = [victim]
+
+    def exchange(directory):
+        if todo and directory == victim.parent:
+            os.rename(todo.pop(), disk_store.path / "aside")
+            os.link(secret, victim)
+
+    ways = _watch_changes(monkeypatch, exchange)
+    _in_this_process(disk_store)
+    assert not todo
+    assert secret.stat().st_uid == 0
+    assert set(ways) == {"change_owners"}
+
+
+@pytest.mark.parametrize("kind", ["another filesystem", "mapped ids"])
+def test_a_name_does_only_where_the_kernel_sees_to_modes_itself(kind, loopfs, faultfs, monkeypatch):
+    """Elsewhere somebody may have rights that the mode does not show."""
+    monkeypatch.setattr(open_store_module, "_LOCAL", open_store_module._LOCAL - {"ext4"})
+    store = small_store(loopfs("ext4") / "store")
+    if kind == "mapped ids":
+        monkeypatch.undo()
+        monkeypatch.setattr(
+            open_store_module.MountTable, "find_entry", _mapped(open_store_module.MountTable.find_entry)
+        )
+    _of_root(store)
+    ways = _watch_changes(monkeypatch, lambda directory: None)
+    (counts,) = _in_this_process(store)
+    assert (counts.changed, set(ways)) == (48, {"change_owners"})
+
+
+def _mapped(real):
+    def find_entry(self, path):
+        entry = real(self, path)
+        return dataclasses.replace(entry, options=(*entry.options, "idmapped"))
+
+    return find_entry
+
+
+def test_a_directory_in_which_another_run_works_by_name_is_not_given_away(disk_store, monkeypatch):
+    monkeypatch.setattr(grip_module, "_PATIENCE", 0.05)
+    _of_root(disk_store)
+    taken = sorted(disk_store.chunks.iterdir())[3]
+    inside = len(list(taken.iterdir()))
+    fd = os.open(taken, os.O_RDONLY | os.O_DIRECTORY)
+    assert grip_module.seal(fd, os.fstat(fd))
+    ways = _watch_changes(monkeypatch, lambda directory: None)
+    (counts,) = _in_this_process(disk_store)
+    os.close(fd)
+    assert (counts.changed, counts.failed) == (47, 1)
+    assert "another process holds a lock" in counts.examples["failed"][0].detail
+    assert counts.examples["failed"][0].path == os.fspath(taken)
+    assert taken.stat().st_uid == 0
+    # What is in it is repaired nevertheless, in the other way.
+    assert ways.count("change_owners") == 1
+    assert inside == 5
+    (counts,) = _in_this_process(disk_store)
+    assert (counts.changed, counts.failed) == (1, 0)
+    assert faults(disk_store) == 0
+
+
+def test_what_cannot_be_changed_by_name_is_tried_by_itself(loopfs):
+    """One immutable chunk among others of root's: it fails with its flag, the others are repaired."""
+    store = small_store(loopfs("ext4") / "store")
+    _of_root(store)
+    stuck = chunks_of(store)[5]
+    subprocess.run(["chattr", "+i", stuck], check=True)
+    try:
+        facts = mend(store)
+    finally:
+        subprocess.run(["chattr", "-i", stuck], check=True)
+    assert (facts.counts.changed, facts.counts.failed, paths(facts, "failed")) == (47, 1, [os.fspath(stuck)])
+    assert {path.stat().st_uid for path in chunks_of(store)} == {0, backup_ids()[0]}
 
 
 def test_what_vanishes_meanwhile_is_no_failure(store):

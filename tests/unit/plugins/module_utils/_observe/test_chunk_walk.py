@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_walk import _all_digests, chunk_class
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe import chunk_walk as chunk_walk_module
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_walk import ChunkWalk, chunk_class
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import share
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount, PathProblem, WalkCounts
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.listing import batches
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import OTHER_OWNERS, Owners, merge
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import OTHER_OWNERS, Owners, Tally, merge
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 
 D = "bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8"
 
@@ -46,24 +47,7 @@ D = "bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8"
     ],
 )
 def test_classes(name, kind):
-    assert chunk_class(name) == kind
-
-
-class Entry:
-    def __init__(self, name):
-        self.name = name
-
-
-@given(
-    st.lists(
-        st.one_of(
-            st.just(D), st.just(D.upper()), st.text(min_size=1), st.text(" 0123456789abcdef", min_size=64, max_size=66)
-        ),
-        min_size=1,
-    )
-)
-def test_the_fast_way_to_see_digests_agrees_with_the_careful_one(names):
-    assert _all_digests([Entry(name) for name in names]) == all(chunk_class(name) == "chunk" for name in names)
+    assert chunk_class(os.fsencode(name)) == kind
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7, 64, 2000])
@@ -72,18 +56,46 @@ def test_each_prefix_directory_is_the_share_of_exactly_one_worker(workers):
     assert sorted(shares) == list(range(65536))
 
 
-def test_a_large_directory_is_listed_whole_and_in_pieces(tmp_path):
-    names = {f"{number:04d}" for number in range(1000)}
-    for name in names:
-        (tmp_path / name).touch()
-    fd = os.open(tmp_path, os.O_RDONLY)
-    try:
-        pieces = [[entry.name for entry in batch] for batch in batches(fd)]
-    finally:
-        os.close(fd)
-    assert {name for piece in pieces for name in piece} == names
-    assert sum(map(len, pieces)) == len(names)
-    assert max(map(len, pieces)) <= 256
+@pytest.mark.parametrize("order", ["as made", "listing fails", "few of them", "not local"])
+def test_prefix_directories_are_taken_in_the_order_of_their_inodes(tmp_path, monkeypatch, order):
+    top = tmp_path / ".chunks"
+    top.mkdir()
+    numbers = [7, 2, 5, 0, 6, 3]
+    for number in numbers:
+        (top / f"{number:04x}").mkdir()
+    (top / "lost").mkdir()
+    inodes = {number: (top / f"{number:04x}").stat().st_ino for number in numbers}
+    store = OpenStore(os.fspath(tmp_path))
+    store.local = order != "not local"
+    if order != "few of them":
+        monkeypatch.setattr(chunk_walk_module, "_WORTH_SORTING", 1)
+    if order == "listing fails":
+
+        def broken(fd):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(chunk_walk_module, "batches", broken)
+    visited = []
+    visitor = Tally(Identity(0, 0), 20)
+    monkeypatch.setattr(visitor, "directory", lambda path, *_rest: visited.append(int(path[-4:], 16)))
+    walk = ChunkWalk(store, visitor, visitor, _Pulse())
+    walk.walk(range(8), range(8))
+    walk.close()
+    os.close(store.base)
+    assert sorted(visited) == sorted(numbers)
+    assert visited == sorted(numbers, key=inodes.__getitem__ if order == "as made" else None)
+    assert (walk.extras.prefixes_walked, walk.extras.prefixes_missing) == (6, 2)
+
+
+class _Pulse:
+    def at(self, path):
+        pass
+
+    def beat(self, progress):
+        progress()
+
+    def put(self, name, value):
+        pass
 
 
 def test_counts_of_workers_add_up():
