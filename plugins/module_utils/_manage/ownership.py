@@ -27,7 +27,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import 
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import load
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.metadata_walk import MetadataWalk
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore, open_together
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.skeleton_walk import walk_skeleton
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import merge
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
@@ -108,7 +108,7 @@ def _jobs(plan: RepairPlan) -> t.Dict[str, Job]:
 
 def _work(plan: RepairPlan, pulse: Pulse, walk: t.Callable[[OpenStore, Mender, Pulse], None]) -> None:
     """What each child does around its walk: the counts are handed over even if the walk fails."""
-    store = OpenStore(plan.path, change=not plan.dry)
+    store = open_together(plan.path, pulse, change=not plan.dry)
     mender = Mender(plan.identity, store, plan.dry, plan.modes, plan.only_from, plan.max_paths)
     try:
         walk(store, mender, pulse)

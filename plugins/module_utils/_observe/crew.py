@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import mmap
 import os
+import struct
 import time
 import typing as t
 
@@ -56,15 +57,42 @@ class Position:
         return os.fsdecode(data.split(b"\0", 1)[0])
 
 
+class Agreement:
+    """What each child has found at the path of the datastore, in memory that all of them share.
+
+    The path is opened by each of them, and what is there may change between: a filesystem is unmounted, and below it is
+    another store. Of two children the one that looks later sees what the other has found.
+    """
+
+    _ENTRY = struct.Struct("=QQ")
+    SIZE = _ENTRY.size
+
+    def __init__(self, memory: mmap.mmap, slot: int, slots: int) -> None:
+        self._memory = memory
+        self._slot = slot
+        self._slots = slots
+
+    def check(self, status: os.stat_result) -> None:
+        """To be called before anything is changed. Raises C(OSError) where another child has found something else."""
+        mine = (status.st_dev, status.st_ino)
+        self._ENTRY.pack_into(self._memory, self._slot * self.SIZE, *mine)
+        found = {self._ENTRY.unpack_from(self._memory, slot * self.SIZE) for slot in range(self._slots)}
+        if found - {mine, (0, 0)}:
+            raise OSError(
+                "what is at the path of the datastore has changed since this began (was a filesystem mounted or unmounted?)"
+            )
+
+
 class Pulse:
     """What a child says while it works, at a steady pace: silence is what makes the parent give it up."""
 
     INTERVAL = 0.5
     """Seconds."""
 
-    def __init__(self, channel: Channel, position: Position) -> None:
+    def __init__(self, channel: Channel, position: Position, agreement: Agreement) -> None:
         self.at = position.set
         self.put = channel.put
+        self.agree = agreement.check
         self._due = 0.0
 
     def beat(self, progress: Counter) -> None:
@@ -100,14 +128,17 @@ def run_jobs(
     """
     memory = mmap.mmap(-1, max(1, len(jobs)) * Position.SIZE)
     positions = {key: Position(memory, slot) for slot, key in enumerate(jobs)}
+    common = mmap.mmap(-1, max(1, len(jobs)) * Agreement.SIZE)
+    agreements = {key: Agreement(common, slot, len(jobs)) for slot, key in enumerate(jobs)}
 
-    def task(job: Job, position: Position) -> Task:
-        return lambda channel: job(Pulse(channel, position))
+    def task(key: str, job: Job) -> Task:
+        return lambda channel: job(Pulse(channel, positions[key], agreements[key]))
 
-    tasks = {key: task(job, positions[key]) for key, job in jobs.items()}
+    tasks = {key: task(key, job) for key, job in jobs.items()}
     outcomes = run(tasks, stall, renew=True, on_part=_Sum(on_progress).on_part)
     trouble = _trouble(path, outcomes, positions)
     memory.close()
+    common.close()
     return [outcome.parts for outcome in outcomes.values()], trouble
 
 

@@ -10,6 +10,7 @@ import os
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import Pulse
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mountinfo import MountEntry
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import (
@@ -23,6 +24,13 @@ _LOCAL = frozenset(("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "tmpfs"
 
 def _is_local(entry: t.Optional[MountEntry]) -> bool:
     return entry is not None and entry.fstype in _LOCAL and "idmapped" not in entry.options
+
+
+def open_together(path: str, pulse: Pulse, change: bool = False) -> OpenStore:
+    """An C(OpenStore) for one of several children: the same directory for all of them. Raises C(OSError)."""
+    store = OpenStore(path, change)
+    pulse.agree(store.status)
+    return store
 
 
 class OpenStore:

@@ -26,7 +26,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import 
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnershipFacts, WalkCounts, load
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.metadata_walk import MetadataWalk
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import open_together
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.skeleton_walk import walk_skeleton
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import Tally, merge
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
@@ -126,7 +126,7 @@ def _as_owner(identity: Identity, job: Job) -> Job:
 
 def _walk_chunks(plan: WalkPlan, numbers: t.Iterable[int], pulse: Pulse) -> None:
     skeleton, chunks = Tally(plan.identity, plan.max_paths), Tally(plan.identity, plan.max_paths)
-    walk = ChunkWalk(OpenStore(plan.path), skeleton, chunks, pulse, plan.temporary_age)
+    walk = ChunkWalk(open_together(plan.path, pulse), skeleton, chunks, pulse, plan.temporary_age)
     walk.walk(numbers, plan.listed())
     pulse.put("skeleton", skeleton.result())
     pulse.put("chunks", chunks.result())
@@ -135,11 +135,11 @@ def _walk_chunks(plan: WalkPlan, numbers: t.Iterable[int], pulse: Pulse) -> None
 
 def _walk_skeleton(plan: WalkPlan, pulse: Pulse) -> None:
     tally = Tally(plan.identity, plan.max_paths)
-    walk_skeleton(OpenStore(plan.path), tally, pulse)
+    walk_skeleton(open_together(plan.path, pulse), tally, pulse)
     pulse.put("skeleton", tally.result())
 
 
 def _walk_metadata(plan: WalkPlan, pulse: Pulse) -> None:
     tally = Tally(plan.identity, plan.max_paths)
-    MetadataWalk(OpenStore(plan.path), tally, pulse).walk()
+    MetadataWalk(open_together(plan.path, pulse), tally, pulse).walk()
     pulse.put("metadata", tally.result())

@@ -650,6 +650,40 @@ def test_a_worker_that_hangs_is_given_up_and_says_where(faultfs):
     assert faults(store) == 0
 
 
+def test_what_comes_to_the_path_while_it_is_worked_on_is_not_touched(store, tmp_path, monkeypatch):
+    """One child has opened the store; then another one is at its path, which the other children would open."""
+    other = small_store(tmp_path / "other")
+    for path in [*everything(store.path), *everything(other.path)]:
+        own(path, 0, 0)
+    before = {str(path).replace("/other", "/store"): told for path, told in state(other.path).items()}
+    first, exchanged = tmp_path / "first", tmp_path / "exchanged"
+
+    class Waiting(open_store_module.OpenStore):
+        def __init__(self, path, change=False):
+            try:
+                first.touch(exist_ok=False)
+            except FileExistsError:
+                while not exchanged.exists():
+                    time.sleep(0.01)
+            super().__init__(path, change)
+
+    real = crew_module.Agreement.check
+
+    def check(self, status):
+        real(self, status)
+        if not exchanged.exists():
+            os.rename(store.path, tmp_path / "aside")
+            os.rename(other.path, store.path)
+            exchanged.touch()
+
+    monkeypatch.setattr(open_store_module, "OpenStore", Waiting)
+    monkeypatch.setattr(crew_module.Agreement, "check", check)
+    facts = mend(store)
+    assert {str(path): told for path, told in state(store.path).items()} == before
+    assert not facts.complete
+    assert "has changed since this began" in facts.stopped
+
+
 def test_a_base_directory_is_looked_at_again_before_it_is_given_away(tmp_path):
     """What is at the path now need not be what was there when the module looked."""
     machine.open_way(tmp_path)
