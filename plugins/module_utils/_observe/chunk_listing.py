@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Listing prefix directories: 65,536 of them in turn, full of names that are digests."""
+"""Listing C(.chunks) and its 65,536 prefix directories: names that are digits, and all of one length."""
 
 from __future__ import annotations
 
@@ -16,15 +16,12 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.listing impo
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import bind_bare, call
 
 _DIGEST = re.compile(rb"[0-9a-fA-F]{64}\Z")
-_HEXADECIMAL = b"0123456789abcdefABCDEF"
 
 # struct linux_dirent64, part of the kernel's ABI: inode, offset, length of the record, type; then the name with a NUL.
 _HEAD = struct.Struct("=QqHB")
-_RECORD = 88
-"""Bytes of the record of a digest: head, 64 characters and the NUL, up to a multiple of eight."""
-_LENGTH = struct.pack("=H", _RECORD)
 _LENGTH_AT = 16
-_END_AT = _HEAD.size + 64
+_LONGEST = 280
+"""Bytes of the record of a name of 255."""
 _DOT = 24
 """Bytes of the records of the directory itself and of its parent, which may be anywhere among the others."""
 _DOTS = tuple(struct.pack("=HB", _DOT, 4) + name for name in (b".\0", b"..\0"))
@@ -36,32 +33,59 @@ def is_digest(name: bytes) -> bool:
     return _DIGEST.match(name) is not None
 
 
-class ChunkLister:
-    """Lists the names in prefix directories, as the kernel has them.
+def chunk_lister() -> Lister:
+    """For the names of chunks in a prefix directory; see C(is_digest)."""
+    return Lister(64, b"0123456789abcdefABCDEF")
+
+
+def prefix_lister() -> Lister:
+    """For the names of prefix directories in C(.chunks)."""
+    return Lister(4, b"0123456789abcdef")
+
+
+class Lister:
+    """Lists the names in a directory, as the kernel has them, and tells whether they are what is expected there.
 
     C(os.scandir) makes six more calls of the kernel for each directory and an object for each name. The records of
-    names that are digests are all as long as each other, so they can be compared and cut all at once.
+    names of one length are all as long as each other, so they can be compared and cut all at once.
     """
 
-    def __init__(self) -> None:
-        self._memory = bytearray(BATCH * _RECORD)
+    def __init__(self, width: int, digits: bytes) -> None:
+        """Names of C(width) bytes, all of them among C(digits), are expected."""
+        self._digits = digits
+        self._expected = re.compile(b"[%s]{%d}\\Z" % (digits, width)).match
+        # Of the head, the name and the NUL, up to a multiple of eight.
+        self._record = (_HEAD.size + width + 1 + 7) // 8 * 8
+        self._end_at = _HEAD.size + width
+        self._layout = "%dx%ds%dx" % (_HEAD.size, width, self._record - self._end_at)
+        self._length = struct.pack("=H", self._record)
+        self._memory = bytearray(max(BATCH * self._record, _LONGEST))
         self._buffer = (ctypes.c_char * len(self._memory)).from_buffer(self._memory)
         self._cut = bytearray()
+        self._inodes: t.Optional[t.Sequence[int]] = None
         self._layouts: t.Dict[int, struct.Struct] = {}
         try:
             self._getdents: t.Optional[t.Callable[..., int]] = bind_bare("getdents64")
         except OSError:
             self._getdents = None
 
+    def inodes(self) -> t.Sequence[int]:
+        """The inodes of the names that C(batches) gave last, in their order."""
+        if self._inodes is None:
+            count = len(self._cut) // self._record
+            self._inodes = struct.unpack("=" + "Q%dx" % (self._record - 8) * count, self._cut)
+        return self._inodes
+
     def batches(self, fd: int) -> t.Iterator[t.Tuple[t.List[bytes], bool]]:
-        """Some names of an open directory at a time, from where its offset stands; and whether all are digests.
+        """Some names of an open directory at a time, from where its offset stands; and whether all are as expected.
 
         Raises C(OSError) where listing fails, and where it has no end.
         """
         if self._getdents is None:
             for entries in batches(fd):
+                self._inodes = [entry.inode() for entry in entries]
                 names = [os.fsencode(entry.name) for entry in entries]
-                yield names, all(map(is_digest, names))
+                yield names, all(map(self._expected, names))
             return
         circle: t.Optional[Circle] = None
         while True:
@@ -70,16 +94,18 @@ class ChunkLister:
                 size = self._ask_again(fd)
             if size == 0:
                 return
-            digests = self._digests(size)
-            if digests is not None:
+            expected = self._all(size)
+            if expected is not None:
+                self._inodes = None
                 if circle is not None:
-                    circle.check(digests, self._inodes(len(digests)))
-                yield digests, True
+                    circle.check(expected, self.inodes())
+                yield expected, True
             else:
                 for names, inodes in self._records(size):
+                    self._inodes = inodes
                     if circle is not None:
                         circle.check(names, inodes)
-                    yield names, all(map(is_digest, names))
+                    yield names, all(map(self._expected, names))
             # Most directories are listed in one go, so a circle is looked for from the second time on.
             circle = circle or Circle()
 
@@ -90,34 +116,33 @@ class ChunkLister:
         except FileNotFoundError:
             return 0  # the directory was removed meanwhile, and POSIX wants that to be its end
 
-    def _digests(self, size: int) -> t.Optional[t.List[bytes]]:
-        """The names in that many bytes of records; None where one of them is no digest."""
+    def _all(self, size: int) -> t.Optional[t.List[bytes]]:
+        """The names in that many bytes of records; None where one of them is not as expected."""
+        record = self._record
         data = self._cut = self._memory[:size]
-        for dot in _DOTS:
-            place = data.find(dot) - _LENGTH_AT
-            if place >= 0:
-                # Before it there are only records of digests, as is seen below: so this is where a record starts.
-                if place % _RECORD:
-                    return None
-                del data[place : place + _DOT]
-        count, rest = divmod(len(data), _RECORD)
+        # ext4 has them in an order that is another one on each filesystem.
+        places = sorted(place for place in (data.find(dot) - _LENGTH_AT for dot in _DOTS) if place >= 0)
+        for cut, place in enumerate(places):
+            # Before it there are only records as expected, as is seen below, and what was cut out: so this is where a
+            # record starts.
+            start = place - cut * _DOT
+            if start % record:
+                return None
+            del data[start : start + _DOT]
+        count, rest = divmod(len(data), record)
         if rest or not count:
             return None
         layout = self._layouts.get(count)
         if layout is None:
-            layout = self._layouts[count] = struct.Struct("19x64s5x" * count)
+            layout = self._layouts[count] = struct.Struct(self._layout * count)
         if (
-            data[_LENGTH_AT::_RECORD] != _LENGTH[:1] * count
-            or data[_LENGTH_AT + 1 :: _RECORD] != _LENGTH[1:] * count
-            or data[_END_AT::_RECORD] != bytes(count)
+            data[_LENGTH_AT::record] != self._length[:1] * count
+            or data[_LENGTH_AT + 1 :: record] != self._length[1:] * count
+            or data[self._end_at :: record] != bytes(count)
         ):
             return None
         names = list(layout.unpack(data))
-        return None if b"".join(names).translate(None, _HEXADECIMAL) else names
-
-    def _inodes(self, count: int) -> t.Tuple[int, ...]:
-        """Of so many digests that were found last."""
-        return struct.unpack("=" + "Q80x" * count, self._cut)
+        return None if b"".join(names).translate(None, self._digits) else names
 
     def _records(self, size: int) -> t.Iterator[t.Tuple[t.List[bytes], t.List[int]]]:
         """Names and inode numbers of whatever is in that many bytes."""

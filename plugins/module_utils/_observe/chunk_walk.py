@@ -11,7 +11,6 @@ collection run meanwhile.
 
 from __future__ import annotations
 
-import array
 import dataclasses
 import errno
 import os
@@ -20,10 +19,13 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_listing import ChunkLister, is_digest
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS, PREFIX_COUNT, is_prefix
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_listing import (
+    chunk_lister,
+    is_digest,
+    prefix_lister,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS, PREFIX_COUNT
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import Pulse
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.listing import batches
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import foreign_kind
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import CHUNK, PREFIX, Directory, Visitor
@@ -80,7 +82,7 @@ class ChunkWalk:
         self._pulse = pulse
         self._stale_before = time.time() - temporary_age
         self._visited = 0
-        self._lister = ChunkLister()
+        self._lister = chunk_lister()
 
     def close(self) -> None:
         """Let go of C(.chunks)."""
@@ -116,20 +118,19 @@ class ChunkWalk:
         """
         if not self._store.local or len(numbers) < _WORTH_SORTING:
             return numbers
-        inodes = array.array("Q", bytes(8 * PREFIX_COUNT))
+        inodes: t.Dict[bytes, int] = {}
         left = 2 * PREFIX_COUNT  # a hostile owner may put millions of other names there
+        lister = prefix_lister()
         try:
-            for batch in batches(self._top.fd):
-                for entry in batch:
-                    if is_prefix(entry.name):
-                        inodes[int(entry.name, 16)] = entry.inode()
+            for names, _all in lister.batches(self._top.fd):
+                inodes.update(zip(names, lister.inodes()))
                 self._pulse.beat(self.progress)
-                left -= len(batch)
+                left -= len(names)
                 if left <= 0:
                     break
         except OSError:
             pass  # it is only a hint, and the walk over the skeleton tells of it
-        return sorted(numbers, key=inodes.__getitem__)
+        return sorted(numbers, key=lambda number: inodes.get(b"%04x" % number, 0))
 
     def _enter(self, name: str, listed: bool) -> None:
         path = self._top.join(name)

@@ -10,6 +10,7 @@ import os
 import stat
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_listing import prefix_lister
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import (
     CHUNKS,
     GC_STATUS,
@@ -17,7 +18,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store 
     is_prefix,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import Pulse
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.listing import batches
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import foreign_kind
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import (
@@ -54,11 +54,11 @@ def walk_skeleton(store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
     pulse.at(CHUNKS)
     top = store.open_chunks()
     visitor.directory(base.join(CHUNKS), os.fstat(top), CHUNKS_DIRECTORY, top)
-    for batch in batches(top):
+    for names, all_prefixes in prefix_lister().batches(top):
         pulse.beat(_nothing)
-        for entry in batch:
-            if not is_prefix(entry.name):
-                visitor.foreign("name", base.join(CHUNKS + "/" + entry.name), "no prefix directory")
+        for name in () if all_prefixes else map(os.fsdecode, names):
+            if not is_prefix(name):
+                visitor.foreign("name", base.join(CHUNKS + "/" + name), "no prefix directory")
 
 
 def _nothing() -> t.Dict[str, int]:

@@ -71,10 +71,11 @@ def test_prefix_directories_are_taken_in_the_order_of_their_inodes(tmp_path, mon
         monkeypatch.setattr(chunk_walk_module, "_WORTH_SORTING", 1)
     if order == "listing fails":
 
-        def broken(fd):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        class Broken:
+            def batches(self, fd):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-        monkeypatch.setattr(chunk_walk_module, "batches", broken)
+        monkeypatch.setattr(chunk_walk_module, "prefix_lister", Broken)
     visited = []
     visitor = Tally(Identity(0, 0), 20)
     monkeypatch.setattr(visitor, "directory", lambda path, *_rest: visited.append(int(path[-4:], 16)))
