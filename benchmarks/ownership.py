@@ -30,6 +30,9 @@ from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_id
 PREFIXES = 65536
 MIB = 2**20
 WALK = str(Path(__file__).with_name("walk.py"))
+# What a managed host would take: a Proxmox Backup Server has the distribution's.
+DISTRIBUTION_PYTHON = "/usr/bin/python3"
+PYTHON = DISTRIBUTION_PYTHON if os.access(DISTRIBUTION_PYTHON, os.X_OK) else sys.executable
 MKFS = {
     "ext4": ["-i", "2048"],
     "xfs": [],
@@ -176,9 +179,7 @@ def auditors(path: Path, chunks: int) -> list[Candidate]:
     rest += ["-o", "-type", "d", "!", "-perm", "750", "-o", "!", "-type", "f", "!", "-type", "d"]
     rest += ["-o", "-type", "f", "-name", "*[!0-9a-f]*"]
     return [
-        Candidate(
-            "this collection: owners, modes, names, links", [sys.executable, WALK, "audit", str(path), str(chunks)]
-        ),
+        Candidate("this collection: owners, modes, names, links", [PYTHON, WALK, "audit", str(path), str(chunks)]),
         Candidate("find, the same questions", ["find", top, "(", *wrong, *rest, ")"]),
         Candidate("find, owners only", ["find", top, "(", *wrong, ")"]),
         Candidate("chown -R --from, nothing to do", ["chown", "-R", "--from=root:root", "backup:backup", str(path)]),
@@ -188,7 +189,7 @@ def auditors(path: Path, chunks: int) -> list[Candidate]:
 
 def repairers(path: Path, chunks: int) -> list[Candidate]:
     return [
-        Candidate("this collection", [sys.executable, WALK, "repair", str(path), str(chunks)]),
+        Candidate("this collection", [PYTHON, WALK, "repair", str(path), str(chunks)]),
         Candidate("chown -R --from", ["chown", "-R", "--from=root:root", "backup:backup", str(path)]),
         Candidate("chown -R", ["chown", "-R", "backup:backup", str(path)]),
         Candidate("ansible.builtin.file recurse", _ansible_file(path), slow=True),
@@ -198,7 +199,7 @@ def repairers(path: Path, chunks: int) -> list[Candidate]:
 def _ansible_file(path: Path) -> list[str]:
     arguments = f"path={path} state=directory recurse=true owner=backup group=backup"
     argv = [sys.executable, "-m", "ansible", "adhoc", "localhost", "--inventory", "localhost,", "--connection", "local"]
-    argv += ["--extra-vars", f"ansible_python_interpreter={sys.executable}"]
+    argv += ["--extra-vars", f"ansible_python_interpreter={PYTHON}"]
     return [*argv, "--module-name", "ansible.builtin.file", "--args", arguments]
 
 
@@ -271,7 +272,7 @@ def preamble(arguments: Sequence[str]) -> str:
             "so more than 1 is slower. `ansible.builtin.file` is measured once. Memory is the peak of the proportional set",
             "sizes of all processes together, Python's own included.",
             "",
-            f"- {len(os.sched_getaffinity(0))} processors, Linux {'.'.join(platform.release().split('.')[:2])}, Python {platform.python_version()}",
+            f"- {len(os.sched_getaffinity(0))} processors, Linux {'.'.join(platform.release().split('.')[:2])}, {first_line(PYTHON, '--version')}",
             f"- load average before the run: {os.getloadavg()[0]:.1f}; two processes feel other work more than one does",
             f"- {first_line('find', '--version')}; {first_line('chown', '--version')}",
             "- The repair looks at the number of links before each change and at every change again, which `chown -R` does not.",

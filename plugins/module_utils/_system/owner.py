@@ -13,7 +13,6 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import Opening
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import bind, bind_bare, last_error
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import AT_EMPTY_PATH
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.times import AT_SYMLINK_NOFOLLOW
 
 _FLAGS = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
 _HANDLE = Opening(_FLAGS)
@@ -55,18 +54,30 @@ def close_handles(fds: t.Sequence[int]) -> None:
 
 def change_owners(fds: t.Sequence[int], uid: int, gid: int) -> bool:
     """C(change_owner) of many. False where at least one failed: the caller tries each, and learns why."""
-    return _change_many(fds, itertools.repeat(b""), uid, gid, AT_EMPTY_PATH)
+    answers = map(
+        _fchownat_many,
+        fds,
+        itertools.repeat(b""),
+        itertools.repeat(uid),
+        itertools.repeat(gid),
+        itertools.repeat(AT_EMPTY_PATH),
+    )
+    # All of them, also after one that failed.
+    return not any(list(answers))
 
 
 def change_owners_by_name(dir_fd: int, names: t.Sequence[bytes], uid: int, gid: int) -> bool:
-    """The same by names in a directory in which nobody exchanges them; no link is followed."""
-    return _change_many(itertools.repeat(dir_fd), names, uid, gid, AT_SYMLINK_NOFOLLOW)
+    """The same by names in a directory in which nobody exchanges them, up to the first that failed.
 
-
-def _change_many(fds: t.Iterable[int], names: t.Iterable[bytes], uid: int, gid: int, flags: int) -> bool:
-    answers = map(_fchownat_many, fds, names, itertools.repeat(uid), itertools.repeat(gid), itertools.repeat(flags))
-    # All of them, also after one that failed.
-    return not any(list(answers))
+    No link is followed.
+    """
+    chown = os.chown
+    try:
+        for name in names:
+            chown(name, uid, gid, dir_fd=dir_fd, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def change_owner(fd: int, uid: int, gid: int) -> None:
