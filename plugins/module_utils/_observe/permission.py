@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import os
+import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 
@@ -16,7 +16,20 @@ SEARCH = 1
 """Entering a directory."""
 
 
-def allows(identity: Identity, status: os.stat_result, wanted: int) -> bool:
+class Status(t.Protocol):
+    """What C(os.stat_result) tells of owner and mode, whoever tells it."""
+
+    @property
+    def st_mode(self) -> int: ...
+    @property
+    def st_uid(self) -> int: ...
+    @property
+    def st_gid(self) -> int: ...
+    @property
+    def st_nlink(self) -> int: ...
+
+
+def allows(identity: Identity, status: Status, wanted: int) -> bool:
     """Whether the mode bits give the identity all of C(wanted) (a sum of C(READ), C(WRITE), C(SEARCH)).
 
     The first class that fits decides, even if another one would allow more: the owner of a file with mode 0077 may do

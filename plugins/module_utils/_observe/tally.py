@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount, PathProblem, WalkCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import mode_string
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.permission import allows
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.permission import Status, allows
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import Directory, Rule, Visitor
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Batch, statx
@@ -22,8 +22,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 _MAX_OWNERS = 256
 """Different owners that are counted apart; a hostile tree may have four thousand million."""
 
-_MAX_GOOD = 4096
-"""Different signatures that are remembered."""
+_MAX_SIGNATURES = 4096
+"""Different ones that are remembered of each sort."""
 
 OTHER_OWNERS = (-1, -1)
 """Under these ids the rest is counted."""
@@ -88,6 +88,39 @@ def _ranked(owners: t.Mapping[t.Tuple[int, int], int]) -> t.List[OwnerCount]:
     return [OwnerCount(uid, gid, count) for (uid, gid), count in ranked]
 
 
+class _Alike(t.NamedTuple):
+    """Regular files of one signature; the fields as in C(os.stat_result)."""
+
+    st_mode: int
+    st_uid: int
+    st_gid: int
+    st_nlink: int
+    flags: t.Sequence[str]
+    """Inode flags that forbid changes."""
+
+
+class _Known:
+    """The signatures that were met under one rule, and what is to be said about files that have them."""
+
+    def __init__(self) -> None:
+        self.good: t.Set[bytes] = set()
+        """Nothing is wrong."""
+        self.faulty: t.Dict[bytes, _Alike] = {}
+        """So often that there are enough examples: only counting is left."""
+        self._met: t.Dict[bytes, int] = {}
+
+    def add(self, signature: bytes, alike: _Alike, right: bool, enough: int) -> None:
+        """A file was looked at by itself; C(enough) is the number of examples."""
+        if len(self.good if right else self._met) >= _MAX_SIGNATURES:
+            return
+        if right:
+            self.good.add(signature)
+            return
+        self._met[signature] = self._met.get(signature, 0) + 1
+        if self._met[signature] >= enough:
+            self.faulty[signature] = alike
+
+
 class Tally(Visitor):
     """Counts one tree, or one worker's part of it, and changes nothing."""
 
@@ -98,8 +131,8 @@ class Tally(Visitor):
         self._identity = identity
         self._examples = Examples(max_paths)
         self._owners = Owners()
-        self._good: t.Set[bytes] = set()
-        """Signatures of files that are as they should be."""
+        self._max_paths = max_paths
+        self._known: t.Dict[Rule, _Known] = {}
         try:
             self._batch: t.Optional[Batch] = Batch()
         except OSError:
@@ -113,42 +146,60 @@ class Tally(Visitor):
             for name in names:
                 self._look(where, os.fsdecode(name), rule)
             return
-        good = self._good
+        known = self._known.setdefault(rule, _Known())
+        good, faulty = known.good, known.faulty
+        again: t.Dict[bytes, int] = {}
         files = total = 0
         for name, (signature, size) in zip(names, answers):
-            # The whole cost of a file that is as it should be, beside the system call.
-            if signature in good and size:
+            # The whole cost of a file that is as it should be, or as many others, beside the system call.
+            if size and signature in good:
                 files += 1
                 total += size
-            elif self._look(where, os.fsdecode(name), rule, Batch.flags(signature)) and len(good) < _MAX_GOOD:
-                good.add(signature)
+            elif size and signature in faulty:
+                files += 1
+                total += size
+                again[signature] = again.get(signature, 0) + 1
+            else:
+                self._meet(where, os.fsdecode(name), signature, size, rule)
         self.counts.files += files
         self.counts.bytes += total
+        for signature, times in again.items():
+            self._compare("", faulty[signature], rule, faulty[signature].flags, times)
 
-    def _look(self, where: Directory, name: str, rule: Rule, flags: t.Optional[t.Sequence[str]] = None) -> bool:
-        """Look at one name; whether it is a file without fault. C(flags) where they are known."""
+    def _meet(self, where: Directory, name: str, signature: bytes, size: int, rule: Rule) -> None:
+        """One name with its answer."""
+        _attributes, links, uid, gid, mode = Batch.unpack(signature)
+        if not stat.S_ISREG(mode):
+            self.foreign(foreign_kind(mode), where.join(name))
+            return
+        alike = _Alike(mode, uid, gid, links, Batch.flags(signature))
+        right = self._regular(where.join(name), alike, size, rule, alike.flags)
+        self._known[rule].add(signature, alike, right, self._max_paths)
+
+    def _look(self, where: Directory, name: str, rule: Rule) -> None:
+        """One name."""
         path = where.join(name)
         try:
             status = os.stat(name, dir_fd=where.fd, follow_symlinks=False)
         except OSError as exc:
             self.missed(path, exc)
-            return False
+            return
         if not stat.S_ISREG(status.st_mode):
             self.foreign(foreign_kind(status.st_mode), path)
-            return False
-        self.empty += status.st_size == 0
-        return self._file(path, status, rule, _flags(where.fd, name) if flags is None else flags)
+            return
+        self._regular(path, status, status.st_size, rule, _flags(where.fd, name))
+
+    def _regular(self, path: str, status: Status, size: int, rule: Rule, flags: t.Sequence[str]) -> bool:
+        """One of those that C(files) was told of; whether nothing is wrong."""
+        self.empty += size == 0
+        self.counts.files += 1
+        self.counts.bytes += size
+        return self._compare(path, status, rule, flags)
 
     def file(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> None:
-        self._file(where.join(name), status, rule, _flags(where.fd, name))
-
-    def _file(self, path: str, status: os.stat_result, rule: Rule, flags: t.Sequence[str]) -> bool:
         self.counts.files += 1
         self.counts.bytes += status.st_size
-        linked = rule.owned and status.st_nlink != 1
-        if linked:
-            self.foreign("hardlink", path, "%d links" % status.st_nlink)
-        return self._compare(path, status, rule, flags) and not linked
+        self._compare(where.join(name), status, rule, _flags(where.fd, name))
 
     def directory(self, path: str, status: os.stat_result, rule: Rule, fd: int) -> None:
         self.counts.directories += 1
@@ -158,39 +209,48 @@ class Tally(Visitor):
         self.counts.files += 1
         self.counts.bytes += status.st_size
 
-    def _compare(self, path: str, status: os.stat_result, rule: Rule, flags: t.Sequence[str]) -> bool:
-        """Hold it against the rule; whether nothing is wrong."""
+    def _compare(self, path: str, status: Status, rule: Rule, flags: t.Sequence[str], times: int = 1) -> bool:
+        """Hold it against the rule; whether nothing is wrong.
+
+        With C(times) for so many alike, of which there are examples enough.
+        """
         right = True
         if rule.owned:
-            right = self._compare_owner(path, status)
+            right = self._compare_owner(path, status, times)
+            if status.st_nlink != 1 and stat.S_ISREG(status.st_mode):
+                right = False
+                self._count(path, "hardlink", "%d links" % status.st_nlink, times)
             if flags:
                 right = False
-                self.foreign("immutable", path, "flags: " + ", ".join(flags))
+                self._count(path, "immutable", "flags: " + ", ".join(flags), times)
         if rule.exact and status.st_mode & 0o777 != rule.mode:
             right = False
-            self.counts.wrong_mode += 1
+            self.counts.wrong_mode += times
             self._examples.add("wrong_mode", path, "mode %s instead of %04o" % (mode_string(status.st_mode), rule.mode))
         if not allows(self._identity, status, rule.needs):
             right = False
-            self.counts.unreadable += 1
+            self.counts.unreadable += times
             detail = "mode %s, uid %d, gid %d" % (mode_string(status.st_mode), status.st_uid, status.st_gid)
             self._examples.add("unreadable", path, detail)
         return right
 
-    def _compare_owner(self, path: str, status: os.stat_result) -> bool:
+    def _compare_owner(self, path: str, status: Status, times: int) -> bool:
         wrong_uid = status.st_uid != self._identity.uid
         wrong_gid = status.st_gid != self._identity.gid
         if not (wrong_uid or wrong_gid):
             return True
-        self.counts.wrong_owner += 1
-        self.counts.wrong_uid += wrong_uid
-        self.counts.wrong_gid += wrong_gid
-        self._owners.add(status.st_uid, status.st_gid)
+        self.counts.wrong_owner += times
+        self.counts.wrong_uid += times if wrong_uid else 0
+        self.counts.wrong_gid += times if wrong_gid else 0
+        self._owners.add(status.st_uid, status.st_gid, times)
         self._examples.add("wrong_owner", path, "uid %d, gid %d" % (status.st_uid, status.st_gid))
         return False
 
     def foreign(self, kind: str, path: str, detail: str = "") -> None:
-        self.counts.foreign[kind] = self.counts.foreign.get(kind, 0) + 1
+        self._count(path, kind, detail, 1)
+
+    def _count(self, path: str, kind: str, detail: str, times: int) -> None:
+        self.counts.foreign[kind] = self.counts.foreign.get(kind, 0) + times
         self._examples.add(kind, path, detail)
 
     def vanished(self) -> None:
