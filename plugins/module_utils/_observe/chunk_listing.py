@@ -58,7 +58,7 @@ class Lister:
         self._record = (_HEAD.size + width + 1 + 7) // 8 * 8
         self._end_at = _HEAD.size + width
         self._layout = "%dx%ds%dx" % (_HEAD.size, width, self._record - self._end_at)
-        self._length = struct.pack("=H", self._record)
+        self._length = bytes((self._record,))
         self._memory = bytearray(max(BATCH * self._record, _LONGEST))
         self._buffer = (ctypes.c_char * len(self._memory)).from_buffer(self._memory)
         self._cut = bytearray()
@@ -120,26 +120,26 @@ class Lister:
         """The names in that many bytes of records; None where one of them is not as expected."""
         record = self._record
         data = self._cut = self._memory[:size]
+        cut = 0
         # ext4 has them in an order that is another one on each filesystem.
-        places = sorted(place for place in (data.find(dot) - _LENGTH_AT for dot in _DOTS) if place >= 0)
-        for cut, place in enumerate(places):
+        for place in sorted(map(data.find, _DOTS)):
+            if place < 0:
+                continue
             # Before it there are only records as expected, as is seen below, and what was cut out: so this is where a
             # record starts.
-            start = place - cut * _DOT
+            start = place - _LENGTH_AT - cut
             if start % record:
                 return None
             del data[start : start + _DOT]
+            cut += _DOT
         count, rest = divmod(len(data), record)
         if rest or not count:
             return None
         layout = self._layouts.get(count)
         if layout is None:
             layout = self._layouts[count] = struct.Struct(self._layout * count)
-        if (
-            data[_LENGTH_AT::record] != self._length[:1] * count
-            or data[_LENGTH_AT + 1 :: record] != self._length[1:] * count
-            or data[self._end_at :: record] != bytes(count)
-        ):
+        # The low byte of the length will do: only a longer name has another high one, and no NUL where this one ends.
+        if data[_LENGTH_AT::record] != self._length * count or data[self._end_at :: record] != bytes(count):
             return None
         names = list(layout.unpack(data))
         return None if b"".join(names).translate(None, self._digits) else names

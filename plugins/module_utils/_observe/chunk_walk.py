@@ -11,6 +11,7 @@ collection run meanwhile.
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import errno
 import os
@@ -24,7 +25,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_listin
     is_digest,
     prefix_lister,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS, PREFIX_COUNT
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS, PREFIX_COUNT, is_prefix
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import Pulse
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import foreign_kind
@@ -118,19 +119,21 @@ class ChunkWalk:
         """
         if not self._store.local or len(numbers) < _WORTH_SORTING:
             return numbers
-        inodes: t.Dict[bytes, int] = {}
+        inodes = array.array("Q", bytes(8 * PREFIX_COUNT))
         left = 2 * PREFIX_COUNT  # a hostile owner may put millions of other names there
         lister = prefix_lister()
         try:
-            for names, _all in lister.batches(self._top.fd):
-                inodes.update(zip(names, lister.inodes()))
+            for names, all_prefixes in lister.batches(self._top.fd):
+                for name, inode in zip(names, lister.inodes()):
+                    if all_prefixes or is_prefix(os.fsdecode(name)):
+                        inodes[int(name, 16)] = inode
                 self._pulse.beat(self.progress)
                 left -= len(names)
                 if left <= 0:
                     break
         except OSError:
             pass  # it is only a hint, and the walk over the skeleton tells of it
-        return sorted(numbers, key=lambda number: inodes.get(b"%04x" % number, 0))
+        return sorted(numbers, key=inodes.__getitem__)
 
     def _enter(self, name: str, listed: bool) -> None:
         path = self._top.join(name)
