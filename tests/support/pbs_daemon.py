@@ -44,6 +44,8 @@ SNAPSHOTS_KEPT = 12
 _CHUNK = re.compile(r"[0-9a-f]{64}(\.[0-9]\.bad)?\Z")
 _RANDOM_NAME = string.ascii_letters + string.digits
 
+DIED = "the daemon has died; what it said is in the captured output"
+
 Step = Generator[None, None, None]
 
 
@@ -118,7 +120,8 @@ class Proxy:
 
     def __init__(self, base: str, seed: int, foreign: set[str]) -> None:
         self.base = base
-        self.rng = random.Random(seed)
+        # Never in step with whoever filled the store from the same number: its new chunks would not be new.
+        self.rng = random.Random(f"PBS {seed}")
         self.foreign = foreign  # chunks that were somebody else's before the test began
         self.lock = ProcessLock(os.path.join(base, ".lock"))
         self.done: collections.Counter[str] = collections.Counter()
@@ -472,11 +475,14 @@ class PbsDaemon:
         self._answers = os.fdopen(answers, "rb")
 
     def _tell(self, **command: Any) -> None:
-        os.write(self._commands, json.dumps(command).encode() + b"\n")
+        try:
+            os.write(self._commands, json.dumps(command).encode() + b"\n")
+        except BrokenPipeError:
+            raise AssertionError(DIED) from None
 
     def _hear(self) -> dict[str, Any]:
         line = self._answers.readline()
-        assert line, "the daemon has died"
+        assert line, DIED
         answer = json.loads(line)
         self.done, self.errors = answer["done"], answer["errors"]
         self.operations += answer.get("operations", 0)
