@@ -137,9 +137,8 @@ class Job:
         if pid == 0:
             try:
                 os.close(writer)
-                die_with_parent(signal.SIGKILL)
-                if os.getppid() == keeper:
-                    self._work(work)
+                die_with_parent(signal.SIGKILL, keeper)
+                self._work(work)
             finally:
                 os._exit(0)
         _pid, status = os.waitpid(pid, 0)

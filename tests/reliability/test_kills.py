@@ -35,7 +35,7 @@ from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_CHUN
 from ansible_collections.fleetops.pbs.tests.support.findings import finding
 from ansible_collections.fleetops.pbs.tests.support.machine import open_way
 from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS, REPAIR_OPTIONS
-from ansible_collections.fleetops.pbs.tests.support.processes import nursery
+from ansible_collections.fleetops.pbs.tests.support.processes import ended, nursery
 from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import hold_work, kill, ssh_clients, ssh_fleet, until
 
 pytestmark = pytest.mark.root
@@ -96,7 +96,9 @@ def module(plan, store, tmp_path):
     """A module that runs this way, until its end; its result goes into a file."""
     work = work_of(plan, store, tmp_path / "etc")
     result = Job("j%d.pbs" % random.SystemRandom().randrange(10**9), str(tmp_path / "jobs"), 60.0).run(work)
-    (tmp_path / "result").write_text(json.dumps(result))
+    # At once: this process may be the one that is killed.
+    (tmp_path / "whole").write_text(json.dumps(result))
+    (tmp_path / "whole").rename(tmp_path / "result")
 
 
 def age(directory):
@@ -125,8 +127,9 @@ def strike(hit, processes):
         os.kill(hit.pid, signal.SIGKILL)
     for pid in hanging:
         with contextlib.suppress(ProcessLookupError):
-            # One that was born this moment has not yet asked to die with its parent, and looks for itself.
-            if os.getsid(pid) != pid and pid != hanging[0]:
+            # One that was born this moment has not yet asked to die with its parent, and looks for itself. What comes
+            # after that is a session of its own for a child at the datastore, and children for the work.
+            if os.getsid(pid) != pid and pid not in {process.parent for process in processes}:
                 os.kill(pid, signal.SIGCONT)
 
 
@@ -255,7 +258,7 @@ def test_the_probe_is_killed(campaign, store, tmp_path, place):
     for number in trial.rounds(150, 2000):
         if place == "marker":
             store.zero_chunk.unlink(missing_ok=True)
-        outcome = child.run_one(probe, 1.2 * duration * rng.random())
+        outcome = ended(child.run_one(probe, 1.2 * duration * rng.random()))
         trial.saw("hit" if outcome.timed_out else "was over before")
         left = [name for name in [*os.listdir(path), *os.listdir(store.zero_chunk.parent)] if "probe" in name]
         trial.saw("left a file", len(left))

@@ -95,9 +95,7 @@ class Attacker:
         try:
             os.setsid()
             become(self._identity)
-            die_with_parent(signal.SIGKILL)
-            if os.getppid() != parent:
-                return
+            die_with_parent(signal.SIGKILL, parent)
             for turn in itertools.count(1):
                 self._act()
                 self._memory[:8] = struct.pack("Q", turn)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe_file import new_name
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Outcome
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import die_with_parent
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import call
 
@@ -31,6 +32,13 @@ def of_the_dead(make: Callable[[], str]) -> str:
         said = pipe.read()
     os.waitpid(pid, 0)
     return said
+
+
+def ended(outcome: Outcome) -> Outcome:
+    """The same, once its child is dead: a killed one is not waited for for long, and a busy machine may take longer."""
+    if outcome.abandoned:
+        os.waitpid(outcome.abandoned, 0)
+    return outcome
 
 
 def name_of_the_dead() -> str:

@@ -111,12 +111,14 @@ def run(
     renew: bool = False,
     parallel: int = 64,
     on_part: t.Optional[t.Callable[[str, str, t.Any], None]] = None,
+    keep: t.Container[int] = (),
 ) -> t.Dict[str, Outcome]:
     """Run every task in a forked child of its own, side by side, and return what each found out, by key.
 
     C(deadline) is in seconds, for each child from its own start; with C(renew) every message starts it anew, so that
     it bounds silence instead of the whole. C(parallel) bounds how many children there are at once. C(on_part) is
-    called in this process for each part as it arrives, with key, name and value.
+    called in this process for each part as it arrives, with key, name and value. C(keep) are the descriptors that the
+    children keep; they hold no others.
 
     Never raises because of a child. Children end when this process ends, whatever ends it.
     """
@@ -130,7 +132,7 @@ def run(
         while waiting or running:
             while waiting and len(running) < parallel:
                 key, task = waiting.pop(0)
-                child = _start(key, task, deadline)
+                child = _start(key, task, deadline, keep)
                 running[child.fd] = child
                 selector.register(child.fd, selectors.EVENT_READ)
             now = time.monotonic()
@@ -164,14 +166,14 @@ def run_one(task: Task, deadline: float) -> Outcome:
     return run({"": task}, deadline)[""]
 
 
-def _start(key: str, task: Task, deadline: float) -> _Running:
+def _start(key: str, task: Task, deadline: float, keep: t.Container[int]) -> _Running:
     reader, writer = os.pipe()
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
-            _settle(writer, parent)
+            _settle(writer, parent, keep)
             channel = Channel(writer)
             try:
                 task(channel)
@@ -188,19 +190,17 @@ def _start(key: str, task: Task, deadline: float) -> _Running:
     return _Running(key, pid, reader, time.monotonic(), deadline)
 
 
-def _settle(writer: int, parent: int) -> None:
+def _settle(writer: int, parent: int, keep: t.Container[int]) -> None:
     """Make the child independent of everything but its pipe and its parent's life."""
+    die_with_parent(signal.SIGKILL, parent)
     os.setsid()
-    die_with_parent(signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != writer:
+        if int(name) > 2 and int(name) != writer and int(name) not in keep:
             with contextlib.suppress(OSError):  # the descriptor of the listing itself
                 os.close(int(name))
     os.umask(0o022)

@@ -41,14 +41,21 @@ def become(identity: Identity) -> None:
     if identity == current() and os.getuid() == identity.uid and os.getgid() == identity.gid:
         return
     signal = ctypes.c_int(0)
+    parent = os.getppid()
     call("prctl", _PR_GET_PDEATHSIG, ctypes.byref(signal), 0, 0, 0)
     os.setgroups(list(identity.groups))
     os.setresgid(identity.gid, identity.gid, identity.gid)
     os.setresuid(identity.uid, identity.uid, identity.uid)
     if signal.value:
-        die_with_parent(signal.value)
+        die_with_parent(signal.value, parent)
 
 
-def die_with_parent(signal: int) -> None:
-    """Ask the kernel to send this process a signal when its parent ends, however that ends. Raises C(OSError)."""
+def die_with_parent(signal: int, parent: t.Optional[int] = None) -> None:
+    """Ask the kernel to send this process a signal when its parent ends, however that ends.
+
+    One that has ended before sends nothing any more. So where the process id of the parent is given, and it is not the
+    parent by now, the signal comes at once. Raises C(OSError).
+    """
     call("prctl", _PR_SET_PDEATHSIG, ctypes.c_ulong(signal), 0, 0, 0)
+    if parent is not None and os.getppid() != parent:
+        os.kill(os.getpid(), signal)

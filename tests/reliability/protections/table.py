@@ -223,13 +223,7 @@ PROTECTIONS = (
     Protection(
         "die-with-the-parent",
         "children go on when the process that watches over them is killed",
-        (
-            Change(
-                CHILDREN,
-                "    die_with_parent(signal.SIGKILL)\n    if os.getppid()",
-                "    if os.getppid()",
-            ),
-        ),
+        (Change(CHILDREN, "    die_with_parent(signal.SIGKILL, parent)\n", ""),),
         (CHILD + "::test_no_child_outlives_its_parent",),
     ),
     Protection(
