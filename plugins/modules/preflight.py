@@ -81,7 +81,7 @@ options:
     type: int
     default: 0
   max_paths:
-    description: How many offending paths of each kind are kept as examples; the counts are exact in any case.
+    description: How many offending paths of each kind are kept as examples, the first by name; the counts are exact in any case.
     type: int
     default: 20
   deadline:

@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import chunk_store as chunk_store_module
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import crew as crew_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
 from ansible_collections.fleetops.pbs.tests.support import mounts
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
@@ -40,9 +39,9 @@ HOST_CONTROLS = (ACCOUNT, MAP)
 
 
 @pytest.fixture(autouse=True)
-def fewer_prefixes(monkeypatch):
-    for module in (crew_module, chunk_store_module):
-        monkeypatch.setattr(module, "PREFIX_COUNT", PREFIXES)
+def fewer_prefixes(monkeypatch, walk_only):
+    walk_only(range(PREFIXES))
+    monkeypatch.setattr(chunk_store_module, "PREFIX_COUNT", PREFIXES)
 
 
 def store(path: Path, uid: int, gid: int, chunks_of: int | None = None) -> Path:

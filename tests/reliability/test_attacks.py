@@ -16,7 +16,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._atime_check import c
 from ansible_collections.fleetops.pbs.plugins.module_utils._chunk_ownership import chunk_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._datastore_info import datastore_info
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import completion
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import ownership as manage_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.configuration import (
     DATASTORES,
     ConfigurationError,
@@ -35,7 +34,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._manage.configuration
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairFacts, RepairPlan, repair
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import crew
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import ownership as observe_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import observe_configuration
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnershipFacts, StoreFacts
@@ -76,10 +74,9 @@ PREFIXES = (*range(16), int(ZERO_DIGEST[:4], 16))
 
 
 @pytest.fixture(autouse=True)
-def few_prefixes(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_prefixes(monkeypatch: pytest.MonkeyPatch, walk_only: Callable[[Sequence[int]], None]) -> None:
     """The stores here have a handful of prefix directories; looking for all others is what other tests do."""
-    for walk in (observe_module, manage_module):
-        monkeypatch.setattr(walk, "share", lambda worker, workers: PREFIXES[worker::workers])
+    walk_only(PREFIXES)
     monkeypatch.setattr(completion, "PREFIX_COUNT", 16)
 
 

@@ -28,7 +28,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._chunk_ownership impo
 from ansible_collections.fleetops.pbs.plugins.module_utils._creation import RefusedError, decide
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import completion as completion_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import chunk_store as chunk_store_module
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import crew as crew_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
 from ansible_collections.fleetops.pbs.tests.support import faults, mounts
@@ -45,9 +44,10 @@ GENEROUS = 200.0  # seconds in which a run has to end that waits for nothing lon
 
 
 @pytest.fixture
-def few_prefixes(monkeypatch):
+def few_prefixes(monkeypatch, walk_only):
     """A whole store has 16 prefix directories: each name costs a message to the daemon of a FUSE filesystem."""
-    for module in (crew_module, chunk_store_module, completion_module):
+    walk_only(range(FEW_PREFIXES))
+    for module in (chunk_store_module, completion_module):
         monkeypatch.setattr(module, "PREFIX_COUNT", FEW_PREFIXES)
 
 
@@ -607,10 +607,10 @@ def long_image(tmp_path_factory):
 
 
 @pytest.fixture
-def long_store(long_image, loopfs, monkeypatch):
+def long_store(long_image, loopfs, monkeypatch, walk_only):
     """`store = long_store()`: that store, mounted on its own."""
-    for module in (crew_module, chunk_store_module):
-        monkeypatch.setattr(module, "PREFIX_COUNT", LONG)
+    walk_only(range(LONG))
+    monkeypatch.setattr(chunk_store_module, "PREFIX_COUNT", LONG)
 
     def make() -> ChunkStore:
         return ChunkStore(loopfs("ext4", "errors=remount-ro", image=long_image), *backup_ids())

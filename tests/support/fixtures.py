@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe import chunk_walk, work_queue
 from ansible_collections.fleetops.pbs.tests.support import chunk_store as stores
 from ansible_collections.fleetops.pbs.tests.support import faults, machine, mounts
 
@@ -84,6 +85,21 @@ def chunk_store(tmp_path: Path) -> Callable[..., stores.ChunkStore]:
         return stores.make_chunk_store(path, **kwargs)
 
     return make
+
+
+@pytest.fixture
+def walk_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sequence[int]], None]:
+    """`walk_only(range(16))`: walks look for no other prefix directories than these.
+
+    Each name that they look for costs a message to the daemon of a FUSE filesystem.
+    """
+
+    def only(numbers: Sequence[int]) -> None:
+        monkeypatch.setattr(chunk_walk, "WorkQueue", lambda _all: work_queue.WorkQueue(numbers))
+        # They are few: each worker shall get some of them.
+        monkeypatch.setattr(work_queue, "_BLOCK", 1)
+
+    return only
 
 
 @pytest.fixture(scope="session")

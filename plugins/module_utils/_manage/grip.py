@@ -21,6 +21,7 @@ import stat
 import time
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import Directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import (
     change_owners,
     change_owners_by_name,
@@ -39,7 +40,10 @@ class Grip:
     """Files of one directory."""
 
     def look(self) -> t.Optional[t.Tuple[bytes, ...]]:
-        """As C(Batch.held)."""
+        """The signature of each of them (see C(Batch)), in order.
+
+        None where one could not be looked at, or is on another device: the caller then takes each by itself.
+        """
         raise NotImplementedError
 
     def change_owner(self, uid: int, gid: int) -> bool:
@@ -61,23 +65,24 @@ class Grip:
 class Held(Grip):
     """By descriptors of C(open_handle)."""
 
-    def __init__(self, batch: Batch, fds: t.Sequence[int]) -> None:
+    def __init__(self, batch: Batch, fds: t.Sequence[int], st_dev: int) -> None:
         self._batch = batch
         self._fds = fds
+        self._st_dev = st_dev
 
     @classmethod
-    def open(cls, batch: Batch, dir_fd: int, names: t.Sequence[bytes]) -> Held:
-        """Get hold of files in an open directory; where that failed for one of them, C(look) answers None."""
-        return cls(batch, open_handles(dir_fd, names))
+    def open(cls, batch: Batch, where: Directory, names: t.Sequence[bytes]) -> Held:
+        """Get hold of files in a directory; where that failed for one of them, C(look) answers None."""
+        return cls(batch, open_handles(where.fd, names), where.status.st_dev)
 
     def look(self) -> t.Optional[t.Tuple[bytes, ...]]:
-        return None if -1 in self._fds else self._batch.held(self._fds)
+        return None if -1 in self._fds else self._batch.held(self._fds, self._st_dev)
 
     def change_owner(self, uid: int, gid: int) -> bool:
         return change_owners(self._fds, uid, gid)
 
     def part(self, places: t.Sequence[int]) -> Held:
-        return Held(self._batch, [self._fds[place] for place in places])
+        return Held(self._batch, [self._fds[place] for place in places], self._st_dev)
 
     def one(self, place: int) -> t.ContextManager[int]:
         return contextlib.nullcontext(self._fds[place])
@@ -87,25 +92,28 @@ class Held(Grip):
 
 
 class Named(Grip):
-    """By names in a directory that is C(sealed)."""
+    """By names in a directory that is sealed (see C(seal)).
 
-    def __init__(self, batch: Batch, dir_fd: int, names: t.Sequence[bytes]) -> None:
+    Files there are on the device of their directory, unless they are mounted there, which their signature tells.
+    """
+
+    def __init__(self, batch: Batch, where: Directory, names: t.Sequence[bytes]) -> None:
         self._batch = batch
-        self._dir_fd = dir_fd
+        self._where = where
         self._names = names
 
     def look(self) -> t.Optional[t.Tuple[bytes, ...]]:
-        return self._batch.named(self._dir_fd, self._names)
+        return self._batch.named(self._where.fd, self._names)
 
     def change_owner(self, uid: int, gid: int) -> bool:
-        return change_owners_by_name(self._dir_fd, self._names, uid, gid)
+        return change_owners_by_name(self._where.fd, self._names, uid, gid)
 
     def part(self, places: t.Sequence[int]) -> Named:
-        return Named(self._batch, self._dir_fd, [self._names[place] for place in places])
+        return Named(self._batch, self._where, [self._names[place] for place in places])
 
     @contextlib.contextmanager
     def one(self, place: int) -> t.Iterator[int]:
-        fd = open_handle(os.fsdecode(self._names[place]), self._dir_fd)
+        fd = open_handle(os.fsdecode(self._names[place]), self._where.fd)
         try:
             yield fd
         finally:

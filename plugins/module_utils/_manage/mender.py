@@ -119,8 +119,8 @@ class _Case:
         return text + ", mode %s" % self.mode_step if self.mode_step else text
 
 
-_Plan = t.Tuple[t.Optional[_Case], t.Tuple[bytes, ...]]
-"""What is done about files that look alike, None for each by itself, and what they have to look like afterwards."""
+_Plan = t.Tuple[t.Optional[_Case], t.Tuple[bytes]]
+"""What is done about files that look alike, None for each by itself, and what one has to look like afterwards."""
 
 
 class Mender(Visitor):
@@ -143,12 +143,10 @@ class Mender(Visitor):
         self._dry = dry
         self._modes = modes
         self._only_from = only_from
-        self._max_paths = max_paths
         self._examples = Examples(max_paths)
         self._owners = Owners()
         self._cases: t.Dict[t.Tuple[Rule, int, int, int], _Case] = {}
-        self._device_key = Batch.device(store.device)
-        self._plans: t.Dict[t.Tuple[Rule, t.Tuple[bytes, ...]], _Plan] = {}
+        self._plans: t.Dict[t.Tuple[Rule, bytes], _Plan] = {}
         self._right: t.Dict[Rule, t.Set[bytes]] = {}
         """Signatures of files that are as they should be."""
         self._swarm = False
@@ -190,7 +188,7 @@ class Mender(Visitor):
             if not (self._dry or case.left):
                 if fd < 0:
                     return  # it could not be opened, which the walk tells by itself
-                if rule is PREFIX:
+                if rule is PREFIX and not self._has_sealed(status):
                     wait_for_seal(fd, status)
                 self._apply(fd, case)
             self._count(case, path)
@@ -258,41 +256,44 @@ class Mender(Visitor):
         """As C(_mend), for many names; how many were not right. Raises C(Futile)."""
         if self._sealed[0] is not where:
             self._sealed = (where, self._local and seal(where.fd, where.status))
-        files = Named(batch, where.fd, names) if self._sealed[1] else Held.open(batch, where.fd, names)
+        files: Grip = Named(batch, where, names) if self._sealed[1] else Held.open(batch, where, names)
         try:
-            kinds = files.look()
-            if kinds is None:
+            signatures = files.look()
+            if signatures is None:
                 return self._mend_each(where, names, rule)
             # From here on it is these objects; a name is used again only for what is looked at again.
-            if kinds == kinds[:2] * len(names):
-                return self._mend_alike(where, names, files, kinds[:2], rule)
-            alike: t.Dict[t.Tuple[bytes, ...], t.List[int]] = {}
-            for place, kind in enumerate(zip(kinds[::2], kinds[1::2])):
-                alike.setdefault(kind, []).append(place)
+            if signatures == signatures[:1] * len(names):
+                return self._mend_alike(where, names, files, signatures[0], rule)
+            alike: t.Dict[bytes, t.List[int]] = {}
+            for place, signature in enumerate(signatures):
+                alike.setdefault(signature, []).append(place)
             return sum(
-                self._mend_alike(where, [names[place] for place in places], files.part(places), kind, rule)
-                for kind, places in alike.items()
+                self._mend_alike(where, [names[place] for place in places], files.part(places), signature, rule)
+                for signature, places in alike.items()
             )
         finally:
             files.close()
 
+    def _has_sealed(self, status: os.stat_result) -> bool:
+        """Whether the seal of the directory with this status is ours already; it is if there were files in it."""
+        where, sealed = self._sealed
+        return sealed and where is not None and where.status is status
+
     def _mend_each(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
         return sum([self._mend(where, os.fsdecode(name), rule) for name in names])
 
-    def _mend_alike(
-        self, where: Directory, names: t.Sequence[bytes], files: Grip, kind: t.Tuple[bytes, ...], rule: Rule
-    ) -> int:
+    def _mend_alike(self, where: Directory, names: t.Sequence[bytes], files: Grip, signature: bytes, rule: Rule) -> int:
         """Objects that look the same; how many were not right. Raises C(Futile)."""
-        case, wanted = self._plans.get((rule, kind)) or self._plan(kind, rule)
+        case, wanted = self._plans.get((rule, signature)) or self._plan(signature, rule)
         if case is None:
             return self._mend_each(where, names, rule)
         if case.right:
             return 0
         if files.change_owner(case.set_uid, case.set_gid) and files.look() == wanted * len(names):
-            first = max(0, min(len(names), self._max_paths - case.count))
-            for name in names[:first]:
-                self._count(case, where.join(os.fsdecode(name)))
-            case.count += len(names) - first
+            case.count += len(names)
+            if self._examples.wants("changed", where.path):
+                for name in names:
+                    self._examples.add("changed", where.join(os.fsdecode(name)), case.detail)
             return len(names)
         for place in range(len(names)):
             self._mend_one(where, os.fsdecode(names[place]), files, place, case)
@@ -306,22 +307,21 @@ class Mender(Visitor):
         except OSError as exc:
             self.missed(where.join(name), exc)
 
-    def _plan(self, kind: t.Tuple[bytes, ...], rule: Rule) -> _Plan:
-        """For files of this signature and device."""
-        signature, device = kind
+    def _plan(self, signature: bytes, rule: Rule) -> _Plan:
+        """For files of this signature."""
         _attributes, links, uid, gid, mode = Batch.unpack(signature)
         case = self._case_of(uid, gid, mode, rule)
-        common = links == 1 and device == self._device_key and case.regular and not Batch.mounted(signature)
+        common = links == 1 and case.regular and not Batch.mounted(signature)
         if common and case.right:
             right = self._right.setdefault(rule, set())
             if len(right) < _MAX_CASES:
                 right.add(signature)
         elif not case.plain or Batch.flags(signature):
             common = False
-        plan = (case if common else None, (Batch.owned(signature, case.new_uid, case.new_gid), device))
+        plan = (case if common else None, (Batch.owned(signature, case.new_uid, case.new_gid),))
         if len(self._plans) >= _MAX_CASES:
             self._plans.clear()
-        self._plans[rule, kind] = plan
+        self._plans[rule, signature] = plan
         return plan
 
     def _mend_held(self, where: Directory, name: str, fd: int, case: _Case) -> None:
@@ -395,8 +395,10 @@ class Mender(Visitor):
 
     def _count(self, case: _Case, path: str) -> None:
         case.count += 1
-        if case.count <= self._max_paths:
-            self._examples.add("left" if case.left else "changed", path, case.detail)
+        kind = "left" if case.left else "changed"
+        # To put the detail into words takes longer than to ask.
+        if self._examples.wants(kind, path):
+            self._examples.add(kind, path, case.detail)
 
     def _failed(self, path: str, error: OSError, fd: int) -> None:
         if error.errno == errno.EROFS:

@@ -16,13 +16,12 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.mender import Futile, Mender, RepairCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import PREFIX_COUNT
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_walk import ChunkWalk
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_walk import ChunkWalk, walk_together
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import (
     Job,
     OnProgress,
     Pulse,
     run_jobs,
-    share,
     worker_count,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import load
@@ -30,6 +29,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.metadata_wal
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore, open_together
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.skeleton_walk import walk_skeleton
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import merge
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.work_queue import WorkQueue
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 
 SCOPES = ("full", "skeleton", "chunks", "metadata")
@@ -79,7 +79,10 @@ def repair(plan: RepairPlan, on_progress: t.Optional[OnProgress] = None) -> Repa
     """Repair a datastore; see C(RepairPlan). Never raises because of the datastore."""
     facts = RepairFacts()
     started = time.monotonic_ns()
-    parts, facts.stopped = run_jobs(plan.path, _jobs(plan), plan.stall, on_progress)
+    if plan.scope == "metadata":
+        parts, facts.stopped = run_jobs(plan.path, _metadata_job(plan), plan.stall, on_progress)
+    else:
+        parts, facts.stopped = walk_together(plan.path, lambda queue: _jobs(plan, queue), plan.stall, on_progress)
     facts.elapsed_ns = time.monotonic_ns() - started
     facts.counts = merge(
         RepairCounts, [load(RepairCounts, part["counts"]) for part in parts if "counts" in part], plan.max_paths
@@ -91,19 +94,17 @@ def repair(plan: RepairPlan, on_progress: t.Optional[OnProgress] = None) -> Repa
     return facts
 
 
-def _jobs(plan: RepairPlan) -> t.Dict[str, Job]:
-    jobs: t.Dict[str, Job] = {}
-    if plan.scope != "metadata":
-        workers = 1 if plan.scope == "skeleton" else worker_count(plan.workers)
-
-        def chunk_job(worker: int) -> Job:
-            return lambda pulse: _work(plan, pulse, lambda *with_: _walk_chunks(plan, share(worker, workers), *with_))
-
-        jobs["skeleton"] = lambda pulse: _work(plan, pulse, walk_skeleton)
-        jobs.update(("chunks %d" % number, chunk_job(number)) for number in range(workers))
-    if plan.scope in ("full", "metadata"):
-        jobs["metadata"] = lambda pulse: _work(plan, pulse, _walk_metadata)
+def _jobs(plan: RepairPlan, queue: WorkQueue) -> t.Dict[str, Job]:
+    jobs: t.Dict[str, Job] = {"skeleton": lambda pulse: _work(plan, pulse, walk_skeleton)}
+    for number in range(1 if plan.scope == "skeleton" else worker_count(plan.workers)):
+        jobs["chunks %d" % number] = lambda pulse: _work(plan, pulse, lambda *with_: _walk_chunks(plan, queue, *with_))
+    if plan.scope == "full":
+        jobs.update(_metadata_job(plan))
     return jobs
+
+
+def _metadata_job(plan: RepairPlan) -> t.Dict[str, Job]:
+    return {"metadata": lambda pulse: _work(plan, pulse, _walk_metadata)}
 
 
 def _work(plan: RepairPlan, pulse: Pulse, walk: t.Callable[[OpenStore, Mender, Pulse], None]) -> None:

@@ -26,14 +26,12 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_listin
     prefix_lister,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS, PREFIX_COUNT, is_prefix
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import Job, OnProgress, Pulse, run_jobs
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import foreign_kind
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import CHUNK, PREFIX, Directory, Visitor
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.work_queue import WorkQueue
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
-
-_WORTH_SORTING = 4096
-"""Prefix directories; listing all of them to put a few in order would take longer than it gives."""
 
 _SUFFIXED = re.compile(
     rb"[0-9a-fA-F]{64}\.(?:(?P<bad>[0-9]\.bad)|(?P<using>using)|(?P<temporary>tmp_[A-Za-z0-9]{6}))\Z"
@@ -61,6 +59,51 @@ class ChunkExtras:
     temporary: int = 0
     temporary_bytes: int = 0
     using_markers: int = 0
+
+
+def walk_together(
+    path: str,
+    jobs: t.Callable[[WorkQueue], t.Mapping[str, Job]],
+    stall: float,
+    on_progress: t.Optional[OnProgress] = None,
+) -> t.Tuple[t.List[t.Dict[str, t.Any]], str]:
+    """C(run_jobs) for walks that take the numbers of prefix directories from one queue."""
+    queue = WorkQueue(range(PREFIX_COUNT))
+    try:
+        _parts, trouble = run_jobs(path, {"order": lambda pulse: _arrange(queue, path, pulse)}, stall)
+        if trouble:
+            return [], trouble
+        return run_jobs(path, jobs(queue), stall, on_progress, keep=(queue.fd,))
+    finally:
+        queue.close()
+
+
+def _arrange(queue: WorkQueue, path: str, pulse: Pulse) -> None:
+    """Put the numbers into the order of the inodes of their directories.
+
+    What was made at the same time lies together on a disk, and the directories of a copied store were made in another
+    order than that of their names. Taken in that order, a block of inodes is read once, and written once. It is no more
+    than a hint: what is wrong here the walk finds, too, and tells of it.
+    """
+    inodes = array.array("Q", bytes(8 * PREFIX_COUNT))
+    left = 2 * PREFIX_COUNT  # a hostile owner may put millions of other names there
+    lister = prefix_lister()
+    try:
+        store = OpenStore(path)
+        if not store.local:
+            return
+        pulse.at(CHUNKS)
+        for names, all_prefixes in lister.batches(store.open_chunks()):
+            for name, inode in zip(names, lister.inodes()):
+                if all_prefixes or is_prefix(os.fsdecode(name)):
+                    inodes[int(name, 16)] = inode
+            pulse.beat(dict)
+            left -= len(names)
+            if left <= 0:
+                break
+    except OSError:
+        return
+    queue.arrange(inodes.__getitem__)
 
 
 class ChunkWalk:
@@ -99,7 +142,7 @@ class ChunkWalk:
 
     def walk(self, numbers: t.Iterable[int], listed: t.Container[int]) -> None:
         """Go through the prefix directories with these numbers, and into those of them that are C(listed)."""
-        for number in self._in_order(list(numbers)):
+        for number in numbers:
             name = "%04x" % number
             inner = CHUNKS + "/" + name
             self._pulse.at(inner)
@@ -110,30 +153,6 @@ class ChunkWalk:
             self._visited += 1
             self._pulse.beat(self.progress)
         self._pulse.put("progress", self.progress())
-
-    def _in_order(self, numbers: t.List[int]) -> t.List[int]:
-        """The same numbers, in the order of the inodes of their directories.
-
-        What was made at the same time lies together on a disk, and the directories of a copied store were made in
-        another order than that of their names. Taken in that order, a block of inodes is read once, and written once.
-        """
-        if not self._store.local or len(numbers) < _WORTH_SORTING:
-            return numbers
-        inodes = array.array("Q", bytes(8 * PREFIX_COUNT))
-        left = 2 * PREFIX_COUNT  # a hostile owner may put millions of other names there
-        lister = prefix_lister()
-        try:
-            for names, all_prefixes in lister.batches(self._top.fd):
-                for name, inode in zip(names, lister.inodes()):
-                    if all_prefixes or is_prefix(os.fsdecode(name)):
-                        inodes[int(name, 16)] = inode
-                self._pulse.beat(self.progress)
-                left -= len(names)
-                if left <= 0:
-                    break
-        except OSError:
-            pass  # it is only a hint, and the walk over the skeleton tells of it
-        return sorted(numbers, key=inodes.__getitem__)
 
     def _enter(self, name: str, listed: bool) -> None:
         path = self._top.join(name)
@@ -176,11 +195,12 @@ class ChunkWalk:
 
     def _list(self, prefix: Directory) -> None:
         try:
-            for names, digests in self._lister.batches(prefix.fd):
+            for number, (names, digests) in enumerate(self._lister.batches(prefix.fd)):
+                if number:
+                    self._pulse.beat(self.progress)
                 chunks = names if digests else self._set_apart(prefix, names)
                 if chunks:
                     self._chunks.files(prefix, chunks, CHUNK)
-                self._pulse.beat(self.progress)
             self.extras.prefixes_walked += 1
         except OSError as exc:
             self._chunks.error(prefix.path, exc)

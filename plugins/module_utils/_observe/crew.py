@@ -17,9 +17,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, Outcome, Task, run
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
-_BLOCK = 64
-"""Neighbouring prefix directories that one worker takes: their inodes share disk blocks."""
-
 
 @dataclasses.dataclass
 class WalkProgress:
@@ -49,12 +46,12 @@ class Position:
 
     def set(self, path: str) -> None:
         """Note the path, relative to the base directory, before it is touched."""
-        data = os.fsencode(path)[: self.SIZE - 1] + b"\0"
+        data = path.encode("utf-8", "surrogateescape")[: self.SIZE - 1] + b"\0"
         self._memory[self._start : self._start + len(data)] = data
 
     def get(self) -> str:
         data = self._memory[self._start : self._start + self.SIZE]
-        return os.fsdecode(data.split(b"\0", 1)[0])
+        return data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
 
 class Agreement:
@@ -112,19 +109,17 @@ def worker_count(wanted: int) -> int:
     return wanted or max(2, len(os.sched_getaffinity(0)))
 
 
-def share(worker: int, workers: int) -> t.Iterator[int]:
-    """The numbers of the prefix directories that one of several workers takes."""
-    for block in range(worker * _BLOCK, PREFIX_COUNT, workers * _BLOCK):
-        yield from range(block, min(block + _BLOCK, PREFIX_COUNT))
-
-
 def run_jobs(
-    path: str, jobs: t.Mapping[str, Job], stall: float, on_progress: t.Optional[OnProgress] = None
+    path: str,
+    jobs: t.Mapping[str, Job],
+    stall: float,
+    on_progress: t.Optional[OnProgress] = None,
+    keep: t.Container[int] = (),
 ) -> t.Tuple[t.List[t.Dict[str, t.Any]], str]:
     """Run each job in a child of its own, and give up one that is silent for C(stall) seconds.
 
-    Returns what each child has put, and where the first one that did not come to its end was, with the reason; an
-    empty text where all did.
+    They keep the descriptors C(keep). Returns what each child has put, and where the first one that did not come to its
+    end was, with the reason; an empty text where all did.
     """
     memory = mmap.mmap(-1, max(1, len(jobs)) * Position.SIZE)
     positions = {key: Position(memory, slot) for slot, key in enumerate(jobs)}
@@ -135,7 +130,7 @@ def run_jobs(
         return lambda channel: job(Pulse(channel, positions[key], agreements[key]))
 
     tasks = {key: task(key, job) for key, job in jobs.items()}
-    outcomes = run(tasks, stall, renew=True, on_part=_Sum(on_progress).on_part)
+    outcomes = run(tasks, stall, renew=True, on_part=_Sum(on_progress).on_part, keep=keep)
     trouble = _trouble(path, outcomes, positions)
     memory.close()
     common.close()

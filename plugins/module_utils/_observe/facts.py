@@ -46,9 +46,9 @@ class FileFacts:
     """Inode flags that forbid changes: C(immutable), C(append)."""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(order=True)
 class PathProblem:
-    """One offending path, kept as an example beside an exact count."""
+    """One offending path, kept as an example beside an exact count; they are ordered by path."""
 
     path: str
     detail: str

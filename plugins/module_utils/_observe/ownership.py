@@ -15,20 +15,14 @@ import time
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import PREFIX_COUNT
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_walk import ChunkWalk
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import (
-    Job,
-    OnProgress,
-    Pulse,
-    run_jobs,
-    share,
-    worker_count,
-)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_walk import ChunkWalk, walk_together
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import Job, OnProgress, Pulse, worker_count
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnershipFacts, WalkCounts, load
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.metadata_walk import MetadataWalk
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import open_together
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.skeleton_walk import walk_skeleton
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import Tally, merge
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.work_queue import WorkQueue
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
 
 SCOPES = ("full", "sample", "skeleton", "none")
@@ -89,7 +83,7 @@ def observe_ownership(plan: WalkPlan, on_progress: t.Optional[OnProgress] = None
         return facts
     workers = worker_count(plan.workers) if plan.scope == "full" else 1
     started = time.monotonic_ns()
-    parts, facts.stuck = run_jobs(plan.path, _jobs(plan, workers), plan.stall, on_progress)
+    parts, facts.stuck = walk_together(plan.path, lambda queue: _jobs(plan, workers, queue), plan.stall, on_progress)
     facts.elapsed_ns = time.monotonic_ns() - started
     facts.method = "one stat a file, workers: %d" % workers
     for tree in _TREES:
@@ -105,11 +99,10 @@ def observe_ownership(plan: WalkPlan, on_progress: t.Optional[OnProgress] = None
     return facts
 
 
-def _jobs(plan: WalkPlan, workers: int) -> t.Dict[str, Job]:
-    def chunk_job(worker: int) -> Job:
-        return lambda pulse: _walk_chunks(plan, share(worker, workers), pulse)
-
-    jobs = {"chunks %d" % number: chunk_job(number) for number in range(workers)}
+def _jobs(plan: WalkPlan, workers: int, queue: WorkQueue) -> t.Dict[str, Job]:
+    jobs: t.Dict[str, Job] = {}
+    for number in range(workers):
+        jobs["chunks %d" % number] = lambda pulse: _walk_chunks(plan, queue, pulse)
     jobs["skeleton"] = lambda pulse: _walk_skeleton(plan, pulse)
     if plan.scope != "skeleton":
         jobs["metadata"] = lambda pulse: _walk_metadata(plan, pulse)

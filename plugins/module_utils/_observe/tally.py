@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import os
 import stat
@@ -54,16 +55,24 @@ def _flags(dir_fd: int, name: str) -> t.List[str]:
 
 
 class Examples:
-    """The first paths of each kind."""
+    """The first paths of each kind by name, in whatever order they are come across, and by which of several workers."""
 
     def __init__(self, limit: int) -> None:
         self.found: t.Dict[str, t.List[PathProblem]] = {}
+        """In their order."""
         self._limit = limit
 
+    def wants(self, kind: str, path: str) -> bool:
+        """Whether something at the path, or below it, would be among them."""
+        examples = self.found.get(kind, ())
+        return len(examples) < self._limit or (len(examples) > 0 and display(path) < examples[-1].path)
+
     def add(self, kind: str, path: str, detail: str) -> None:
+        if not self.wants(kind, path):
+            return
         examples = self.found.setdefault(kind, [])
-        if len(examples) < self._limit:
-            examples.append(PathProblem(display(path), detail))
+        bisect.insort(examples, PathProblem(display(path), detail))
+        del examples[self._limit :]
 
 
 class Owners:
@@ -106,19 +115,22 @@ class _Known:
         self.good: t.Set[bytes] = set()
         """Nothing is wrong."""
         self.faulty: t.Dict[bytes, _Alike] = {}
-        """So often that there are enough examples: only counting is left."""
+        """So often that there are enough examples: only counting is left, unless a name comes before theirs."""
+        self.kinds: t.Set[str] = set()
+        """Of what is wrong with these."""
         self._met: t.Dict[bytes, int] = {}
 
-    def add(self, signature: bytes, alike: _Alike, right: bool, enough: int) -> None:
-        """A file was looked at by itself; C(enough) is the number of examples."""
-        if len(self.good if right else self._met) >= _MAX_SIGNATURES:
+    def add(self, signature: bytes, alike: _Alike, kinds: t.Collection[str], enough: int) -> None:
+        """A file was looked at by itself, and has C(kinds) of faults; C(enough) is the number of examples."""
+        if len(self._met if kinds else self.good) >= _MAX_SIGNATURES:
             return
-        if right:
+        if not kinds:
             self.good.add(signature)
             return
         self._met[signature] = self._met.get(signature, 0) + 1
         if self._met[signature] >= enough:
             self.faulty[signature] = alike
+            self.kinds.update(kinds)
 
 
 class Tally(Visitor):
@@ -149,22 +161,28 @@ class Tally(Visitor):
         known = self._known.setdefault(rule, _Known())
         good, faulty = known.good, known.faulty
         again: t.Dict[bytes, int] = {}
+        near = self._wants(known, where.path)
         files = total = 0
         for name, (signature, size) in zip(names, answers):
             # The whole cost of a file that is as it should be, or as many others, beside the system call.
             if size and signature in good:
                 files += 1
                 total += size
-            elif size and signature in faulty:
+            elif size and signature in faulty and not (near and self._wants(known, where.join(os.fsdecode(name)))):
                 files += 1
                 total += size
                 again[signature] = again.get(signature, 0) + 1
             else:
                 self._meet(where, os.fsdecode(name), signature, size, rule)
+                near = self._wants(known, where.path)
         self.counts.files += files
         self.counts.bytes += total
         for signature, times in again.items():
-            self._compare("", faulty[signature], rule, faulty[signature].flags, times)
+            self._weigh(faulty[signature], rule, faulty[signature].flags, times)
+
+    def _wants(self, known: _Known, path: str) -> bool:
+        """Whether one that is known to be faulty, at this path or below it, is an example."""
+        return any(self._examples.wants(kind, path) for kind in known.kinds)
 
     def _meet(self, where: Directory, name: str, signature: bytes, size: int, rule: Rule) -> None:
         """One name with its answer."""
@@ -173,8 +191,8 @@ class Tally(Visitor):
             self.foreign(foreign_kind(mode), where.join(name))
             return
         alike = _Alike(mode, uid, gid, links, Batch.flags(signature))
-        right = self._regular(where.join(name), alike, size, rule, alike.flags)
-        self._known[rule].add(signature, alike, right, self._max_paths)
+        kinds = self._regular(where.join(name), alike, size, rule, alike.flags)
+        self._known[rule].add(signature, alike, kinds, self._max_paths)
 
     def _look(self, where: Directory, name: str, rule: Rule) -> None:
         """One name."""
@@ -189,8 +207,8 @@ class Tally(Visitor):
             return
         self._regular(path, status, status.st_size, rule, _flags(where.fd, name))
 
-    def _regular(self, path: str, status: Status, size: int, rule: Rule, flags: t.Sequence[str]) -> bool:
-        """One of those that C(files) was told of; whether nothing is wrong."""
+    def _regular(self, path: str, status: Status, size: int, rule: Rule, flags: t.Sequence[str]) -> t.Collection[str]:
+        """One of those that C(files) was told of; the kinds of what is wrong with it."""
         self.empty += size == 0
         self.counts.files += 1
         self.counts.bytes += size
@@ -209,49 +227,52 @@ class Tally(Visitor):
         self.counts.files += 1
         self.counts.bytes += status.st_size
 
-    def _compare(self, path: str, status: Status, rule: Rule, flags: t.Sequence[str], times: int = 1) -> bool:
-        """Hold it against the rule; whether nothing is wrong.
+    def _compare(self, path: str, status: Status, rule: Rule, flags: t.Sequence[str]) -> t.Collection[str]:
+        """Hold it against the rule; the kinds of what is wrong with it."""
+        faults = self._weigh(status, rule, flags, 1)
+        for kind, detail in faults.items():
+            self._examples.add(kind, path, detail)
+        return faults
 
-        With C(times) for so many alike, of which there are examples enough.
-        """
-        right = True
+    def _weigh(self, status: Status, rule: Rule, flags: t.Sequence[str], times: int) -> t.Dict[str, str]:
+        """What is wrong with so many that are alike: the details by kind."""
+        faults: t.Dict[str, str] = {}
         if rule.owned:
-            right = self._compare_owner(path, status, times)
-            if status.st_nlink != 1 and stat.S_ISREG(status.st_mode):
-                right = False
-                self._count(path, "hardlink", "%d links" % status.st_nlink, times)
+            if (status.st_uid, status.st_gid) != (self._identity.uid, self._identity.gid):
+                faults["wrong_owner"] = "uid %d, gid %d" % (status.st_uid, status.st_gid)
+                self._count_owner(status, times)
+            # None at all: it is being removed just now.
+            if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
+                faults["hardlink"] = "%d links" % status.st_nlink
+                self._count("hardlink", times)
             if flags:
-                right = False
-                self._count(path, "immutable", "flags: " + ", ".join(flags), times)
+                faults["immutable"] = "flags: " + ", ".join(flags)
+                self._count("immutable", times)
         if rule.exact and status.st_mode & 0o777 != rule.mode:
-            right = False
+            faults["wrong_mode"] = "mode %s instead of %04o" % (mode_string(status.st_mode), rule.mode)
             self.counts.wrong_mode += times
-            self._examples.add("wrong_mode", path, "mode %s instead of %04o" % (mode_string(status.st_mode), rule.mode))
         if not allows(self._identity, status, rule.needs):
-            right = False
+            faults["unreadable"] = "mode %s, uid %d, gid %d" % (
+                mode_string(status.st_mode),
+                status.st_uid,
+                status.st_gid,
+            )
             self.counts.unreadable += times
-            detail = "mode %s, uid %d, gid %d" % (mode_string(status.st_mode), status.st_uid, status.st_gid)
-            self._examples.add("unreadable", path, detail)
-        return right
+        return faults
 
-    def _compare_owner(self, path: str, status: Status, times: int) -> bool:
-        wrong_uid = status.st_uid != self._identity.uid
-        wrong_gid = status.st_gid != self._identity.gid
-        if not (wrong_uid or wrong_gid):
-            return True
+    def _count_owner(self, status: Status, times: int) -> None:
+        """A wrong one."""
         self.counts.wrong_owner += times
-        self.counts.wrong_uid += times if wrong_uid else 0
-        self.counts.wrong_gid += times if wrong_gid else 0
+        self.counts.wrong_uid += times if status.st_uid != self._identity.uid else 0
+        self.counts.wrong_gid += times if status.st_gid != self._identity.gid else 0
         self._owners.add(status.st_uid, status.st_gid, times)
-        self._examples.add("wrong_owner", path, "uid %d, gid %d" % (status.st_uid, status.st_gid))
-        return False
 
     def foreign(self, kind: str, path: str, detail: str = "") -> None:
-        self._count(path, kind, detail, 1)
-
-    def _count(self, path: str, kind: str, detail: str, times: int) -> None:
-        self.counts.foreign[kind] = self.counts.foreign.get(kind, 0) + times
+        self._count(kind, 1)
         self._examples.add(kind, path, detail)
+
+    def _count(self, kind: str, times: int) -> None:
+        self.counts.foreign[kind] = self.counts.foreign.get(kind, 0) + times
 
     def vanished(self) -> None:
         self.counts.vanished += 1
@@ -280,7 +301,7 @@ def merge(cls: t.Type[T], parts: t.Iterable[T], max_paths: int) -> T:
         for field in dataclasses.fields(t.cast(t.Any, cls)):
             setattr(total, field.name, _sum(getattr(total, field.name), getattr(part, field.name)))
     for problems in getattr(total, "examples", {}).values():
-        problems.sort(key=lambda problem: problem.path)
+        problems.sort()
         del problems[max_paths:]
     return total
 

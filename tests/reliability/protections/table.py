@@ -48,6 +48,7 @@ CHILDREN = "module_utils/_system/child.py"
 DIRECTORIES = "module_utils/_system/files.py"
 HANDLES = "module_utils/_system/owner.py"
 MENDER = "module_utils/_manage/mender.py"
+STATX = "module_utils/_system/statx.py"
 TOUCH = "module_utils/_observe/touch.py"
 
 PROTECTIONS = (
@@ -95,7 +96,7 @@ PROTECTIONS = (
         "hard-links",
         "files with a second name are not refused",
         (
-            Change(MENDER, "common = links == 1 and device == self._device_key", "common = device == self._device_key"),
+            Change(MENDER, "common = links == 1 and case.regular", "common = case.regular"),
             Change(MENDER, "or status.st_nlink != 1 or status.st_dev != self", "or status.st_dev != self"),
         ),
         (
@@ -117,7 +118,7 @@ PROTECTIONS = (
             Change(DIRECTORIES, "_RESOLVE_NO_XDEV = 0x01", "_RESOLVE_NO_XDEV = 0"),
             Change("module_utils/_observe/chunk_walk.py", "if status.st_dev != self._store.device:", "if False:"),
             Change(HANDLES, '_FLAGS = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW', '_FLAGS = getattr(os, "O_PATH", 0)'),
-            Change(MENDER, "common = links == 1 and device == self._device_key", "common = links == 1"),
+            Change(STATX, "if self._every(self._DEVICES, len(fds)).count(device) != len(fds):", "if False:"),
             Change(MENDER, "or status.st_nlink != 1 or status.st_dev != self._device:", "or status.st_nlink != 1:"),
         ),
         (

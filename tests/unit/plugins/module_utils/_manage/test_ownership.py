@@ -34,9 +34,9 @@ pytestmark = pytest.mark.root
 
 
 @pytest.fixture(autouse=True)
-def few_prefixes(monkeypatch):
+def few_prefixes(walk_only):
     """The stores here have a handful of prefix directories; looking for all others is what other tests do."""
-    monkeypatch.setattr(crew_module, "PREFIX_COUNT", 64)
+    walk_only(range(64))
 
 
 def small_store(path, chunks=40, prefixes=8):
@@ -96,6 +96,25 @@ def paths(facts, kind):
 
 def own(path, uid, gid):
     os.chown(path, uid, gid, follow_symlinks=False)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("dry", [True, False])
+def test_the_examples_are_the_first_by_name_whoever_meets_them(loopfs, workers, dry):
+    """The directories are taken in the order of their inodes, here from the last to the first."""
+    path = loopfs("ext4") / "store"
+    store = make_chunk_store(path, prefixes=1, zero_chunk=False)
+    store.add_prefixes(range(63, 0, -1))
+    chunks = sorted(store.add_chunks(640))
+    for chunk in chunks[100:]:
+        own(chunk, 0, 0)
+    uid, gid = backup_ids()
+    audit = observe_ownership(WalkPlan(os.fspath(path), uid, gid, (gid,), workers=workers, max_paths=15))
+    repair = mend(store, workers=workers, dry=dry, max_paths=15)
+    first = [os.fspath(chunk) for chunk in chunks[100:115]]
+    assert [problem.path for problem in audit.chunks.examples["wrong_owner"]] == first
+    assert paths(repair, "changed") == first
+    assert (audit.chunks.wrong_owner, repair.counts.changed) == (540, 540)
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "tmpfs"])

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import chunk_walk as chunk_walk_module
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_walk import ChunkWalk, chunk_class
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import share
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe import open_store as open_store_module
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_walk import chunk_class, walk_together
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount, PathProblem, WalkCounts
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import OTHER_OWNERS, Owners, Tally, merge
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import OTHER_OWNERS, Owners, merge
 
 D = "bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8"
 
@@ -50,25 +49,16 @@ def test_classes(name, kind):
     assert chunk_class(os.fsencode(name)) == kind
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 7, 64, 2000])
-def test_each_prefix_directory_is_the_share_of_exactly_one_worker(workers):
-    shares = [number for worker in range(workers) for number in share(worker, workers)]
-    assert sorted(shares) == list(range(65536))
-
-
-@pytest.mark.parametrize("order", ["as made", "listing fails", "few of them", "not local"])
+@pytest.mark.parametrize("order", ["as made", "listing fails", "no .chunks", "not local"])
 def test_prefix_directories_are_taken_in_the_order_of_their_inodes(tmp_path, monkeypatch, order):
     top = tmp_path / ".chunks"
-    top.mkdir()
     numbers = [7, 2, 5, 0, 6, 3]
-    for number in numbers:
-        (top / f"{number:04x}").mkdir()
-    (top / "lost").mkdir()
-    inodes = {number: (top / f"{number:04x}").stat().st_ino for number in numbers}
-    store = OpenStore(os.fspath(tmp_path))
-    store.local = order != "not local"
-    if order != "few of them":
-        monkeypatch.setattr(chunk_walk_module, "_WORTH_SORTING", 1)
+    if order != "no .chunks":
+        top.mkdir()
+        for number in numbers:
+            (top / f"{number:04x}").mkdir()
+        (top / "lost").mkdir()
+    monkeypatch.setattr(open_store_module, "_is_local", lambda _entry: order != "not local")
     if order == "listing fails":
 
         class Broken:
@@ -76,27 +66,29 @@ def test_prefix_directories_are_taken_in_the_order_of_their_inodes(tmp_path, mon
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         monkeypatch.setattr(chunk_walk_module, "prefix_lister", Broken)
-    visited = []
-    visitor = Tally(Identity(0, 0), 20)
-    monkeypatch.setattr(visitor, "directory", lambda path, *_rest: visited.append(int(path[-4:], 16)))
-    walk = ChunkWalk(store, visitor, visitor, _Pulse())
-    walk.walk(range(8), range(8))
-    walk.close()
-    os.close(store.base)
-    assert sorted(visited) == sorted(numbers)
-    assert visited == sorted(numbers, key=inodes.__getitem__ if order == "as made" else None)
-    assert (walk.extras.prefixes_walked, walk.extras.prefixes_missing) == (6, 2)
+    # In a child, as all walks: one that takes everything, and tells in which order.
+    parts, trouble = walk_together(
+        os.fspath(tmp_path), lambda queue: {"all": lambda pulse: pulse.put("numbers", list(queue))}, 30.0
+    )
+    assert trouble == ""
+    (found,) = parts
+    if order == "as made":
+        inodes = {number: (top / f"{number:04x}").stat().st_ino for number in numbers}
+        there = [number for number in found["numbers"] if number in inodes]
+        assert there == sorted(numbers, key=inodes.__getitem__)
+        assert sorted(found["numbers"]) == list(range(65536))
+    else:
+        assert found["numbers"] == list(range(65536))
 
 
-class _Pulse:
-    def at(self, path):
-        pass
-
-    def beat(self, progress):
-        progress()
-
-    def put(self, name, value):
-        pass
+def test_what_gives_no_answer_is_waited_for_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        chunk_walk_module, "_arrange", lambda _queue, _path, pulse: pulse.at(".chunks") or time.sleep(60)
+    )
+    begun = []
+    parts, trouble = walk_together(os.fspath(tmp_path), lambda queue: begun.append(queue) or {}, 0.2)
+    assert (parts, trouble) == ([], f"{tmp_path}/.chunks: no answer")
+    assert not begun
 
 
 def test_counts_of_workers_add_up():

@@ -15,7 +15,6 @@ import time
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import chunk_walk as chunk_walk_module
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import crew as crew_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import tally as tally_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.ownership import WalkPlan, observe_ownership
@@ -397,10 +396,9 @@ def test_a_prefix_directory_that_vanishes_is_counted(chunk_store, monkeypatch):
 
 
 @pytest.fixture
-def small_fault_store(faultfs, monkeypatch):
-    """A datastore with two prefix directories on a filesystem with faults. Each name costs a message to its daemon,
-    so the walk is told that there are 16 prefix directories."""
-    monkeypatch.setattr(crew_module, "PREFIX_COUNT", 16)
+def small_fault_store(faultfs, walk_only):
+    """A datastore with two prefix directories on a filesystem with faults."""
+    walk_only(range(16))
     mount = faultfs()
     store = make_chunk_store(mount.path / "store", prefixes=1, zero_chunk=False)
     store.add_prefixes([1])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 
 import pytest
 
@@ -85,21 +86,48 @@ def test_what_is_right_by_one_rule_is_not_by_another(where, tmp_path):
     assert (tally.counts.files, tally.wrong()) == (24, 12)
 
 
+def test_a_file_that_is_removed_while_it_is_looked_at_has_no_other_name(where, tmp_path):
+    """For an instant the name is still found, and the file has no link any more."""
+    with open(tmp_path / "chunk", "wb") as file:
+        file.write(b"x")
+        os.chown(file.fileno(), 34, 34)
+        os.unlink(file.name)
+        file.flush()
+        status = os.fstat(file.fileno())
+    assert status.st_nlink == 0
+    tally = Tally(Identity(34, 34, (34,)), 3)
+    tally.file(where, "chunk", status, CHUNK)
+    counts = tally.result()
+    assert (counts.files, counts.wrong_owner, counts.foreign, counts.examples) == (1, 0, {}, {})
+
+
 def test_more_sorts_than_are_remembered(where, tmp_path, monkeypatch):
     monkeypatch.setattr(tally_module, "_MAX_SIGNATURES", 3)
     names = fill(tmp_path, 4)
     assert count(where, names, CHUNK, 1, 50) == count(where, names, CHUNK, 1, 0)
 
 
+@pytest.mark.parametrize("max_paths", [0, 1, 7, 50])
+def test_the_examples_are_the_first_by_name_whatever_comes_first(where, tmp_path, max_paths):
+    names = fill(tmp_path, 2)
+    in_order = count(where, sorted(names), CHUNK, 10_000, 0)[0].examples
+    assert len(in_order["wrong_owner"]) > 50
+    chance = random.Random(max_paths)
+    for at_once in (0, 1, 20, 200):
+        chance.shuffle(names)
+        examples = count(where, names, CHUNK, max_paths, at_once)[0].examples
+        assert examples == {kind: found[:max_paths] for kind, found in in_order.items() if max_paths}
+
+
 def test_what_is_known_is_not_looked_at_again(where, tmp_path, monkeypatch):
     """A store that was copied as root is wrong from end to end."""
     for number in range(100):
         (tmp_path / f"{number}").write_bytes(b"x")
-    names = [b"%d" % number for number in range(100)]
+    names = sorted(b"%d" % number for number in range(100))
     tally = Tally(Identity(34, 34, (34,)), 20)
     met = []
     meet = tally._meet
     monkeypatch.setattr(tally, "_meet", lambda *args: (met.append(args), meet(*args)))
     tally.files(where, names, CHUNK)
-    tally.files(where, names, CHUNK)
-    assert (len(met), tally.wrong(), len(tally.result().examples["wrong_owner"])) == (20, 200, 20)
+    tally.files(where, names[20:], CHUNK)
+    assert (len(met), tally.wrong(), len(tally.result().examples["wrong_owner"])) == (20, 180, 20)

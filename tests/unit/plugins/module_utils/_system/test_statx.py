@@ -111,16 +111,36 @@ def test_what_many_descriptors_hold_is_told_as_stat_tells_it(tmp_path):
         (tmp_path / name).touch(mode=0o600 + number)
     os.link(tmp_path / "c", tmp_path / "d")
     fds = [os.open(tmp_path / name, os.O_RDONLY) for name in names]
-    held = Batch().held(fds)
-    assert len(held) == 2 * len(fds)
-    for fd, signature, device in zip(fds, held[::2], held[1::2]):
+    device = os.stat(tmp_path).st_dev
+    held = Batch().held(fds, device)
+    assert len(held) == len(fds)
+    for fd, signature in zip(fds, held):
         status = os.fstat(fd)
         _attributes, *rest = Batch.unpack(signature)
         assert rest == [status.st_nlink, status.st_uid, status.st_gid, status.st_mode]
-        assert device == Batch.device(status.st_dev)
         assert Batch.unpack(Batch.owned(signature, 7, 8))[1:] == (status.st_nlink, 7, 8, status.st_mode)
+    elsewhere = os.open("/proc/self", os.O_RDONLY)
+    assert Batch().held([*fds[:2], elsewhere], device) is None
+    for fd in (*fds, elsewhere):
         os.close(fd)
-    assert Batch().held([fds[0]]) is None
+    assert Batch().held([fds[0]], device) is None
+
+
+def test_what_many_names_mean_is_told_as_stat_tells_it(tmp_path):
+    names = [b"a", b"b", b"c"]
+    for number, name in enumerate(names):
+        (tmp_path / os.fsdecode(name)).touch(mode=0o600 + number)
+    (tmp_path / "link").symlink_to("a")
+    fd = os.open(tmp_path, os.O_RDONLY)
+    batch = Batch()
+    named = batch.named(fd, [*names, b"link"])
+    for name, signature in zip([*names, b"link"], named):
+        status = os.lstat(tmp_path / os.fsdecode(name))
+        assert Batch.unpack(signature)[1:] == (status.st_nlink, status.st_uid, status.st_gid, status.st_mode)
+    assert len(named) == 4
+    assert batch.named(fd, names) == named[:3]
+    assert batch.named(fd, [*names, b"gone"]) is None
+    os.close(fd)
 
 
 @pytest.mark.root
@@ -130,8 +150,7 @@ def test_what_is_mounted_is_told_from_what_lies_below(tmp_path, bind):
     bind(tmp_path / "source", point=tmp_path / "target")
     assert tells_mounts()
     fds = [os.open(tmp_path / name, os.O_PATH) for name in ("source", "target")]
-    below, device, root, root_device = Batch().held(fds)
-    assert device == root_device
+    below, root = Batch().held(fds, os.stat(tmp_path).st_dev)
     assert (Batch.mounted(below), Batch.mounted(root)) == (False, True)
     for fd in fds:
         os.close(fd)
