@@ -216,8 +216,8 @@ class Bench:
         return ran - started, ended - ran, found == whole
 
 
-def preflight(name: str, scope: str, **variables: Any) -> Play:
-    more = {"preflight_scope": scope, "preflight_results": f"results/{scope}", **variables}
+def preflight(name: str, scope: str) -> Play:
+    more = {"preflight_scope": scope, "preflight_results": f"results/{scope}"}
     return Play(name, "fleetops.pbs.preflight", tuple(more.items()))
 
 
@@ -336,11 +336,8 @@ def breakdown(bench: Bench, rounds: int) -> str:
     size, path = bench.payload("fleetops.pbs.preflight")
     none = bench.phases(path, "none", rounds)
     full = bench.phases(path, "full", rounds)
-    report = bench.run(preflight("no report", "none", preflight_report_formats=[]), Setting(20))
-    whole = bench.run(preflight("report", "none"), Setting(20))
     lines = ["| processor time of one module run on a host | without the walk | with the walk |", "|---|---:|---:|"]
     lines += [f"| {name} | {none['phases'][name]:.0f} ms | {full['phases'][name]:.0f} ms |" for name in none["phases"]]
-    reporting = max(0.0, whole.controller - report.controller)
     kib = [number / 1024 for number in (size, ping, none["document"], full["document"])]
     text = f"""### Where the time goes
 
@@ -350,8 +347,6 @@ def breakdown(bench: Bench, rounds: int) -> str:
   back: a document of {kib[2]:.0f} to {kib[3]:.0f} KiB.
 - A task that does nothing costs the controller {per_task:.0f} ms for each host, which is a process of its own. The play
   has one task for each host, the module, and another only for hosts that fail; its variables are checked once.
-- The report in all formats is one task for the fleet: {reporting:.1f} s of the controller's processor for
-  {len(bench.fleet.hosts)} hosts.
 - Asking a host how far it is is another module run. A run without the walk is never asked; one with it is first waited
   for, a second for each host that works at the same time (at least 4 s, at most 30 s)."""
     return text.replace("{lines}", "\n".join(lines))
