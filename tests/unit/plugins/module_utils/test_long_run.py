@@ -42,8 +42,16 @@ class Module:
     fail_json = exit_json
 
 
+def until(condition):
+    """A machine that stands still for some seconds is no reason to give up."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def wait_for(path, condition):
-    for _attempt in range(1000):
+    for _attempt in range(6000):
         content = json.loads(path.read_text())
         if condition(content):
             return content
@@ -66,8 +74,7 @@ def test_a_long_run_promises_tells_and_delivers(tmp_path, monkeypatch):
 
     def work(report):
         report("walking", Progress(files=7))
-        while not go_on.exists():
-            time.sleep(0.01)
+        until(go_on.exists)
         return {"changed": False, "msg": "done"}
 
     path = tmp_path / "j2"
@@ -91,17 +98,17 @@ def test_the_work_survives_the_end_of_the_connection(tmp_path):
         os.setsid()
 
         def work(report):
-            time.sleep(0.5)
+            until((tmp_path / "go-on").exists)
             return {"msg": "still there"}
 
         Job("j3", str(tmp_path), 60.0).run(work)
         os._exit(0)
     path = tmp_path / "j3"
-    while not path.exists():
-        time.sleep(0.01)
+    until(path.exists)
     time.sleep(0.1)
     os.killpg(session, signal.SIGKILL)
     os.waitpid(session, 0)
+    (tmp_path / "go-on").touch()
     assert wait_for(path, lambda content: "started" not in content)["msg"] == "still there"
 
 
@@ -114,30 +121,29 @@ def test_work_that_is_killed_is_said_to_be(tmp_path):
 
 def test_who_waits_for_work_that_was_killed_learns_of_it(tmp_path):
     def work(report):
-        time.sleep(0.5)
+        until((tmp_path / "go-on").exists)
         os.kill(os.getpid(), signal.SIGKILL)
 
     assert Job("j4", str(tmp_path), 0.1).run(work)["started"]
+    (tmp_path / "go-on").touch()
     content = wait_for(tmp_path / "j4", lambda content: "started" not in content)
     assert (content["failed"], content["msg"]) == (True, "The work was ended before it had a result (SIGKILL).")
 
 
 def test_no_work_goes_on_when_its_keeper_was_killed(tmp_path):
     def work(report):
-        (tmp_path / "pids").write_text("%d %d" % (os.getppid(), os.getpid()))
+        (tmp_path / "written").write_text("%d %d" % (os.getppid(), os.getpid()))
+        (tmp_path / "written").rename(tmp_path / "pids")
         time.sleep(600)
 
     promise = Job("j4", str(tmp_path), 1.0).run(work)
     assert promise["started"]
+    until((tmp_path / "pids").exists)
     keeper, worker = map(int, (tmp_path / "pids").read_text().split())
     assert promise["worker"] == "%s-%d" % (own_mark().split("-")[0], worker)
     os.kill(keeper, signal.SIGKILL)
     os.waitpid(keeper, 0)
-    for _attempt in range(1000):
-        if is_gone(promise["worker"]):
-            break
-        time.sleep(0.01)
-    assert is_gone(promise["worker"])
+    until(lambda: is_gone(promise["worker"]))
 
 
 def test_an_exception_is_a_result(tmp_path):

@@ -661,7 +661,7 @@ def test_a_worker_that_hangs_is_given_up_and_says_where(faultfs):
     for path in chunks_of(store):
         own(path, 0, 0)
     mount.set(f"hang:/{(store.chunks / '0001').relative_to(mount.path)}")
-    facts = mend(store, stall=1.0)
+    facts = mend(store, stall=4.0)
     mount.set("ok")
     assert not facts.complete
     assert facts.stopped == f"{store.chunks / '0001'}: no answer"

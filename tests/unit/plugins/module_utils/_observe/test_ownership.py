@@ -411,7 +411,7 @@ def test_a_walk_that_gets_no_answer_is_given_up_and_says_where(small_fault_store
     victim = (store.chunks / "0001").relative_to(mount.path)
     os.listdir(store.chunks)
     mount.set(f"hang:/{victim}")
-    facts = walk(store, stall=1.0)
+    facts = walk(store, stall=4.0)
     mount.set("ok")
     assert not facts.complete
     assert facts.stuck == f"{mount.path / victim}: no answer"

@@ -81,11 +81,11 @@ def test_one_that_never_answers_costs_only_itself(faultfs, chunk_store):
     os.stat(dead)
     mount.set("hang:/")
     stuck, fine = facts(dead, "dead"), facts(chunk_store(prefixes=1), "fine")
-    observe(stuck, fine, deadline=2.0)
+    observe(stuck, fine, deadline=5.0)
     assert fine.atime.probe.advanced
     assert not fine.stuck
     assert stuck.stuck == f"the path {stuck.path}"
-    assert (stuck.deadline, stuck.location, stuck.atime, stuck.skeleton) == (2.0, None, None, None)
+    assert (stuck.deadline, stuck.location, stuck.atime, stuck.skeleton) == (5.0, None, None, None)
 
 
 @pytest.mark.root
@@ -95,7 +95,7 @@ def test_what_was_seen_before_it_hung_is_kept(faultfs):
     list(store.chunks.rglob("*"))
     mount.set("hang:/store/.chunks")
     seen = facts(store)
-    observe(seen, deadline=2.0)
+    observe(seen, deadline=5.0)
     assert seen.location.exists
     assert seen.space is not None
     assert seen.stuck.startswith("the chunk store in")
