@@ -167,10 +167,13 @@ def _result(plan: RepairPlan, facts: RepairFacts, params: t.Mapping[str, t.Any])
     result["msg"] = _message(facts, result, plan, params)
     hard_links = counts.refused.get("hardlink", 0)
     if hard_links:
-        result["warnings"] = [
-            "%d files have a second hard link and were left alone: giving them away would give away what lies "
-            "elsewhere under another name. First: %s" % (hard_links, _paths(counts, "hardlink")[0]["path"])
-        ]
+        warning = (
+            "Files with a second hard link were left alone (%d): giving them away would give away what lies elsewhere "
+            "under another name." % hard_links
+        )
+        for first in _paths(counts, "hardlink")[:1]:
+            warning += " First: %s" % first["path"]
+        result["warnings"] = [warning]
     return result
 
 

@@ -22,6 +22,7 @@ import time
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import die_with_parent
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.pipes import open_pipe
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.process_mark import PATTERN, is_gone, own_mark
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
@@ -97,7 +98,7 @@ class Job:
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
         _clean_up(self._directory)
         self._write({})
-        reader, writer = os.pipe()
+        reader, writer = open_pipe()
         pid = os.fork()
         if pid == 0:
             try:
@@ -111,7 +112,8 @@ class Job:
         os.close(reader)
         if not done:
             return dict(self._read(), results_file=self._path)
-        os.waitpid(pid, 0)
+        with contextlib.suppress(ChildProcessError):  # the kernel reaps children by itself where that was asked for
+            os.waitpid(pid, 0)
         result = self._read()
         os.unlink(self._path)
         if result.get("started"):
@@ -125,6 +127,7 @@ class Job:
         """
         os.setsid()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         null = os.open(os.devnull, os.O_RDWR)
         for standard in (0, 1, 2):
             os.dup2(null, standard)

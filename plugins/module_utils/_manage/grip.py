@@ -121,14 +121,20 @@ class Named(Grip):
 
 
 def seal(fd: int, status: os.stat_result) -> bool:
-    """Whether names will do in an open directory of a local filesystem, until it is closed."""
+    """Whether names will do in an open directory of a local filesystem, until it is closed.
+
+    C(status) is from before. Whoever had the seal until now may have given the directory away; so it is looked at again.
+    """
     if not _of_root_alone(status):
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _of_root_alone(os.fstat(fd)):
+            return True
+        fcntl.flock(fd, fcntl.LOCK_UN)
     except OSError:
-        return False
-    return True
+        pass
+    return False
 
 
 def wait_for_seal(fd: int, status: os.stat_result) -> None:

@@ -39,6 +39,8 @@ _MAX_CASES = 4096
 _KEEP = -1
 """As uid or gid: leave that one as it is."""
 
+_READ_ONLY = "the filesystem is mounted read-only"
+
 
 class Futile(Exception):
     """There is no point in going on; the text says why."""
@@ -123,6 +125,14 @@ _Plan = t.Tuple[t.Optional[_Case], t.Tuple[bytes]]
 """What is done about files that look alike, None for each by itself, and what one has to look like afterwards."""
 
 
+def _flags_of(fd: int) -> t.List[str]:
+    """The inode flags that forbid a change even to root; none where they cannot be read."""
+    try:
+        return statx_fd(fd).flags
+    except OSError:
+        return []
+
+
 class Mender(Visitor):
     """Repairs what it is told of; with C(dry) it only counts what it would do."""
 
@@ -141,6 +151,7 @@ class Mender(Visitor):
         self._device = store.device
         self._local = store.local
         self._dry = dry
+        self._read_only = dry and store.is_read_only()
         self._modes = modes
         self._only_from = only_from
         self._examples = Examples(max_paths)
@@ -162,7 +173,7 @@ class Mender(Visitor):
 
     def files(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> None:
         self.counts.seen += len(names)
-        if self._dry or self._batch is None:
+        if self._batch is None:
             for name in names:
                 self._look(where, os.fsdecode(name), rule)
             return
@@ -175,7 +186,7 @@ class Mender(Visitor):
         self.counts.seen += 1
         try:
             if not self._case(status, rule).right:
-                self._wrong(where, name, status, rule)
+                self._mend(where, name, rule)
         except OSError as exc:
             self.missed(where.join(name), exc)
 
@@ -185,10 +196,10 @@ class Mender(Visitor):
         if case.right:
             return
         try:
-            if not (self._dry or case.left):
+            if not case.left:
                 if fd < 0:
                     return  # it could not be opened, which the walk tells by itself
-                if rule is PREFIX and not self._has_sealed(status):
+                if rule is PREFIX and not (self._dry or self._has_sealed(status)):
                     wait_for_seal(fd, status)
                 self._apply(fd, case)
             self._count(case, path)
@@ -231,16 +242,9 @@ class Mender(Visitor):
             if not stat.S_ISREG(status.st_mode):
                 self.foreign(foreign_kind(status.st_mode), where.join(name))
             elif not self._case(status, rule).right:
-                self._wrong(where, name, status, rule)
+                self._mend(where, name, rule)
         except OSError as exc:
             self.missed(where.join(name), exc)
-
-    def _wrong(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> None:
-        """A regular file that did not look right. Raises C(OSError)."""
-        if not self._dry:
-            self._mend(where, name, rule)
-        elif not self._refuse(where, name, status):
-            self._count(self._case(status, rule), where.join(name))
 
     # --- many objects: one call of the kernel after the other for all of them, and what is unusual one by one
 
@@ -255,8 +259,9 @@ class Mender(Visitor):
     def _mend_all(self, batch: Batch, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
         """As C(_mend), for many names; how many were not right. Raises C(Futile)."""
         if self._sealed[0] is not where:
-            self._sealed = (where, self._local and seal(where.fd, where.status))
-        files: Grip = Named(batch, where, names) if self._sealed[1] else Held.open(batch, where, names)
+            self._sealed = (where, not self._dry and self._local and seal(where.fd, where.status))
+        by_name = self._dry or self._sealed[1]
+        files: Grip = Named(batch, where, names) if by_name else Held.open(batch, where, names)
         try:
             signatures = files.look()
             if signatures is None:
@@ -289,7 +294,9 @@ class Mender(Visitor):
             return self._mend_each(where, names, rule)
         if case.right:
             return 0
-        if files.change_owner(case.set_uid, case.set_gid) and files.look() == wanted * len(names):
+        if self._dry:
+            self._foresee()
+        if self._dry or (files.change_owner(case.set_uid, case.set_gid) and files.look() == wanted * len(names)):
             case.count += len(names)
             if self._examples.wants("changed", where.path):
                 for name in names:
@@ -359,22 +366,22 @@ class Mender(Visitor):
         finally:
             os.close(fd)
 
-    def _refuse(self, where: Directory, name: str, status: os.stat_result) -> bool:
-        """Whether it is something that is never touched."""
+    def _refuse(self, where: Directory, name: str, status: os.stat_result) -> None:
+        """What is never touched."""
         if status.st_dev != self._device:
             self.foreign("mount", where.join(name))
         elif not stat.S_ISREG(status.st_mode):
-            self.foreign(foreign_kind(status.st_mode), where.join(name), "put there meanwhile")
+            self.foreign(foreign_kind(status.st_mode), where.join(name))
         elif status.st_nlink > 1:
             self.foreign("hardlink", where.join(name), "%d links" % status.st_nlink)
-        elif status.st_nlink == 0:
-            self.vanished()
         else:
-            return False
-        return True
+            self.vanished()  # it has no name any more
 
     def _apply(self, fd: int, case: _Case) -> None:
         """Change, and look whether it is so. Raises C(OSError), or C(Futile) where success was a lie."""
+        if self._dry:
+            self._foresee(fd)
+            return
         if case.set_uid != _KEEP or case.set_gid != _KEEP:
             change_owner(fd, case.set_uid, case.set_gid)
         now = os.fstat(fd)
@@ -393,6 +400,13 @@ class Mender(Visitor):
                 "modes" % (mode_string(now.st_mode), mode_string(case.new_mode))
             )
 
+    def _foresee(self, fd: int = -1) -> None:
+        """What the kernel would say to a change, as far as it can be known before. Raises as C(_apply)."""
+        if self._read_only:
+            raise Futile(_READ_ONLY)
+        if fd >= 0 and _flags_of(fd):
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
     def _count(self, case: _Case, path: str) -> None:
         case.count += 1
         kind = "left" if case.left else "changed"
@@ -402,10 +416,10 @@ class Mender(Visitor):
 
     def _failed(self, path: str, error: OSError, fd: int) -> None:
         if error.errno == errno.EROFS:
-            raise Futile("the filesystem is mounted read-only")
+            raise Futile(_READ_ONLY)
         text = describe_error(error)
         if error.errno == errno.EPERM and fd >= 0:
-            flags = statx_fd(fd).flags
+            flags = _flags_of(fd)
             if flags:
                 letters = " ".join("-" + flag[0] for flag in flags)
                 text += ", it has the flag %s: chattr %s" % (" and ".join(flags), letters)

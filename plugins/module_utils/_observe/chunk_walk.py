@@ -32,6 +32,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import CHUNK, PREFIX, Directory, Visitor
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.work_queue import WorkQueue
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 _SUFFIXED = re.compile(
     rb"[0-9a-fA-F]{64}\.(?:(?P<bad>[0-9]\.bad)|(?P<using>using)|(?P<temporary>tmp_[A-Za-z0-9]{6}))\Z"
@@ -73,7 +74,13 @@ def walk_together(
         _parts, trouble = run_jobs(path, {"order": lambda pulse: _arrange(queue, path, pulse)}, stall)
         if trouble:
             return [], trouble
-        return run_jobs(path, jobs(queue), stall, on_progress, keep=(queue.fd,))
+        parts, trouble = run_jobs(path, jobs(queue), stall, on_progress, keep=(queue.fd,))
+        # Each worker may well have ended as it should, and yet somebody else have taken from the queue.
+        left = queue.count - sum(part.get("progress", {}).get("prefixes", 0) for part in parts)
+        if left and not trouble:
+            where = display(os.path.join(path, CHUNKS))
+            trouble = "%s: %d of %d prefix directories were not looked at" % (where, left, queue.count)
+        return parts, trouble
     finally:
         queue.close()
 

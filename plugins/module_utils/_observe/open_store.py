@@ -58,6 +58,10 @@ class OpenStore:
         if change:
             os.close(self.open_chunks())
 
+    def is_read_only(self) -> bool:
+        """Whether the kernel would refuse any change there. Raises C(OSError)."""
+        return bool(os.fstatvfs(self.base).f_flag & os.ST_RDONLY)
+
     def open_chunks(self) -> int:
         """Open C(.chunks). Raises C(OSError), also where it is on another filesystem."""
         if CHUNKS in self.mounts:

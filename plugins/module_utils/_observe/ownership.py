@@ -92,11 +92,17 @@ def observe_ownership(plan: WalkPlan, on_progress: t.Optional[OnProgress] = None
     for part in parts:
         for name, number in part.get("extras", {}).items():
             setattr(facts, name, getattr(facts, name) + number)
-    errors = [problem for tree in _TREES for problem in getattr(facts, tree).examples.get("errors", ())]
-    if errors and not facts.stuck:
-        facts.stuck = "%s: %s" % (errors[0].path, errors[0].detail)
+    facts.stuck = facts.stuck or _first_error([getattr(facts, tree) for tree in _TREES])
     facts.complete = not facts.stuck
     return facts
+
+
+def _first_error(trees: t.Sequence[WalkCounts]) -> str:
+    """What could not be looked at; empty where that is nothing."""
+    for problem in (problem for counts in trees for problem in counts.examples.get("errors", ())):
+        return "%s: %s" % (problem.path, problem.detail)
+    errors = sum(counts.errors for counts in trees)
+    return "files or directories that could not be looked at: %d" % errors if errors else ""
 
 
 def _jobs(plan: WalkPlan, workers: int, queue: WorkQueue) -> t.Dict[str, Job]:

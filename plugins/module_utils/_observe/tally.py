@@ -76,25 +76,31 @@ class Examples:
 
 
 class Owners:
-    """Counts by owner."""
+    """Counts by owner. Where there are too many, those with the lowest ids: in whatever order they are come across."""
 
     def __init__(self) -> None:
         self._counts: t.Dict[t.Tuple[int, int], int] = {}
+        self._others = 0
+        self._known: t.List[t.Tuple[int, int]] = []
+        """Those that are counted apart, sorted."""
 
     def add(self, uid: int, gid: int, count: int = 1) -> None:
         key = (uid, gid)
-        if key not in self._counts and len(self._counts) >= _MAX_OWNERS:
-            key = OTHER_OWNERS
-        self._counts[key] = self._counts.get(key, 0) + count
+        if key in self._counts:
+            self._counts[key] += count
+        elif key == OTHER_OWNERS:
+            self._others += count
+        else:
+            bisect.insort(self._known, key)
+            self._counts[key] = count
+            if len(self._known) > _MAX_OWNERS:
+                self._others += self._counts.pop(self._known.pop())
 
     def ranked(self) -> t.List[OwnerCount]:
         """Most first."""
-        return _ranked(self._counts)
-
-
-def _ranked(owners: t.Mapping[t.Tuple[int, int], int]) -> t.List[OwnerCount]:
-    ranked = sorted(owners.items(), key=lambda item: (-item[1], item[0]))
-    return [OwnerCount(uid, gid, count) for (uid, gid), count in ranked]
+        counts = {**self._counts, OTHER_OWNERS: self._others} if self._others else self._counts
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return [OwnerCount(uid, gid, count) for (uid, gid), count in ranked]
 
 
 class _Alike(t.NamedTuple):
@@ -313,8 +319,8 @@ def _sum(one: t.Any, other: t.Any) -> t.Any:
             total[key] = _sum(total[key], value) if key in total else value
         return total
     if isinstance(one, list) and all(isinstance(owner, OwnerCount) for owner in one + other):
-        owners: t.Dict[t.Tuple[int, int], int] = {}
+        owners = Owners()
         for owner in one + other:
-            owners[owner.uid, owner.gid] = owners.get((owner.uid, owner.gid), 0) + owner.count
-        return _ranked(owners)
+            owners.add(owner.uid, owner.gid, owner.count)
+        return owners.ranked()
     return one + other

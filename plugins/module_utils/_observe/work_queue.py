@@ -16,6 +16,8 @@ import os
 import struct
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.pipes import open_pipe
+
 _BLOCK = 64
 """Numbers that are handed out at once. Neighbours stay together: what they stand for shares blocks of a disk."""
 
@@ -30,12 +32,13 @@ class WorkQueue:
 
     def __init__(self, numbers: t.Sequence[int]) -> None:
         """Raises C(OSError)."""
-        count = len(numbers)
+        self.count = count = len(numbers)
+        """How many there are in all."""
         self._memory = mmap.mmap(-1, 2 * max(1, count))
         self._order = memoryview(self._memory).cast("H")[:count]
         self._order[:] = memoryview(array.array("H", numbers))
         blocks = (count + _BLOCK - 1) // _BLOCK
-        self.fd, writer = os.pipe()
+        self.fd, writer = open_pipe()
         """To be kept open in the processes that take from the queue."""
         try:
             # Two kilobytes at the most, which a pipe takes at once whatever limits there are.

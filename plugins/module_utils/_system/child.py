@@ -26,6 +26,7 @@ import time
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import die_with_parent
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.pipes import open_pipe
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 _MESSAGE_LIMIT = 64 * 1024 * 1024
@@ -51,6 +52,10 @@ class Channel:
 
     def fail(self, message: str) -> None:
         self._send({"error": message})
+
+    def end(self) -> None:
+        """Say that all is said. How a process ended is not always to be learned: the kernel may have reaped it."""
+        self._send({"end": ""})
 
     def _send(self, message: t.Dict[str, t.Any]) -> None:
         data = json.dumps(message, default=_plain, separators=(",", ":")).encode("ascii") + b"\n"
@@ -102,6 +107,8 @@ class _Running:
         """Bytes of each part of the answer."""
         self.kept = 0
         """Bytes of all of them."""
+        self.ended = False
+        """It has said that all is said."""
         self.outcome = Outcome()
 
 
@@ -167,7 +174,7 @@ def run_one(task: Task, deadline: float) -> Outcome:
 
 
 def _start(key: str, task: Task, deadline: float, keep: t.Container[int]) -> _Running:
-    reader, writer = os.pipe()
+    reader, writer = open_pipe()
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -177,6 +184,7 @@ def _start(key: str, task: Task, deadline: float, keep: t.Container[int]) -> _Ru
             channel = Channel(writer)
             try:
                 task(channel)
+                channel.end()
                 status = 0
             except OSError as exc:
                 where = ": " + display(exc.filename) if isinstance(exc.filename, (str, bytes)) else ""
@@ -194,7 +202,7 @@ def _settle(writer: int, parent: int, keep: t.Container[int]) -> None:
     """Make the child independent of everything but its pipe and its parent's life."""
     die_with_parent(signal.SIGKILL, parent)
     os.setsid()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -231,7 +239,7 @@ def _understand(child: _Running, line: bytes, on_part: t.Optional[t.Callable[[st
     """Take one message; False where it is none."""
     try:
         message = json.loads(line)
-        kind = next(kind for kind in ("begin", "part", "error") if kind in message)
+        kind = next(kind for kind in ("begin", "part", "error", "end") if kind in message)
         text, value = str(message[kind]), message["value"] if kind == "part" else None
     except (ValueError, KeyError, TypeError, StopIteration, RecursionError):
         child.outcome.error = "the child sent what is not a message"
@@ -241,6 +249,8 @@ def _understand(child: _Running, line: bytes, on_part: t.Optional[t.Callable[[st
         child.outcome.doing = display(text)
     elif kind == "error":
         child.outcome.error = display(text)
+    elif kind == "end":
+        child.ended = True
     else:
         child.outcome.parts[text] = value
         child.kept += len(line) - child.sizes.get(text, 0)
@@ -264,14 +274,17 @@ def _reap(child: _Running) -> Outcome:
     if not outcome.error and not outcome.timed_out:
         if status is not None and os.WIFSIGNALED(status):
             outcome.error = "ended by %s" % signal.Signals(os.WTERMSIG(status)).name
-        elif status is None or os.WEXITSTATUS(status):
+        elif status is None or os.WEXITSTATUS(status) or not child.ended:
             outcome.error = "ended without an answer"
     outcome.finished = not outcome.error and not outcome.timed_out
     return outcome
 
 
 def _wait(pid: int, seconds: float) -> t.Optional[int]:
-    """The wait status of the child, or None where it has not ended within so many seconds."""
+    """The wait status of the child, or None where it has not ended within so many seconds.
+
+    0 also where the kernel has reaped it, as it does where SIGCHLD is ignored.
+    """
     until = time.monotonic() + seconds
     pause = 0.0005
     while True:

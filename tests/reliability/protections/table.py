@@ -9,6 +9,7 @@ import dataclasses
 
 UNIT = "tests/unit/plugins/module_utils/"
 OWNERSHIP = UNIT + "_manage/test_ownership.py"
+GRIP = UNIT + "_manage/test_grip.py"
 FILES = UNIT + "_system/test_files.py"
 TIMES = UNIT + "_system/test_times.py"
 CHILD = UNIT + "_system/test_child.py"
@@ -85,6 +86,12 @@ PROTECTIONS = (
         "a directory is given away while another run works by name in it",
         (Change("module_utils/_manage/grip.py", "while _of_root_alone(status) and _is_locked(fd):", "while False:"),),
         (OWNERSHIP + "::test_a_directory_in_which_another_run_works_by_name_is_not_given_away",),
+    ),
+    Protection(
+        "looked-at-under-the-seal",
+        "a directory counts as root's alone because it was before it was sealed",
+        (Change("module_utils/_manage/grip.py", "if _of_root_alone(os.fstat(fd)):", "if True:"),),
+        (GRIP + "::test_a_directory_that_was_given_away_before_it_was_sealed",),
     ),
     Protection(
         "one-store-for-all-workers",

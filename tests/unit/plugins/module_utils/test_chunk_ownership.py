@@ -70,6 +70,19 @@ def test_a_path_that_does_not_answer(faultfs):
     mount.set("ok")
 
 
+@pytest.mark.parametrize(("max_paths", "first"), [(0, False), (1, True)])
+def test_hard_links_are_told_of_however_many_paths_are_wanted(store, max_paths, first):
+    chunk = min(store.chunks.glob("*/*"))
+    os.link(chunk, store.path / "elsewhere")
+    params = dict(REPAIR_OPTIONS, path=str(store.path), max_paths=max_paths)
+    result = engine.chunk_ownership(params, check_mode=False)
+    assert result["refused"] == {"hardlink": 1}
+    (warning,) = result["warnings"]
+    assert warning.startswith("Files with a second hard link were left alone (1)")
+    assert (f"First: {chunk}" in warning) == first
+    assert len(result["refused_paths"]) == first
+
+
 @pytest.mark.parametrize(("limit", "changed"), [(9, False), (10, True), (0, False)])
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_more_changes_than_allowed_are_none_at_all(store, limit, changed, check_mode):

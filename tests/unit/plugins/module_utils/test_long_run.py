@@ -50,6 +50,10 @@ def until(condition):
         time.sleep(0.01)
 
 
+def mark_of(pid):
+    return "%s-%d" % (own_mark().split("-")[0], pid)
+
+
 def wait_for(path, condition):
     for _attempt in range(6000):
         content = json.loads(path.read_text())
@@ -104,8 +108,8 @@ def test_the_work_survives_the_end_of_the_connection(tmp_path):
         Job("j3", str(tmp_path), 60.0).run(work)
         os._exit(0)
     path = tmp_path / "j3"
-    until(path.exists)
-    time.sleep(0.1)
+    # The file says who has it: at first the module, then the work, which is in another session.
+    until(lambda: path.exists() and json.loads(path.read_text())["worker"] != mark_of(session))
     os.killpg(session, signal.SIGKILL)
     os.waitpid(session, 0)
     (tmp_path / "go-on").touch()
@@ -117,6 +121,42 @@ def test_work_that_is_killed_is_said_to_be(tmp_path):
     assert result.pop("ansible_job_id") == "j4"
     assert result == {"failed": True, "msg": "The work was ended before it had a result (SIGKILL)."}
     assert os.listdir(tmp_path) == []
+
+
+@pytest.fixture
+def ignored_children():
+    """As whoever starts the module may have left it; the kernel then reaps children by itself."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.usefixtures("ignored_children")
+def test_work_has_its_result_whoever_reaps_it(tmp_path):
+    def work(report):
+        (tmp_path / "times").open("a").write("once ")
+        return {"changed": True}
+
+    assert Job("j1", str(tmp_path / "jobs"), 60.0).run(work) == {"changed": True, "ansible_job_id": "j1"}
+    assert (tmp_path / "times").read_text() == "once "
+    result = Job("j4", str(tmp_path / "jobs"), 60.0).run(lambda report: os.kill(os.getpid(), signal.SIGKILL))
+    assert (result["failed"], result["msg"][:42]) == (True, "The work was ended before it had a result ")
+
+
+def test_the_streams_of_whoever_starts_it_may_be_closed(tmp_path):
+    """The pipe whose end is the end of the work must not be among them."""
+    starter = os.fork()
+    if starter == 0:
+        os.closerange(0, 3)
+        promise = Job("j5", str(tmp_path), 0.5).run(
+            lambda report: until((tmp_path / "go-on").exists) or {"msg": "done"}
+        )
+        (tmp_path / "promise").write_text(json.dumps(promise))
+        (tmp_path / "go-on").touch()
+        os._exit(0)
+    os.waitpid(starter, 0)
+    assert json.loads((tmp_path / "promise").read_text())["started"]
+    assert wait_for(tmp_path / "j5", lambda content: "started" not in content)["msg"] == "done"
 
 
 def test_who_waits_for_work_that_was_killed_learns_of_it(tmp_path):
@@ -140,10 +180,11 @@ def test_no_work_goes_on_when_its_keeper_was_killed(tmp_path):
     assert promise["started"]
     until((tmp_path / "pids").exists)
     keeper, worker = map(int, (tmp_path / "pids").read_text().split())
-    assert promise["worker"] == "%s-%d" % (own_mark().split("-")[0], worker)
+    mark = json.loads((tmp_path / "j4").read_text())["worker"]
+    assert mark == mark_of(worker)
     os.kill(keeper, signal.SIGKILL)
     os.waitpid(keeper, 0)
-    until(lambda: is_gone(promise["worker"]))
+    until(lambda: is_gone(mark))
 
 
 def test_an_exception_is_a_result(tmp_path):

@@ -106,6 +106,15 @@ def test_only_a_directory_of_root_alone_can_be_sealed(directory, uid, mode, seal
         assert grip_module._is_locked(other) == sealed
 
 
+def test_a_directory_that_was_given_away_before_it_was_sealed(directory):
+    """Another run was done with it between the look at it and the lock."""
+    with opened(directory) as fd, opened(directory) as other:
+        status = os.fstat(fd)
+        os.chown(directory, *backup_ids())
+        assert not seal(fd, status)
+        assert not grip_module._is_locked(other)
+
+
 def test_a_right_to_write_that_a_list_gives_shows_in_the_mode(loopfs):
     path = loopfs("ext4", "acl") / "0000"
     path.mkdir(mode=0o750)

@@ -83,7 +83,8 @@ def everything(root):
 
 
 def state(root):
-    return {path: (path.lstat().st_uid, path.lstat().st_gid, path.lstat().st_mode) for path in everything(root)}
+    looks = ((path, path.lstat()) for path in everything(root))
+    return {path: (status.st_uid, status.st_gid, status.st_mode) for path, status in looks}
 
 
 def times(root):
@@ -371,7 +372,9 @@ def test_links_and_other_kinds_are_never_touched(store, tmp_path):
     vm = store.path / "vm"
     vm.symlink_to(outside)
     before = state(outside), state(prefix)
+    predicted = mend(store, dry=True)
     facts = mend(store)
+    assert predicted.counts == facts.counts
     assert facts.complete
     assert facts.counts.refused == {"link": 3, "fifo": 1, "device": 1, "directory": 1, "hardlink": 1}
     assert paths(facts, "hardlink") == [str(prefix / ("e" * 64))]
@@ -387,16 +390,18 @@ def test_an_immutable_chunk_fails_with_the_flag_and_all_others_are_repaired(loop
         own(path, 0, 0)
     subprocess.run(["chattr", "+i", chunks[3]], check=True)
     try:
-        facts = mend(store)
+        predicted = mend(store, dry=True)
+        done = mend(store)
     finally:
         subprocess.run(["chattr", "-i", chunks[3]], check=True)
-    assert not facts.complete
-    assert (facts.counts.changed, facts.counts.failed) == (len(chunks) - 1, 1)
-    (problem,) = facts.counts.examples["failed"]
-    assert (problem.path, problem.detail) == (
-        str(chunks[3]),
-        "EPERM: Operation not permitted, it has the flag immutable: chattr -i",
-    )
+    for facts in (predicted, done):
+        assert not facts.complete
+        assert (facts.counts.changed, facts.counts.failed) == (len(chunks) - 1, 1)
+        (problem,) = facts.counts.examples["failed"]
+        assert (problem.path, problem.detail) == (
+            str(chunks[3]),
+            "EPERM: Operation not permitted, it has the flag immutable: chattr -i",
+        )
     assert mend(store).complete
 
 
@@ -406,9 +411,17 @@ def test_a_read_only_filesystem_is_given_up_at_once(loopfs):
     for path in chunks_of(store):
         own(path, 0, 0)
     mounts.remount(mount, "ro")
-    facts = mend(store)
-    assert (facts.complete, facts.counts.changed) == (False, 0)
-    assert facts.stopped == "the filesystem is mounted read-only"
+    for facts in (mend(store, dry=True), mend(store)):
+        assert (facts.complete, facts.counts.changed) == (False, 0)
+        assert facts.stopped == "the filesystem is mounted read-only"
+
+
+def test_check_mode_finds_nothing_wrong_on_a_read_only_filesystem_that_is_right(loopfs):
+    mount = loopfs("ext4")
+    store = small_store(mount / "store")
+    mounts.remount(mount, "ro")
+    facts = mend(store, dry=True)
+    assert (facts.complete, facts.counts.changed) == (True, 0)
 
 
 def test_a_filesystem_that_only_says_yes(faultfs):
@@ -635,8 +648,10 @@ def test_killed_at_any_moment_another_run_does_the_rest(store):
     for path in everything(store.path):
         own(path, 0, 0)
     whole = state(store.path)
-    finished = 0
+    half_way = 0
     for _attempt in range(30):
+        for path in everything(store.path):
+            own(path, 0, 0)
         worker = os.fork()
         if worker == 0:
             os.setsid()
@@ -644,14 +659,16 @@ def test_killed_at_any_moment_another_run_does_the_rest(store):
             os._exit(0)
         time.sleep(generator.uniform(0, 0.06))
         os.kill(worker, signal.SIGKILL)
-        _pid, status = os.waitpid(worker, 0)
-        finished += not os.WIFSIGNALED(status)
+        os.waitpid(worker, 0)
         now = state(store.path)
         assert set(now) == set(whole)
         for path, (owner, group, mode) in now.items():
             assert (owner, group) in ((0, 0), (uid, gid))
             assert mode == whole[path][2]
-    assert mend(store).complete
+        half_way += 0 < sum(owner == uid for owner, _group, _mode in now.values()) < len(now)
+        assert mend(store).complete
+        assert set(state(store.path).values()) == {(uid, gid, mode) for _owner, _group, mode in whole.values()}
+    assert half_way > 0
     assert faults(store) == 0
 
 
@@ -735,7 +752,9 @@ def test_files_and_directories_that_are_mounted_in_the_store_are_refused(store, 
     for point in points:
         bind(elsewhere / "file", point=point)
     bind(elsewhere / "directory", point=store.chunks / "0003")
+    predicted = mend(store, dry=True)
     facts = mend(store)
     assert facts.complete
     assert facts.counts.refused == {"mount": 3}
+    assert predicted.counts == facts.counts
     assert {path.stat().st_uid for path in (elsewhere / "file", elsewhere / "directory")} == {0}

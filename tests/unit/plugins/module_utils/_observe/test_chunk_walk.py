@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import time
 
 import pytest
@@ -66,10 +67,14 @@ def test_prefix_directories_are_taken_in_the_order_of_their_inodes(tmp_path, mon
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         monkeypatch.setattr(chunk_walk_module, "prefix_lister", Broken)
+
+    def take(queue, pulse):
+        numbers = list(queue)
+        pulse.put("numbers", numbers)
+        pulse.put("progress", {"prefixes": len(numbers)})
+
     # In a child, as all walks: one that takes everything, and tells in which order.
-    parts, trouble = walk_together(
-        os.fspath(tmp_path), lambda queue: {"all": lambda pulse: pulse.put("numbers", list(queue))}, 30.0
-    )
+    parts, trouble = walk_together(os.fspath(tmp_path), lambda queue: {"all": lambda pulse: take(queue, pulse)}, 30.0)
     assert trouble == ""
     (found,) = parts
     if order == "as made":
@@ -86,9 +91,18 @@ def test_what_gives_no_answer_is_waited_for_once(tmp_path, monkeypatch):
         chunk_walk_module, "_arrange", lambda _queue, _path, pulse: pulse.at(".chunks") or time.sleep(60)
     )
     begun = []
-    parts, trouble = walk_together(os.fspath(tmp_path), lambda queue: begun.append(queue) or {}, 0.2)
+    parts, trouble = walk_together(os.fspath(tmp_path), lambda queue: begun.append(queue) or {}, 3.0)
     assert (parts, trouble) == ([], f"{tmp_path}/.chunks: no answer")
     assert not begun
+
+
+def test_a_walk_that_took_less_than_all_says_so(tmp_path):
+    """Whoever else took from the queue, or whatever stood in its place: nobody has looked there."""
+    parts, trouble = walk_together(
+        os.fspath(tmp_path), lambda queue: {"one": lambda pulse: pulse.put("progress", {"prefixes": 65535})}, 30.0
+    )
+    assert parts == [{"progress": {"prefixes": 65535}}]
+    assert trouble == f"{tmp_path}/.chunks: 1 of 65536 prefix directories were not looked at"
 
 
 def test_counts_of_workers_add_up():
@@ -101,6 +115,21 @@ def test_counts_of_workers_add_up():
     assert total.owners == [OwnerCount(1, 1, 4), OwnerCount(0, 0, 3)]
     assert [problem.path for problem in total.examples["wrong_owner"]] == ["/a", "/b", "/c"]
     assert merge(WalkCounts, [], 3) == WalkCounts()
+
+
+def test_owners_are_the_same_whoever_meets_them_and_when():
+    """Also where there are more than are counted apart."""
+    pairs = [(number % 23, number) for number in range(800)]
+    seen = []
+    for seed in range(5):
+        order = random.Random(seed).sample(pairs * 2, 2 * len(pairs))
+        workers = [Owners(), Owners(), Owners()]
+        for place, pair in enumerate(order):
+            workers[(place + seed) % 3 if seed else 0].add(*pair)
+        seen.append(merge(WalkCounts, [WalkCounts(owners=worker.ranked()) for worker in workers], 3).owners)
+    assert seen == seen[:1] * 5
+    assert sum(owner.count for owner in seen[0]) == 1600
+    assert len(seen[0]) == 257
 
 
 def test_owners_without_end_need_memory_with_an_end():

@@ -417,6 +417,18 @@ def test_a_walk_that_gets_no_answer_is_given_up_and_says_where(small_fault_store
     assert facts.stuck == f"{mount.path / victim}: no answer"
 
 
+@pytest.mark.parametrize("max_paths", [0, 1])
+def test_what_cannot_be_opened_makes_the_answer_incomplete_however_many_examples(chunk_store, max_paths):
+    store = chunk_store(prefixes=8, chunks=20)
+    closed = min(store.chunks.iterdir())
+    os.chown(closed, 0, 0)
+    closed.chmod(0o700)
+    facts = walk(store, max_paths=max_paths, as_owner=True)
+    assert facts.skeleton.errors + facts.chunks.errors == 1
+    assert not facts.complete
+    assert (f"{closed}: EACCES" if max_paths else "files or directories that could not be looked at: 1") in facts.stuck
+
+
 @pytest.mark.parametrize("fault", ["errno:EIO@readdir", "errno:ESTALE@readdir", "readdir-loop"])
 def test_what_cannot_be_listed_makes_the_answer_incomplete(small_fault_store, fault):
     mount, store = small_fault_store

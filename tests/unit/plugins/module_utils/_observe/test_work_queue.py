@@ -38,6 +38,19 @@ def test_each_number_is_taken_once_whoever_asks(queue, count, workers):
     assert sorted(itertools.chain(*taken.values())) == list(range(count))
 
 
+def test_no_standard_stream_takes_the_place_of_the_queue():
+    """Whoever starts us may have closed them, and children put the null device there."""
+
+    def without_streams(channel):
+        os.closerange(0, 3)
+        queue = WorkQueue(range(100))
+        channel.put("taken", taken_by(queue, {"all": lambda inner: inner.put("taken", list(queue))}))
+
+    outcome = run({"": without_streams}, 60)[""]
+    assert outcome.error == ""
+    assert outcome.parts["taken"] == {"all": list(range(100))}
+
+
 @pytest.mark.parametrize("queue", [1000], indirect=True)
 def test_the_order_that_one_process_makes_holds_for_the_others(queue):
     run({"order": lambda channel: queue.arrange(lambda number: -number)}, 60)

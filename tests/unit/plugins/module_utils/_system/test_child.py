@@ -92,6 +92,23 @@ def test_with_renew_the_deadline_bounds_silence_only():
     assert child.run({"": task}, 2)[""].timed_out
 
 
+@pytest.fixture
+def ignored_children():
+    """As whoever starts us may have left it; the kernel then reaps children by itself, and nobody learns how they ended."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.usefixtures("ignored_children")
+def test_a_killed_child_has_not_finished_whoever_reaps_it():
+    outcomes = child.run(
+        {"killed": lambda c: os.kill(os.getpid(), signal.SIGKILL), "fine": lambda c: c.put("x", 1)}, 60
+    )
+    assert (outcomes["killed"].finished, outcomes["killed"].error) == (False, "ended without an answer")
+    assert (outcomes["fine"].finished, outcomes["fine"].parts) == (True, {"x": 1})
+
+
 def test_parts_are_handed_on_as_they_arrive():
     seen = []
     child.run({"k": lambda c: [c.put("n", n) for n in range(3)]}, 10, on_part=lambda *part: seen.append(part))
