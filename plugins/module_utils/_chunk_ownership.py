@@ -40,17 +40,18 @@ def chunk_ownership(
     """
     plan = _plan(params)
     _require_chunk_store(plan.path, params["deadline"], "path" if params["path"] else "name")
-    if not check_mode and os.geteuid() != 0:
+    if os.geteuid() != 0:
         raise OptionError("only root may change owners; run this with `become: true`")
     limit = params["max_changes"]
     if check_mode or limit is not None:
-        counted = _repair(dataclasses.replace(plan, dry=True), "counting", on_progress)
+        look = dataclasses.replace(plan, dry=True)
+        counted = _repair(look, "counting", on_progress)
         if not counted.stopped and limit is not None and counted.counts.changed > limit:
-            return dict(_result(plan, counted, params), changed=False, failed=True, msg=_too_many(counted, limit))
+            return dict(_result(look, counted, params), changed=False, failed=True, msg=_too_many(counted, limit))
         if check_mode:
-            return _result(dataclasses.replace(plan, dry=True), counted, params)
+            return _result(look, counted, params)
         if counted.stopped:
-            return dict(_result(plan, counted, params), changed=False)
+            return dict(_result(look, counted, params), changed=False)
     return _result(plan, _repair(plan, "repairing", on_progress), params)
 
 
@@ -181,8 +182,9 @@ def _message(facts: RepairFacts, result: t.Mapping[str, t.Any], plan: RepairPlan
     counts = facts.counts
     done = "would be" if plan.dry else "were"
     who = "%s:%s" % (params["user"], params["group"])
-    if counts.changed:
-        text = "%d of %d files and directories %s given to %s or got their mode." % (
+    if counts.changed or not facts.exact:
+        text = "%s%d of %d files and directories %s given to %s or got their mode." % (
+            "" if facts.exact else "At least ",
             counts.changed,
             counts.seen,
             done,

@@ -92,11 +92,15 @@ class Job:
         self._patience = patience
         self._started = time.monotonic()
         self._due = 0.0
+        self._what = ""
 
     def run(self, work: Work) -> Result:
         """Return the result, or after a while the note that the work has begun. Raises C(OSError)."""
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
         _clean_up(self._directory)
+        earlier = self._earlier()
+        if earlier is not None:
+            return earlier
         self._write({})
         reader, writer = open_pipe()
         pid = os.fork()
@@ -119,6 +123,21 @@ class Job:
         if result.get("started"):
             return {"failed": True, "msg": "%s." % _ENDED}
         return result
+
+    def _earlier(self) -> t.Optional[Result]:
+        """What has become of this very work, if it was begun before; None if it was not, or is to be begun again.
+
+        Where a connection is lost while the module waits, Ansible may start it once more with the same arguments
+        (C(ansible_ssh_retries)), and the first one goes on.
+        """
+        try:
+            content = self._read()
+        except (OSError, ValueError):
+            return None
+        if not content.get("started"):
+            os.unlink(self._path)
+            return content
+        return None if is_gone(str(content.get("worker", ""))) else dict(content, results_file=self._path)
 
     def _keep(self, work: Work, writer: int) -> None:
         """In the child: cut loose from the connection, have the work done, and see to it that there is a result.
@@ -161,6 +180,9 @@ class Job:
 
     def _note(self, what: str, progress: t.Any) -> None:
         now = time.monotonic()
+        if what != self._what:
+            # Another walk, which begins at nothing.
+            self._what, self._started = what, now
         if now < self._due:
             return
         self._due = now + _PACE

@@ -130,7 +130,7 @@ base:
   returned: unless an option has no sense
   sample: /mnt/datastore/tank
 changes:
-  description: What was changed, or in check mode what would be.
+  description: What was changed, or what would be, in check mode and where O(max_changes) stopped it.
   type: dict
   returned: unless an option has no sense
   contains:

@@ -38,7 +38,7 @@ _PATIENCE_OFFLINE = 600.0
 """Seconds for which a host that cannot be reached any more is asked again."""
 
 _SILENCE = 300.0
-"""Seconds without any progress, in addition to what the module allows a walk, after which the work is taken for dead."""
+"""Seconds without any progress, in addition to what the module allows, after which the work is taken for dead."""
 
 _WIDTH = 1000
 """Characters of what a host says that it is doing."""
@@ -82,10 +82,11 @@ class LongRun:
             return self._clean(result)
         job["directory"] = result["results_file"].rpartition("/")[0]
         watch = _Watch(self._display, host, _at_once(task_vars))
-        stall = float(module_args.get("stall") or 60.0)
-        return self._wait(job, task_vars, watch, stall)
+        # Each datastore may be silent three times: when it is looked at, when it is listed, and in its walk.
+        silence = float(module_args.get("deadline") or 10.0) + 2 * float(module_args.get("stall") or 60.0) + _SILENCE
+        return self._wait(job, task_vars, watch, silence)
 
-    def _wait(self, job, task_vars, watch, stall):
+    def _wait(self, job, task_vars, watch, silence):
         pauses = list(_FIRST_PAUSES)
         began = time.monotonic()
         offline_since = None
@@ -111,7 +112,7 @@ class LongRun:
             progress = answer.get("progress")
             if progress != seen:
                 seen, seen_at = progress, time.monotonic()
-            elif time.monotonic() - seen_at > stall + _SILENCE:
+            elif time.monotonic() - seen_at > silence:
                 return {"failed": True, "msg": "The work on the host was ended, or does not move any more."}
             watch.show(progress)
 
@@ -124,7 +125,8 @@ class LongRun:
         answer = self._ask(job, "status", task_vars)
         if "ansible_job_id" not in answer:
             said = answer.get("module_stderr") or answer.get("module_stdout") or answer.get("msg") or "no answer"
-            raise AnsibleConnectionFailure(str(said).strip().splitlines()[-1])
+            lines = str(said).strip().splitlines()
+            raise AnsibleConnectionFailure(lines[-1] if lines else "no answer")
         return answer
 
     def _ask(self, job, mode, task_vars):

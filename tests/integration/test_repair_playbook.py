@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chun
 pytestmark = pytest.mark.root
 
 LOOK = "fleetops.pbs.repair : Look for wrong owners and modes in every datastore of this host"
+FAIL = "Fail the hosts that could not be repaired"
 MEND = "fleetops.pbs.repair : Give it back to the daemon"
 
 
@@ -41,8 +43,8 @@ def play(host, **more):
     variables = {f"{role}_{name}": value for role in ("repair", "preflight") for name, value in directories.items()}
     variables.update(preflight_results=str(results), preflight_fail_on="never", preflight_fail_on_unknown="never")
     variables.update(preflight_report_formats=["report.json"])
-    check = more.pop("check", False)
-    return run_playbook(ROOT / "playbooks" / "repair.yml", variables=dict(variables, **more), check=check)
+    how = {name: more.pop(name) for name in ("check", "inventory", "local") if name in more}
+    return run_playbook(ROOT / "playbooks" / "repair.yml", variables=dict(variables, **more), **how)
 
 
 def owners(store):
@@ -88,3 +90,45 @@ def test_more_changes_than_allowed_fail_the_host_and_change_nothing(host):
     assert run.rc != 0
     assert "would change, more than 1" in str(run.result(MEND))
     assert owners(stores["wrong"]) == before
+
+
+def test_what_cannot_be_repaired_does_not_hide_what_was(host):
+    """One datastore is refused; the other one is repaired, both are looked at again, and the host fails in the end."""
+    stores, _config, results = host
+    wrong = owners(stores["wrong"])
+    os.chown(stores["good"].zero_chunk, 0, 0)
+    run = play(host, repair_max_changes=1)
+    assert run.rc == 2
+    assert owners(stores["wrong"]) == wrong
+    found = statuses(results)
+    assert found["PBS-ATIME-03", "good"] == "fixed"
+    assert found["PBS-ATIME-03", "wrong"] == "fail"
+    assert (results / "report/report.json").exists()
+    assert run.result(FAIL)["msg"].startswith("wrong: max_changes: ")
+    assert "good: " not in run.result(FAIL)["msg"]
+
+
+def test_a_host_that_cannot_be_looked_at_is_a_row_of_the_report(host, tmp_path):
+    _stores, _config, results = host
+    inventory = tmp_path / "hosts.yml"
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    away = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    inventory.write_text(json.dumps({"all": {"hosts": {HOST: here, "away": away}}}))
+    run = play(host, inventory=inventory, local=False)
+    assert statuses(results)["PBS-OWNER-03", "wrong"] == "fixed"
+    report = json.loads((results / "report/report.json").read_text())
+    (row,) = [row for row in report["hosts"] if row["host"] == "away"]
+    assert "127.0.0.1 port 1" in str(row)
+    assert run.rc != 0
+
+
+def test_the_second_look_is_made_as_the_repair_was(host):
+    """With nothing said to the preflight: the directories are the repair's, and so is the user."""
+    _stores, config, results = host
+    variables = {f"repair_{name}": str(config) for name in ("config_dir", "state_dir", "run_dir")}
+    variables.update(repair_user="daemon", repair_group="daemon")
+    variables.update(preflight_results=str(results), preflight_fail_on="never", preflight_fail_on_unknown="never")
+    run = run_playbook(ROOT / "playbooks" / "repair.yml", variables=dict(variables, preflight_report_formats=[]))
+    assert run.rc == 0, run.stderr
+    found = statuses(results)
+    assert (found["PBS-OWNER-03", "wrong"], found["PBS-OWNER-03", "good"]) == ("fixed", "fixed")

@@ -72,6 +72,9 @@ class RepairFacts:
     """Everything that the scope asked for was seen, and nothing failed."""
     stopped: str = ""
     """Why it did not come to its end, and where."""
+    exact: bool = True
+    """The counts are of everything that was done. If not, a worker was lost, and with it the counts of its last half
+    second."""
     elapsed_ns: int = 0
 
 
@@ -83,6 +86,7 @@ def repair(plan: RepairPlan, on_progress: t.Optional[OnProgress] = None) -> Repa
         parts, facts.stopped = run_jobs(plan.path, _metadata_job(plan), plan.stall, on_progress)
     else:
         parts, facts.stopped = walk_together(plan.path, lambda queue: _jobs(plan, queue), plan.stall, on_progress)
+    facts.exact = not facts.stopped
     facts.elapsed_ns = time.monotonic_ns() - started
     facts.counts = merge(
         RepairCounts, [load(RepairCounts, part["counts"]) for part in parts if "counts" in part], plan.max_paths
@@ -108,9 +112,10 @@ def _metadata_job(plan: RepairPlan) -> t.Dict[str, Job]:
 
 
 def _work(plan: RepairPlan, pulse: Pulse, walk: t.Callable[[OpenStore, Mender, Pulse], None]) -> None:
-    """What each child does around its walk: the counts are handed over even if the walk fails."""
-    store = open_together(plan.path, pulse, change=not plan.dry)
+    """What each child does around its walk: the counts are handed over even if the walk fails, or is ended."""
+    store = open_together(plan.path, pulse, change=True)
     mender = Mender(plan.identity, store, plan.dry, plan.modes, plan.only_from, plan.max_paths)
+    pulse.also = lambda: pulse.put("counts", mender.result())
     try:
         walk(store, mender, pulse)
     except Futile as exc:

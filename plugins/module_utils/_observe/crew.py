@@ -90,6 +90,8 @@ class Pulse:
         self.at = position.set
         self.put = channel.put
         self.agree = agreement.check
+        self.also: t.Callable[[], None] = lambda: None
+        """What else to hand over with the progress: it is what a child that is killed leaves behind."""
         self._due = 0.0
 
     def beat(self, progress: Counter) -> None:
@@ -98,6 +100,7 @@ class Pulse:
         if now >= self._due:
             self._due = now + self.INTERVAL
             self.put("progress", progress())
+            self.also()
 
 
 Job = t.Callable[[Pulse], None]

@@ -16,6 +16,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuratio
     effective_path,
     observe_configuration,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import WalkProgress
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.daemon_view import observe_daemon_views
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
     AccountFacts,
@@ -158,6 +159,9 @@ def _observe_owners(
             stall=plan.stall,
             as_owner=bool(store.root_refused),
         )
+        if on_progress is not None:
+            # Several that do not answer take a while, and the last word about each of them is this.
+            on_progress(store.name, WalkProgress())
         store.ownership = observe_ownership(
             walk, None if on_progress is None else functools.partial(on_progress, store.name)
         )

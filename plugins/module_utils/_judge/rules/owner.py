@@ -22,15 +22,18 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     unknown,
     warned,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import GROUPS
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
     FileFacts,
     OwnershipFacts,
     PathProblem,
     WalkCounts,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 EXAMPLES = 5
 MOVE_AWAY = "Look at what is named, find out who made it, and move it away; nothing here is removed for you."
+STRAY = "What lies beside ct, host, ns and vm the repair leaves alone: let '%s' read it, or move it away."
 FOREIGN_REMEDIES = {
     "immutable": "chattr -i -a on what is named: GC stops at a chunk that it needs and that has such a flag.",
     "mount": "Unmount what is mounted inside the datastore; do not run GC before, for it sees the wrong chunks.",
@@ -293,7 +296,7 @@ def metadata(case: Case, facts: OwnershipFacts) -> Verdict:
                 case.host.account.user,
                 _examples(counts.examples.get("unreadable", [])),
             ),
-            case.repair,
+            _make_readable(case, counts),
             unreadable=counts.unreadable,
             **evidence,
         )
@@ -314,6 +317,15 @@ def metadata(case: Case, facts: OwnershipFacts) -> Verdict:
         ),
         **evidence,
     )
+
+
+def _make_readable(case: Case, counts: WalkCounts) -> str:
+    """GC walks over everything in the base directory; what is not PBS's own is not the repair's, either."""
+    base = display(case.the_store.path).rstrip("/") + "/"
+    below = [problem.path[len(base) :] for problem in counts.examples.get("unreadable", [])]
+    stray = sum(path.partition("/")[0] not in GROUPS for path in below)
+    remedies = [case.repair] if stray < counts.unreadable else []
+    return " ".join(remedies + ([STRAY % case.host.account.user] if stray else []))
 
 
 @_walked("full", "sample", "skeleton")

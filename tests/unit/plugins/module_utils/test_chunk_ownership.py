@@ -62,6 +62,32 @@ def test_bad_input_gets_one_clear_message(store, option, value, message):
     assert owners(store) == before
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_only_root_may_change_owners_and_check_mode_says_so(store, monkeypatch, check_mode):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(ValueError, match="become: true"):
+        engine.chunk_ownership(dict(REPAIR_OPTIONS, path=str(store.path)), check_mode)
+
+
+def test_a_count_that_was_given_up_is_no_change(faultfs, walk_only):
+    mount = faultfs()
+    dead = make_chunk_store(mount.path / "dead", prefixes=2, chunks=4, zero_chunk=False)
+    for path in dead.chunks.glob("*/*"):
+        os.chown(path, 0, 0)
+    before = owners(dead)
+    prefixes = sorted(path.name for path in dead.chunks.iterdir())
+    walk_only([int(name, 16) for name in prefixes])
+    mount.set(f"hang:/dead/.chunks/{prefixes[1]}")
+    params = dict(REPAIR_OPTIONS, path=str(dead.path), max_changes=100, stall=4.0)
+    result = engine.chunk_ownership(params, check_mode=False)
+    mount.set("ok")
+    assert (result["changed"], result["failed"]) == (False, True)
+    assert "At least " in result["msg"]
+    assert " would be given to backup:backup" in result["msg"]
+    assert "Given up: " in result["msg"]
+    assert owners(dead) == before
+
+
 def test_a_path_that_does_not_answer(faultfs):
     mount = faultfs("hang:/")
     params = dict(REPAIR_OPTIONS, path=str(mount.path), deadline=0.5)

@@ -95,6 +95,52 @@ def test_a_long_run_promises_tells_and_delivers(tmp_path, monkeypatch):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_work_that_is_begun_twice_is_done_once(tmp_path):
+    """As with ansible_ssh_retries, where the connection is lost while the module still waits."""
+
+    def work(report):
+        (tmp_path / "times").open("a").write("once ")
+        until((tmp_path / "go-on").exists)
+        return {"changed": True}
+
+    path = tmp_path / "jobs" / "j2"
+    first = Job("j2", str(path.parent), 0.1).run(work)
+    until((tmp_path / "times").exists)
+    second = Job("j2", str(path.parent), 60.0).run(work)
+    assert (first["started"], second["started"], second["results_file"]) == (True, True, str(path))
+    (tmp_path / "go-on").touch()
+    wait_for(path, lambda content: "started" not in content)
+    assert Job("j2", str(path.parent), 60.0).run(work) == {"changed": True, "ansible_job_id": "j2"}
+    assert (tmp_path / "times").read_text() == "once "
+    assert os.listdir(path.parent) == []
+
+
+def test_work_whose_process_is_gone_is_begun_again(tmp_path):
+    job = Job("j2", str(tmp_path), 60.0)
+    assert job.run(lambda report: os.kill(os.getpid(), signal.SIGKILL))["failed"]
+    dead = {"started": True, "finished": False, "worker": mark_of(os.getppid()).rpartition("-")[0] + "-4194303"}
+    (tmp_path / "j2").write_text(json.dumps(dead))
+    assert job.run(lambda report: {"changed": False}) == {"changed": False, "ansible_job_id": "j2"}
+
+
+def test_the_time_of_each_walk_is_its_own(tmp_path, monkeypatch):
+    """The controller reckons from it how long the walk still takes."""
+    monkeypatch.setattr(_long_run, "_PACE", 0.0)
+    noted = []
+    job = Job("j1", str(tmp_path), 60.0)
+    monkeypatch.setattr(job, "_write", noted.append)
+    clock = iter([100.0, 110.0, 160.0, 165.0])
+    monkeypatch.setattr(_long_run.time, "monotonic", lambda: next(clock))
+    for what in ("counting", "counting", "repairing", "repairing"):
+        job._note(what, Progress(files=1))
+    assert [(progress["what"], progress["elapsed"]) for progress in noted] == [
+        ("counting", 0.0),
+        ("counting", 10.0),
+        ("repairing", 0.0),
+        ("repairing", 5.0),
+    ]
+
+
 def test_the_work_survives_the_end_of_the_connection(tmp_path):
     """The session that the module was started in is killed, as sshd does it."""
     session = os.fork()

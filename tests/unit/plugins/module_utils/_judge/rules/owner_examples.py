@@ -187,7 +187,29 @@ EXAMPLES = [
             "ownership.metadata.examples": {"unreadable": [PathProblem(TANK + "/@eaDir", "0:0 0700")]},
         },
         ["1 file or directory cannot be read by 'backup'", "@eaDir (0:0 0700)", "GC aborts there"],
+        ["What lies beside ct, host, ns and vm the repair leaves alone: let 'backup' read it, or move it away."],
+        "critical",
+    ),
+    Example(
+        "PBS-OWNER-05",
+        "fail",
+        {
+            "ownership.metadata.unreadable": 1,
+            "ownership.metadata.examples": {"unreadable": [PathProblem(TANK + "/vm/100", "0:0 0700")]},
+        },
+        ["1 file or directory cannot be read by 'backup'", "vm/100 (0:0 0700)", "GC aborts there"],
         REPAIR,
+        "critical",
+    ),
+    Example(
+        "PBS-OWNER-05",
+        "fail",
+        {
+            "ownership.metadata.unreadable": 20,
+            "ownership.metadata.examples": {"unreadable": [PathProblem(TANK + "/@eaDir", "0:0 0700")]},
+        },
+        "20 files or directories cannot be read by 'backup'",
+        [REPAIR, "the repair leaves alone"],
         "critical",
     ),
     # --- foreign
