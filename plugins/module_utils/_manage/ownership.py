@@ -86,7 +86,7 @@ def repair(plan: RepairPlan, on_progress: t.Optional[OnProgress] = None) -> Repa
         parts, facts.stopped = run_jobs(plan.path, _metadata_job(plan), plan.stall, on_progress)
     else:
         parts, facts.stopped = walk_together(plan.path, lambda queue: _jobs(plan, queue), plan.stall, on_progress)
-    facts.exact = not facts.stopped
+    facts.exact = not (facts.stopped and parts)  # without parts nothing was begun
     facts.elapsed_ns = time.monotonic_ns() - started
     facts.counts = merge(
         RepairCounts, [load(RepairCounts, part["counts"]) for part in parts if "counts" in part], plan.max_paths

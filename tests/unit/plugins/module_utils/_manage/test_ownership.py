@@ -21,6 +21,7 @@ import pytest
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import grip as grip_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import mender as mender_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairPlan, repair
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe import chunk_walk as chunk_walk_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import crew as crew_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import open_store as open_store_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount
@@ -687,6 +688,15 @@ def test_a_worker_that_hangs_is_given_up_and_says_where(faultfs):
     assert facts.stopped == f"{store.chunks / '0001'}: no answer"
     assert mend(store).complete
     assert faults(store) == 0
+
+
+def test_what_was_not_begun_is_known_exactly(store, monkeypatch):
+    monkeypatch.setattr(
+        chunk_walk_module, "_arrange", lambda _queue, _path, _pulse: os.kill(os.getpid(), signal.SIGKILL)
+    )
+    facts = mend(store)
+    assert (facts.complete, facts.exact, facts.counts.changed) == (False, True, 0)
+    assert "ended by SIGKILL" in facts.stopped
 
 
 def test_what_a_killed_worker_has_done_is_told(store, monkeypatch):
