@@ -202,7 +202,7 @@ PROTECTIONS = (
         "look-after-the-change",
         "a change of owner is believed without a second look",
         (
-            Change(MENDER, " and files.look() == wanted * len(names):", ":"),
+            Change(MENDER, " and files.look() == wanted * len(names)):", "):"),
             Change(MENDER, "if now.st_uid != case.new_uid or now.st_gid != case.new_gid:", "if False:"),
         ),
         (OWNERSHIP + "::test_a_filesystem_that_only_says_yes",),
