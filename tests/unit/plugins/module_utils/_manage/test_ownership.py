@@ -649,11 +649,11 @@ def test_killed_at_any_moment_another_run_does_the_rest(store):
     for path in everything(store.path):
         own(path, 0, 0)
     whole = state(store.path)
-    half_way = 0
-    began = time.monotonic()
-    assert mend(store, dry=True).complete
-    duration = time.monotonic() - began
-    for _attempt in range(30):
+    half_way = attempts = 0
+    wait = 0.05
+    while half_way < 10:
+        attempts += 1
+        assert attempts < 500, "no repair was ever caught at work"
         for path in everything(store.path):
             own(path, 0, 0)
         worker = os.fork()
@@ -661,7 +661,7 @@ def test_killed_at_any_moment_another_run_does_the_rest(store):
             os.setsid()
             mend(store)
             os._exit(0)
-        time.sleep(generator.uniform(0, 1.5 * duration))
+        time.sleep(wait * generator.uniform(0.5, 1.5))
         os.kill(worker, signal.SIGKILL)
         os.waitpid(worker, 0)
         now = state(store.path)
@@ -669,10 +669,12 @@ def test_killed_at_any_moment_another_run_does_the_rest(store):
         for path, (owner, group, mode) in now.items():
             assert (owner, group) in ((0, 0), (uid, gid))
             assert mode == whole[path][2]
-        half_way += 0 < sum(owner == uid for owner, _group, _mode in now.values()) < len(now)
+        done = sum(owner == uid for owner, _group, _mode in now.values())
+        half_way += 0 < done < len(now)
+        # How long a repair takes is a matter of what else this machine does just now.
+        wait *= 1.25 if done == 0 else 0.8 if done == len(now) else 1.0
         assert mend(store).complete
         assert set(state(store.path).values()) == {(uid, gid, mode) for _owner, _group, mode in whole.values()}
-    assert half_way > 0
     assert faults(store) == 0
 
 
