@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids, make_chunk_store
-from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import hold_work, kill, ssh_clients, ssh_fleet, until
+from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import hold_work, kill, ssh_clients, ssh_fleet
+from ansible_collections.fleetops.pbs.tests.support.waiting import until
 
 pytestmark = pytest.mark.root
 

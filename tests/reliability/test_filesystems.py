@@ -34,6 +34,7 @@ from ansible_collections.fleetops.pbs.tests.support import faults, mounts
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import ChunkStore, backup_ids, make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.findings import finding, valid
 from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS, REPAIR_OPTIONS
+from ansible_collections.fleetops.pbs.tests.support.waiting import until
 
 pytestmark = pytest.mark.root
 
@@ -861,12 +862,8 @@ def names_behind(directory):
 
     Its daemon hides a file that is removed while it is open, and learns of the end of that a little later.
     """
-    end = time.monotonic() + 30
-    while True:
-        names = sorted(os.listdir(directory))
-        if time.monotonic() > end or not any(name.startswith(".fuse_hidden") for name in names):
-            return names
-        time.sleep(0.01)
+    until(lambda: not list(directory.glob(".fuse_hidden*")), f"{directory} without a hidden file", 30.0)
+    return sorted(os.listdir(directory))
 
 
 def test_no_datastore_is_created_on_a_filesystem_that_fails(campaign):

@@ -36,7 +36,8 @@ from ansible_collections.fleetops.pbs.tests.support.findings import finding
 from ansible_collections.fleetops.pbs.tests.support.machine import open_way
 from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS, REPAIR_OPTIONS
 from ansible_collections.fleetops.pbs.tests.support.processes import ended, nursery
-from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import hold_work, kill, ssh_clients, ssh_fleet, until
+from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import hold_work, kill, ssh_clients, ssh_fleet
+from ansible_collections.fleetops.pbs.tests.support.waiting import until
 
 pytestmark = pytest.mark.root
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -85,6 +86,14 @@ def chunk_store(tmp_path: Path) -> Callable[..., stores.ChunkStore]:
         return stores.make_chunk_store(path, **kwargs)
 
     return make
+
+
+@pytest.fixture
+def ignored_children() -> Iterator[None]:
+    """As whoever starts us may have left it; the kernel then reaps children by itself, and nobody learns how they ended."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGCHLD, before)
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ import os
 import shutil
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from ansible_collections.fleetops.pbs.tests.support.faults import FaultyMount
 from ansible_collections.fleetops.pbs.tests.support.machine import Unsupported
 from ansible_collections.fleetops.pbs.tests.support.mounts import SBIN, run
 from ansible_collections.fleetops.pbs.tests.support.processes import Nursery, Process, nursery
+from ansible_collections.fleetops.pbs.tests.support.waiting import until
 
 PORT = 2222
 PRIVILEGE_SEPARATION = Path("/run/sshd")
@@ -187,17 +187,6 @@ def _work(host: Host) -> int | None:
             if named[named[pid].parent].command == named[pid].command:
                 return pid
     return None
-
-
-def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = 150.0) -> Any:
-    """Wait until it is so; what it answered."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"not so after {seconds} s: {what() if callable(what) else what}"
-        time.sleep(0.1)
 
 
 def _in_space(holder: int) -> list[str]:

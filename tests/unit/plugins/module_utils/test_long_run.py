@@ -17,6 +17,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils import _long_run
 from ansible_collections.fleetops.pbs.plugins.module_utils._long_run import Job
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.process_mark import is_gone, own_mark
 from ansible_collections.fleetops.pbs.tests.support.processes import of_the_dead
+from ansible_collections.fleetops.pbs.tests.support.waiting import until
 
 
 @dataclasses.dataclass
@@ -42,25 +43,18 @@ class Module:
     fail_json = exit_json
 
 
-def until(condition):
-    """A machine that stands still for some seconds is no reason to give up."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def mark_of(pid):
     return "%s-%d" % (own_mark().split("-")[0], pid)
 
 
 def wait_for(path, condition):
-    for _attempt in range(6000):
-        content = json.loads(path.read_text())
-        if condition(content):
-            return content
-        time.sleep(0.01)
-    raise AssertionError(content)
+    """What the job file says, once it is so."""
+
+    def content():
+        found = json.loads(path.read_text())
+        return found if condition(found) else None
+
+    return until(content, path.read_text)
 
 
 def test_a_short_run_has_its_result_and_leaves_nothing(tmp_path):
@@ -169,14 +163,6 @@ def test_work_that_is_killed_is_said_to_be(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.fixture
-def ignored_children():
-    """As whoever starts the module may have left it; the kernel then reaps children by itself."""
-    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    yield
-    signal.signal(signal.SIGCHLD, before)
-
-
 @pytest.mark.usefixtures("ignored_children")
 def test_work_has_its_result_whoever_reaps_it(tmp_path):
     def work(report):
@@ -195,7 +181,7 @@ def test_the_streams_of_whoever_starts_it_may_be_closed(tmp_path):
     if starter == 0:
         os.closerange(0, 3)
         promise = Job("j5", str(tmp_path), 0.5).run(
-            lambda report: until((tmp_path / "go-on").exists) or {"msg": "done"}
+            lambda report: until((tmp_path / "go-on").exists) and {"msg": "done"}
         )
         (tmp_path / "promise").write_text(json.dumps(promise))
         (tmp_path / "go-on").touch()

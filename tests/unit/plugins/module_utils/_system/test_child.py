@@ -92,14 +92,6 @@ def test_with_renew_the_deadline_bounds_silence_only():
     assert child.run({"": task}, 2)[""].timed_out
 
 
-@pytest.fixture
-def ignored_children():
-    """As whoever starts us may have left it; the kernel then reaps children by itself, and nobody learns how they ended."""
-    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    yield
-    signal.signal(signal.SIGCHLD, before)
-
-
 @pytest.mark.usefixtures("ignored_children")
 def test_a_killed_child_has_not_finished_whoever_reaps_it():
     outcomes = child.run(
