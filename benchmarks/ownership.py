@@ -223,8 +223,9 @@ def table(title: str, candidates: Sequence[Candidate], found: Sequence[Figures])
     return "\n".join([*lines, ""])
 
 
-def benchmark(fstype: str, chunks: int, rounds: int, with_slow: bool) -> str:
-    size = max(2048 * MIB, CHUNK * chunks)
+def benchmark(fstype: str, chunks: int, room: int, rounds: int, with_slow: bool) -> str:
+    """C(room) is how many bytes the filesystem shall have for each chunk."""
+    size = max(2048 * MIB, room * chunks)
     text = [f"### {fstype}, {chunks:,} chunks", ""]
     with mounts.loopfs(fstype, MOUNT[fstype], mkfs=MKFS[fstype], size=size) as path:
         log(f"{fstype}: making a store of {chunks:,} chunks")
@@ -276,10 +277,10 @@ def preamble(arguments: Sequence[str]) -> str:
             f"    {command}",
             "",
             "which makes a chunk store of 65,536 prefix directories in a loop image for each filesystem, lets all",
-            "candidates take turns, and removes it. The image is sparse, and as large as chunks of 2 MiB would want it: so",
-            "journal, log and layout are those of a filesystem that could hold such a store. Seconds are medians over the",
-            "rounds; the ratio is to this collection, so more than 1 is slower. `ansible.builtin.file` is measured once.",
-            "Memory is the peak of the proportional set sizes of all processes together, Python's own included.",
+            "candidates take turns, and removes it. The image is sparse, and as large as chunks of 2 MiB would want it (or of",
+            "what `--room` says): so journal, log and layout are those of a filesystem that could hold such a store. Seconds are",
+            "medians over the rounds; the ratio is to this collection, so more than 1 is slower. `ansible.builtin.file` is",
+            "measured once. Memory is the peak of the proportional set sizes of all processes together, Python's own included.",
             "",
             f"- {len(os.sched_getaffinity(0))} processors, Linux {'.'.join(platform.release().split('.')[:2])}, {first_line(PYTHON, '--version')}",
             f"- load average before the run: {os.getloadavg()[0]:.1f}; two processes feel other work more than one does",
@@ -293,6 +294,9 @@ def preamble(arguments: Sequence[str]) -> str:
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
     parser.add_argument("--chunks", type=int, default=1048576, help="chunks in each store (default: %(default)s)")
+    parser.add_argument(
+        "--room", type=int, default=CHUNK, help="bytes of the filesystem for each chunk (default: 2 MiB)"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="how often each candidate has its turn (default: 3)")
     parser.add_argument("--filesystems", default="ext4,xfs", help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="without ansible.builtin.file, which takes minutes")
@@ -306,7 +310,7 @@ def main(arguments: Sequence[str]) -> None:
     namespaces.private_mounts()
     parts = [preamble([argument for argument in arguments if argument != "--write"])]
     for fstype in options.filesystems.split(","):
-        parts += [benchmark(fstype, options.chunks, options.rounds, not options.quick)]
+        parts += [benchmark(fstype, options.chunks, options.room, options.rounds, not options.quick)]
     text = "\n".join(parts).rstrip() + "\n"
     print("\n" + text)
     if options.write:
