@@ -90,9 +90,10 @@ class Job:
         self._directory = directory
         self._path = os.path.join(directory, job_id)
         self._patience = patience
-        self._started = time.monotonic()
         self._due = 0.0
         self._what = ""
+        """Which walk is noted; since C(self._began)."""
+        self._began = 0.0
 
     def run(self, work: Work) -> Result:
         """Return the result, or after a while the note that the work has begun. Raises C(OSError)."""
@@ -182,12 +183,12 @@ class Job:
         now = time.monotonic()
         if what != self._what:
             # Another walk, which begins at nothing.
-            self._what, self._started = what, now
+            self._what, self._began = what, now
         if now < self._due:
             return
         self._due = now + _PACE
         with contextlib.suppress(OSError):  # a full disk takes the progress away, not the work
-            self._write(dict(vars(progress), what=what, elapsed=round(now - self._started, 3)))
+            self._write(dict(vars(progress), what=what, elapsed=round(now - self._began, 3)))
 
     def _write(self, progress: t.Dict[str, t.Any]) -> None:
         self._replace(

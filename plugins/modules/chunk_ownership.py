@@ -84,7 +84,7 @@ options:
     type: int
     default: 0
   max_paths:
-    description: How many paths of each kind are returned as examples, the first by name. The counts are always exact.
+    description: How many paths of each kind are returned as examples, the first by name. The counts do not depend on it.
     type: int
     default: 20
   deadline:

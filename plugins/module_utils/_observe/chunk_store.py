@@ -14,7 +14,7 @@ import os
 import re
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import LocationFacts, SkeletonFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import GROUPS, LocationFacts, SkeletonFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import file_facts, mode_string, observe_file
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.listing import batches
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
@@ -24,8 +24,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 CHUNKS = ".chunks"
 LOCK = ".lock"
 GC_STATUS = ".gc-status"
-GROUPS = ("ct", "host", "ns", "vm")
-"""The directories that PBS makes below the base, for namespaces and backup groups."""
 
 PREFIX_COUNT = 65536
 """Prefix directories C(0000) to C(ffff), one for each first two bytes of a digest."""

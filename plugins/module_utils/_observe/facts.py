@@ -20,6 +20,9 @@ import typing as t
 
 T = t.TypeVar("T")
 
+GROUPS = ("ct", "host", "ns", "vm")
+"""The directories that PBS makes below the base of a datastore, for namespaces and backup groups."""
+
 
 # --- one file ---------------------------------------------------------------------------------------------------------
 

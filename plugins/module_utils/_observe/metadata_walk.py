@@ -17,8 +17,8 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import GROUPS
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import GROUPS
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.listing import batches
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import foreign_kind

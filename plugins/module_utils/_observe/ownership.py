@@ -99,8 +99,9 @@ def observe_ownership(plan: WalkPlan, on_progress: t.Optional[OnProgress] = None
 
 def _first_error(trees: t.Sequence[WalkCounts]) -> str:
     """What could not be looked at; empty where that is nothing."""
-    for problem in (problem for counts in trees for problem in counts.examples.get("errors", ())):
-        return "%s: %s" % (problem.path, problem.detail)
+    first = next((problem for counts in trees for problem in counts.examples.get("errors", ())), None)
+    if first is not None:
+        return "%s: %s" % (first.path, first.detail)
     errors = sum(counts.errors for counts in trees)
     return "files or directories that could not be looked at: %d" % errors if errors else ""
 

@@ -32,8 +32,7 @@ class WorkQueue:
 
     def __init__(self, numbers: t.Sequence[int]) -> None:
         """Raises C(OSError)."""
-        self.count = count = len(numbers)
-        """How many there are in all."""
+        count = len(numbers)
         self._memory = mmap.mmap(-1, 2 * max(1, count))
         self._order = memoryview(self._memory).cast("H")[:count]
         self._order[:] = memoryview(array.array("H", numbers))
@@ -45,6 +44,11 @@ class WorkQueue:
             os.write(writer, b"".join(_TOKEN.pack(block) for block in range(blocks)))
         finally:
             os.close(writer)
+
+    @property
+    def count(self) -> int:
+        """How many numbers there are in all, taken or not."""
+        return len(self._order)
 
     def arrange(self, key: t.Callable[[int], int]) -> None:
         """Sort what is to be handed out, before the first is taken. It holds for all processes."""

@@ -22,8 +22,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     unknown,
     warned,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import GROUPS
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
+    GROUPS,
     FileFacts,
     OwnershipFacts,
     PathProblem,

@@ -10,6 +10,7 @@ from ansible_collections.fleetops.pbs.tests.support.facts import not_looked_at
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
 
 TANK = "/mnt/datastore/tank"
+STRAY = "What lies beside ct, host, ns and vm the repair leaves alone: let 'backup' read it, or move it away."
 REPAIR = "ansible-playbook fleetops.pbs.repair --limit pbs1"
 WALK_CONTROLS = ["PBS-OWNER-0%d" % number for number in range(1, 8)]
 NO_STORE = {"skeleton.chunks": None, "skeleton.state": "empty", "ownership": None}
@@ -179,38 +180,24 @@ EXAMPLES = [
         "critical",
     ),
     Example("PBS-OWNER-04", "fail", {"ownership.chunks.unreadable": 3, **STOPPED}, "would rename them as corrupt"),
-    Example(
-        "PBS-OWNER-05",
-        "fail",
-        {
-            "ownership.metadata.unreadable": 1,
-            "ownership.metadata.examples": {"unreadable": [PathProblem(TANK + "/@eaDir", "0:0 0700")]},
-        },
-        ["1 file or directory cannot be read by 'backup'", "@eaDir (0:0 0700)", "GC aborts there"],
-        ["What lies beside ct, host, ns and vm the repair leaves alone: let 'backup' read it, or move it away."],
-        "critical",
-    ),
-    Example(
-        "PBS-OWNER-05",
-        "fail",
-        {
-            "ownership.metadata.unreadable": 1,
-            "ownership.metadata.examples": {"unreadable": [PathProblem(TANK + "/vm/100", "0:0 0700")]},
-        },
-        ["1 file or directory cannot be read by 'backup'", "vm/100 (0:0 0700)", "GC aborts there"],
-        REPAIR,
-        "critical",
-    ),
-    Example(
-        "PBS-OWNER-05",
-        "fail",
-        {
-            "ownership.metadata.unreadable": 20,
-            "ownership.metadata.examples": {"unreadable": [PathProblem(TANK + "/@eaDir", "0:0 0700")]},
-        },
-        "20 files or directories cannot be read by 'backup'",
-        [REPAIR, "the repair leaves alone"],
-        "critical",
+    *(
+        Example(
+            "PBS-OWNER-05",
+            "fail",
+            {
+                "ownership.metadata.unreadable": number,
+                "ownership.metadata.examples": {"unreadable": [PathProblem(TANK + path, "0:0 0700")]},
+            },
+            [message, path[1:] + " (0:0 0700)", "GC aborts there"],
+            remedy,
+            "critical",
+        )
+        for number, path, message, remedy in (
+            (1, "/@eaDir", "1 file or directory cannot be read by 'backup'", [STRAY]),
+            (1, "/vm/100", "1 file or directory cannot be read by 'backup'", REPAIR),
+            # Not all of them are examples.
+            (20, "/@eaDir", "20 files or directories cannot be read by 'backup'", [REPAIR, STRAY]),
+        )
     ),
     # --- foreign
     *(
