@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes.util
 import importlib.util
 import os
 import subprocess
@@ -20,6 +21,18 @@ from ansible_collections.fleetops.pbs.tests.support.mounts import run
 
 PROGRAM = Path(__file__).with_name("faultfs.py")
 START_TIMEOUT = 30  # seconds; it takes a tenth of one
+
+
+def libfuse() -> str:
+    """The library that faultfs has to load: libfuse 3, or what FUSE_LIBRARY_PATH names.
+
+    Left to itself, mfusepy prefers libfuse 2 where both are installed, and libfuse 2 does not pass on a touch that sets
+    the access time alone, which is the one that PBS makes. Unsupported: libfuse 3 is not installed.
+    """
+    path = os.environ.get("FUSE_LIBRARY_PATH") or ctypes.util.find_library("fuse3")
+    if path is None:
+        raise Unsupported("libfuse 3 is not installed (Debian: apt-get install fuse3)")
+    return path
 
 
 class FaultyMount:
@@ -78,6 +91,7 @@ def faultfs(
         raise Unsupported("mfusepy is not installed")
     if not os.path.exists("/dev/fuse"):
         raise Unsupported("kernel without FUSE")
+    environment = {**os.environ, "FUSE_LIBRARY_PATH": libfuse()}
     with contextlib.ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="fleetops-pbs-", ignore_cleanup_errors=True)
         scratch = Path(stack.enter_context(temporary))
@@ -100,6 +114,7 @@ def faultfs(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                env=environment,
                 start_new_session=True,
             )
         mount.pid = daemon.pid

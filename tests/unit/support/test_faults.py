@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import ctypes
+import ctypes.util
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetops.pbs.tests.support import faults
+from ansible_collections.fleetops.pbs.tests.support import faults, machine
 
 pytestmark = pytest.mark.root
 
@@ -59,6 +61,20 @@ def test_without_faults_the_touch_moves_the_access_time_alone(faultfs):
     touch(file)
     assert before - SECOND < file.stat().st_atime_ns <= time.time_ns()
     assert file.stat().st_mtime_ns == OLD
+
+
+def test_libfuse_3_is_chosen_where_mfusepy_would_take_libfuse_2(faultfs, monkeypatch):
+    monkeypatch.delenv("FUSE_LIBRARY_PATH", raising=False)
+    monkeypatch.setattr(ctypes.util, "find_library", {"fuse": "libfuse.so.2", "fuse3": "libfuse3.so.3"}.get)
+    assert faults.libfuse() == "libfuse3.so.3"
+    monkeypatch.setattr(ctypes.util, "find_library", {"fuse": "libfuse.so.2"}.get)
+    with pytest.raises(machine.Unsupported, match="libfuse 3 is not installed"):
+        faults.libfuse()
+
+
+def test_the_daemon_has_loaded_libfuse_3_and_no_other(faultfs):
+    loaded = set(re.findall(r"/(libfuse[0-9]?\.so)", Path(f"/proc/{faultfs('ok').pid}/maps").read_text()))
+    assert loaded == {"libfuse3.so"}
 
 
 def test_without_faults_owners_modes_and_names_are_the_source_s(faultfs):
