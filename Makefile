@@ -32,13 +32,12 @@ preflight: ## check the hosts of INVENTORY=...; without one, a demonstration fle
 	@scripts/setup $(if $(INVENTORY),controller,demo)
 	@scripts/preflight
 
-# Two at a time, since a test mostly waits for a program that it has started. What a target has to say comes at its end.
+# Two at a time, since a test mostly waits for a program that it has started.
 JOBS ?= 2
 
 .PHONY: test
-test: venv ## everything that has to hold (JOBS=1 for one after the other)
-	@$(MAKE) --no-print-directory --jobs=$(JOBS) --output-sync=target \
-		unit integration campaigns lint typecheck sanity ansible-units importer
+test: venv ## all gates, even if one fails: unit, integration, campaigns, lint, ... (JOBS=1: one after the other)
+	@python scripts/gates.py --jobs $(JOBS) unit integration campaigns lint typecheck sanity ansible-units importer
 
 .PHONY: pytest
 pytest: venv ## all tests of pytest in one run (ARGS="-k word")

@@ -380,7 +380,9 @@ def main() -> None:
     parser.add_argument("--options", default="")
     arguments = parser.parse_args()
     if fuse.fuse_version_major < 3:
-        sys.exit("faultfs.py needs libfuse 3: with libfuse 2 no touch of the access time alone arrives (see FUSE_LIBRARY_PATH)")
+        sys.exit(
+            "faultfs.py needs libfuse 3: with libfuse 2 no touch of the access time alone arrives (see FUSE_LIBRARY_PATH)"
+        )
     # Who mounted it may be killed at any moment, and nobody else would end this process.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.umask(0)  # modes arrive as they shall be
