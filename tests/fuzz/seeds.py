@@ -8,10 +8,24 @@ from __future__ import annotations
 import json
 
 from ansible_collections.fleetops.pbs.tests.fuzz.targets import DOCUMENT, TARGETS, UPID
+from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_CHUNK, blob
 
 _FINISHED = {"finished": {"upid": UPID, "state": {"OK": {"endtime": 1732000000}}, "updated": None}}
 _FAILED = {"finished": {"upid": UPID, "state": {"Error": {"endtime": 1, "message": "EPERM: Operation not permitted"}}}}
 _WARNED = {"finished": {"upid": UPID, "state": {"Warning": {"endtime": 1732000000, "count": 3}}, "updated": 1}}
+
+_MANIFEST = {
+    "backup-id": "100",
+    "backup-time": 1735689600,
+    "backup-type": "vm",
+    "files": [{"crypt-mode": "none", "csum": "07" * 32, "filename": "drive-scsi0.img.fidx", "size": 9388608}],
+    "signature": None,
+    "unprotected": {
+        "chunk_upload_stats": {"count": 3, "size": 12582912, "compressed_size": 477, "duplicates": 2},
+        "notes": "weekly",
+        "verify_state": {"state": "ok", "upid": UPID},
+    },
+}
 
 SEEDS: dict[str, tuple[bytes, ...]] = {
     **dict.fromkeys(TARGETS, (b"",)),
@@ -85,6 +99,20 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
             json.dumps(state).encode()
             for state in (_FINISHED, _FAILED, _WARNED, {"created": {"time": 1}}, {"started": {"upid": UPID}})
         ),
+    ),
+    "blob_file": (
+        ZERO_CHUNK,
+        ZERO_CHUNK[12:],
+        blob(b"hello"),
+        bytes.fromhex("7b6785be222d4cf0480383a3") + bytes(32) + b"ABC",
+        bytes.fromhex("31b958426fb6a37f32fd384028b52ffd206445000010616101003f012c"),
+    ),
+    "manifest_file": (json.dumps(_MANIFEST).encode(), json.dumps(_MANIFEST, indent=2).encode(), b'{"files": []}'),
+    "owner_file": (b"root@pam\n", b"backup@pbs!nightly\n", b"nobody", b"\n"),
+    "snapshot_path": (
+        b"vm/100/2025-01-01T00:00:00Z",
+        b"ns/a/ns/b/host/web-1/2024-02-29T23:59:59Z",
+        b"ct/7/2025-02-30T00:00:00Z",
     ),
     "process_stat": (b"2587 (proxmox (x) y) S 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 50132 0\n", b"12\n13\n"),
     "child_message": (

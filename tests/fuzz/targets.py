@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,14 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_enviro
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_source import source_matches
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.program import Answer
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import blob, manifest, owner, snapshot
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 from ansible_collections.fleetops.pbs.plugins.plugin_utils import _long_run, _summary
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents, fleet, report, table
 from ansible_collections.fleetops.pbs.tests.fuzz.reader import Reader
 from ansible_collections.fleetops.pbs.tests.support import documents as made
+from ansible_collections.fleetops.pbs.tests.support.chunk_store import blob as made_blob
 
 Run = Callable[[bytes], None]
 
@@ -412,6 +415,77 @@ def process_stat(data: bytes) -> None:
     with fixed_proc(data) as proc:
         jobstate._process_start(1, str(proc))
         daemons._processes("/", (str(proc),))
+
+
+# --- what lies in a datastore, which belongs to an account that may be hostile -----------------------------------------
+
+MAGICS = (blob.PLAIN, blob.COMPRESSED, blob.ENCRYPTED, blob.COMPRESSED_ENCRYPTED)
+
+
+@target(*MAGICS, b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18", max_len=8192)
+def blob_file(data: bytes) -> None:
+    limit = 65536
+    # As it is, and with the checksum that a fuzzer never finds.
+    for given in (data, *(magic + zlib.crc32(data).to_bytes(4, "little") + data for magic in MAGICS[:2])):
+        try:
+            content = blob.decode(given, limit)
+        except blob.BlobError as exc:
+            is_safe(str(exc))
+            continue
+        assert len(content) <= limit
+        if given.startswith(blob.PLAIN):
+            assert given.endswith(content)
+
+
+@target(
+    b'{"backup-id":"100","backup-time":1,"backup-type":"vm","files":[',
+    b'{"crypt-mode":"none","csum":"',
+    b'","filename":"x.fidx","size":',
+    b'],"signature":null,"unprotected":{',
+    b'"verify_state":{"state":"ok","upid":"',
+    b'"chunk_upload_stats":{"count":',
+    b'"notes":"',
+    b"1e999",
+    b"\\ud800",
+    b"[[[[[[[[",
+    max_len=8192,
+)
+def manifest_file(data: bytes) -> None:
+    try:
+        found = manifest.parse_content(data)
+    except manifest.ManifestError as exc:
+        is_safe(str(exc))
+        return
+    is_safe(found.notes)
+    for entry in found.files:
+        must("/" not in entry.name and entry.name not in ("", ".", ".."), entry.name)
+        os.fsencode(entry.name)
+        must(0 <= entry.size < 2**64, entry.size)
+    if found.verify is not None:
+        is_safe(found.verify.upid)
+    must(manifest.parse_manifest(made_blob(data)) == found, data)
+
+
+@target(b"root@pam\n", b"backup@pbs!nightly", b"\r\n", b"\xc2\x85")
+def owner_file(data: bytes) -> None:
+    try:
+        found = owner.parse_owner(data)
+    except owner.OwnerError as exc:
+        is_safe(str(exc))
+        return
+    must(owner.parse_owner(found.encode()) == found, found)
+
+
+@target(b"ns/", b"vm/", b"host/", b"100/", b"2025-01-01T00:00:00Z", b"/", b"\xd9\xa0")
+def snapshot_path(data: bytes) -> None:
+    parts = os.fsdecode(data).split("/")
+    try:
+        found = snapshot.parse_snapshot(parts)
+    except snapshot.WrongName as exc:
+        is_safe(str(exc))
+        return
+    must(found.directory.split("/") == parts, parts)
+    is_safe(found.directory)
 
 
 # --- what our own processes and hosts say to each other ---------------------------------------------------------------

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names in a datastore: namespaces, backup groups and snapshots, and the directories that they are.
+
+A snapshot lies in `[ns/NAME/…]TYPE/ID/TIME` below the base directory. Source: PBS, `backup_info.rs` and `hierarchy.rs`;
+the forms of the names: `pbs-api-types`.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime
+import re
+import typing as t
+
+TYPES = ("ct", "host", "vm")
+"""The directories of backup types."""
+NAMESPACE_DIRECTORY = "ns"
+DEEPEST_NAMESPACE = 7
+"""Levels below the root namespace."""
+LONGEST_NAMESPACE = 256
+"""Characters of a whole namespace, slashes included."""
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
+_TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class WrongName(ValueError):
+    """A name that PBS does not take; the message says for what."""
+
+
+class Group(t.NamedTuple):
+    """One backup group."""
+
+    namespace: t.Tuple[str, ...]
+    """From the root down; empty for the root namespace."""
+    type: str
+    id: str
+
+    @property
+    def directory(self) -> str:
+        """Relative to the base directory."""
+        return "/".join([*(part for name in self.namespace for part in (NAMESPACE_DIRECTORY, name)), str(self)])
+
+    def __str__(self) -> str:
+        """As PBS's own logs have it, without the namespace: `vm/100`."""
+        return f"{self.type}/{self.id}"
+
+
+class Snapshot(t.NamedTuple):
+    """One snapshot of a group."""
+
+    group: Group
+    time: int
+    """Seconds since the epoch."""
+
+    @property
+    def directory(self) -> str:
+        """Relative to the base directory."""
+        return f"{self.group.directory}/{format_time(self.time)}"
+
+
+def is_namespace_component(name: str) -> bool:
+    """Whether a directory below `ns/` is a namespace. Any other directory there stops GC."""
+    return _SAFE_ID.fullmatch(name) is not None
+
+
+def is_backup_id(name: str) -> bool:
+    """Whether a directory of a type is a group; PBS passes over any other name."""
+    return _SAFE_ID.fullmatch(name) is not None
+
+
+def parse_namespace(text: str) -> t.Tuple[str, ...]:
+    """`a/b` to its names, from the root down. Raises `WrongName`."""
+    if not text:
+        return ()
+    names = tuple(text.split("/"))
+    wrong = [name for name in names if not is_namespace_component(name)]
+    if wrong:
+        raise WrongName("not a valid namespace component")
+    if len(names) > DEEPEST_NAMESPACE or len(text) > LONGEST_NAMESPACE:
+        raise WrongName(
+            f"a namespace has at most {DEEPEST_NAMESPACE} levels and {LONGEST_NAMESPACE} characters, "
+            f"not {len(names)} and {len(text)}"
+        )
+    return names
+
+
+def parse_time(name: str) -> int:
+    """The name of a snapshot's directory to seconds since the epoch. Raises `WrongName`."""
+    if not _TIME.fullmatch(name):
+        raise WrongName("not a time such as 2025-01-01T00:00:00Z")
+    try:
+        moment = datetime.datetime.strptime(name, _TIME_FORMAT)
+    except ValueError:
+        raise WrongName("not a time of the calendar") from None
+    return calendar.timegm(moment.timetuple())
+
+
+def format_time(seconds: int) -> str:
+    """Seconds since the epoch to the name of a snapshot's directory; years 1 to 9999."""
+    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
+    # Not strftime: it pads no years on some systems.
+    return moment.isoformat(timespec="seconds") + "Z"
+
+
+def parse_group(parts: t.Sequence[str]) -> Group:
+    """The names of a directory below the base, from the base down, to the group that it is. Raises `WrongName`."""
+    names: t.List[str] = []
+    rest = list(parts)
+    while len(rest) >= 2 and rest[0] == NAMESPACE_DIRECTORY:
+        names.append(rest[1])
+        del rest[:2]
+    namespace = parse_namespace("/".join(names))
+    if len(rest) != 2 or rest[0] not in TYPES or not is_backup_id(rest[1]):
+        raise WrongName("not the directory of a backup group")
+    return Group(namespace, rest[0], rest[1])
+
+
+def parse_snapshot(parts: t.Sequence[str]) -> Snapshot:
+    """The names of a directory below the base, from the base down, to the snapshot that it is. Raises `WrongName`."""
+    if not parts:
+        raise WrongName("not the directory of a snapshot")
+    return Snapshot(parse_group(parts[:-1]), parse_time(parts[-1]))
