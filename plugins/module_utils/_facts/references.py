@@ -36,6 +36,7 @@ GC_SAYS: t.Dict[str, str] = {
     "index-link": WARNS,
     "index-dangling": STOPS,
     "index-checksum": SILENT,
+    "index-header": SILENT,
     "index-order": SILENT,
     # what keeps GC from its way to index files
     "directory-unreadable": STOPS,
@@ -75,13 +76,15 @@ GC_SAYS: t.Dict[str, str] = {
 - `index-place`: an index file where GC does not expect one, or in a snapshot directory of an odd name: it counts;
   `index-link`: a link with the name of an index file: it counts, with two warnings; `index-dangling`: such a link that
   leads nowhere;
-- `index-checksum`: the checksum in the header is not that of the entries; `index-order`: the ends of a .didx do not rise;
+- `index-checksum`: the checksum of the entries is neither the one in the header nor the one in the manifest, so that
+  entries were lost or changed, and chunks are no longer marked (without a readable manifest: not the one in the header);
+  `index-header`: it is the one in the manifest, so that only the header is wrong, which verify does not see; `index-order`: the ends of a .didx do not rise;
 - `directory-unreadable`: the daemon's user may not list it (`lost+found` in the base directory is forgiven);
   `namespace-name`: a directory in `ns` whose name is none of a namespace;
 - `index-hidden`: an index file in a hidden directory; `link-…`: a link in place of a type, namespace, group, snapshot or
   other directory; `mount`: another filesystem is mounted there, and it was not looked into (GC does enter it);
-- `manifest-…`: see the texts; `manifest-size` and `manifest-checksum`: an index file has another content size or
-  checksum in its header than the manifest says, or a blob another length;
+- `manifest-…`: see the texts; `manifest-size`: an index file has another content size, or a blob another length,
+  than the manifest says; `manifest-checksum`: an index file whose header is right by its entries has another checksum;
 - `chunk-…`: of a chunk that an index needs. `chunk-only-bad`: what is left of it was renamed by a verification
   (`.N.bad`); `chunk-untouchable`: it belongs to another user than the daemon's, who may not move its access time.
 """
@@ -176,6 +179,11 @@ class SweepFacts:
     kept: Sum = dataclasses.field(default_factory=Sum)
     """What stays: needed, or nothing needs it and it was accessed at `mark` or later (`future` included)."""
     kept_bad: int = 0
+    blocked: Sum = dataclasses.field(default_factory=Sum)
+    """Of `removable`: what lies in prefix directories that the daemon's user may not write: GC stops at the first."""
+    blocked_bad: int = 0
+    blocked_first: str = ""
+    """The first of these prefix directories, with its owner and mode, such as `.chunks/27e8 (0:0 0755)`."""
     using_markers: int = 0
     """`.using` files, which GC removes whatever their times are."""
     needed_old: Sum = dataclasses.field(default_factory=Sum)
