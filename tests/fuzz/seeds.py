@@ -8,7 +8,13 @@ from __future__ import annotations
 import json
 
 from ansible_collections.fleetops.pbs.tests.fuzz.targets import DOCUMENT, TARGETS, UPID
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_CHUNK, blob
+from ansible_collections.fleetops.pbs.tests.support.chunk_store import (
+    ZERO_CHUNK,
+    ZERO_DIGEST,
+    blob,
+    dynamic_index,
+    fixed_index,
+)
 
 _FINISHED = {"finished": {"upid": UPID, "state": {"OK": {"endtime": 1732000000}}, "updated": None}}
 _FAILED = {"finished": {"upid": UPID, "state": {"Error": {"endtime": 1, "message": "EPERM: Operation not permitted"}}}}
@@ -108,6 +114,12 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         bytes.fromhex("31b958426fb6a37f32fd384028b52ffd206445000010616101003f012c"),
     ),
     "manifest_file": (json.dumps(_MANIFEST).encode(), json.dumps(_MANIFEST, indent=2).encode(), b'{"files": []}'),
+    "index_file": (
+        fixed_index([ZERO_DIGEST, ZERO_DIGEST], 5000000),
+        dynamic_index([(4194304, ZERO_DIGEST), (5000000, ZERO_DIGEST)]),
+        fixed_index([ZERO_DIGEST], 1)[:80] + bytes(32),
+        dynamic_index([(1, ZERO_DIGEST)])[:80] + bytes(40),
+    ),
     "owner_file": (b"root@pam\n", b"backup@pbs!nightly\n", b"nobody", b"\n"),
     "snapshot_path": (
         b"vm/100/2025-01-01T00:00:00Z",

@@ -51,7 +51,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_enviro
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_source import source_matches
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.program import Answer
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import blob, manifest, owner, snapshot
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import blob, index, manifest, owner, snapshot
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 from ansible_collections.fleetops.pbs.plugins.plugin_utils import _long_run, _summary
@@ -464,6 +464,23 @@ def manifest_file(data: bytes) -> None:
     if found.verify is not None:
         is_safe(found.verify.upid)
     must(manifest.parse_manifest(made_blob(data)) == found, data)
+
+
+@target(index.FIXED_MAGIC, index.DYNAMIC_MAGIC, (4194304).to_bytes(8, "little"), max_len=4096 + 200)
+def index_file(data: bytes) -> None:
+    # As it is, and with the padding of the header that a fuzzer never makes.
+    for given in (data, data[:80].ljust(index.HEADER_SIZE, b"\0") + data[80:]):
+        for dynamic in (False, True):
+            try:
+                found = index.parse_header(dynamic, given[: index.HEADER_SIZE], len(given))
+            except index.IndexFileError as exc:
+                is_safe(str(exc))
+                continue
+            entries = given[index.HEADER_SIZE :]
+            must(len(list(index.digests(dynamic, entries))) == found.entries > 0, found)
+            must(len(index.checksum([entries])) == len(found.checksum), found)
+            if dynamic:
+                must(list(index.ends(entries))[-1] == index.last_end(entries), found)
 
 
 @target(b"root@pam\n", b"backup@pbs!nightly", b"\r\n", b"\xc2\x85")
