@@ -10,12 +10,12 @@ class ModuleDocFragment:
 options:
   user:
     description:
-      - The user that the PBS daemon runs as. It is looked up by name on the host, as PBS does.
-      - A user other than the default that does not exist is an error.
+      - User of the PBS daemon, looked up by name on the host, as PBS does.
+      - If you set another user than the default, it must exist on the host.
     type: str
     default: backup
   group:
-    description: The group that everything in a datastore belongs to, looked up by name.
+    description: Group that must own everything in a datastore, looked up by name on the host.
     type: str
     default: backup
 """

@@ -10,20 +10,20 @@ class ModuleDocFragment:
 options:
   _job:
     description:
-      - Given by the action plugin of this module, and by nobody else. The work then goes on beyond the connection, and tells
-        how far it is.
+      - For internal use by the action plugin of this module. The work then continues without the connection, and reports its
+        progress.
     type: dict
     suboptions:
       id:
-        description: The name of the file with the progress and the result.
+        description: Name of the file with the progress and the result.
         type: str
         required: true
       directory:
-        description: Where that file is; the directory of Ansible's own asynchronous jobs.
+        description: Directory of that file; the one that Ansible uses for asynchronous jobs.
         type: path
         required: true
       patience:
-        description: Seconds that the module waits for its own work before it promises a result.
+        description: Seconds that the module waits for its work before it returns and leaves the result in the file.
         type: float
         required: true
 """

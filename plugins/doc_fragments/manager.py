@@ -9,17 +9,17 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   manager:
-    description: The program that PBS is administrated with.
+    description: Path of C(proxmox-backup-manager), the PBS command line tool.
     type: path
     default: /usr/sbin/proxmox-backup-manager
   config_dir:
-    description: The directory of PBS's configuration. It is read here, and written by PBS alone.
+    description: PBS's configuration directory. The module only reads it; only PBS writes it.
     type: path
     default: /etc/proxmox-backup
   lock_timeout:
     description:
-      - Seconds for which PBS's configuration lock is asked for again and again. A datastore that is being created holds it
-        for as long as that takes, which is some seconds on an idle machine and minutes on a busy one.
+      - Seconds to wait for PBS's configuration lock. PBS holds it while it creates a datastore, which takes some seconds on
+        an idle host and minutes on a busy one.
     type: float
     default: 120
 """

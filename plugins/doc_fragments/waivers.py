@@ -10,30 +10,29 @@ class ModuleDocFragment:
 options:
   waivers:
     description:
-      - Failures that somebody accepted. They stay in the document as V(waived); one that has expired is a finding of
-        PBS-WAIVER-01.
+      - Accepted failures. They stay in the document as V(waived). An expired waiver is a finding of PBS-WAIVER-01.
     type: list
     elements: dict
     default: []
     suboptions:
       control:
-        description: The id of the control.
+        description: Id of the control.
         type: str
         required: true
       host:
-        description: A shell pattern for the name of the host.
+        description: Shell pattern for the name of the host.
         type: str
         default: '*'
       datastore:
-        description: A shell pattern for the name of the datastore.
+        description: Shell pattern for the name of the datastore.
         type: str
         default: '*'
       justification:
-        description: Why.
+        description: Why the failure is accepted.
         type: str
         required: true
       until:
-        description: The last day on which it counts, such as V(2026-12-31).
+        description: Last day on which the waiver is valid, for example V(2026-12-31).
         type: str
         required: true
 """

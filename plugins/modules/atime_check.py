@@ -7,18 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: atime_check
-short_description: Fail where access times are not honoured as Proxmox Backup Server needs it
+short_description: Fail if a path does not honour access times as Proxmox Backup Server needs it
 version_added: 0.1.0
 author:
   - fleetops.pbs contributors (!UNKNOWN)
 description:
-  - A gate for playbooks. It tries on one path what PBS's own check does, as the user that garbage collection runs as, and
-    fails where that check would fail, with the reason and with what mends it.
-  - PBS makes its check as root when a datastore is created, and as C(backup) in each garbage collection; a path that
-    passes the first can fail the second for ever.
-  - The path may be a datastore, or a directory that is going to be one.
+  - A gate for playbooks. It does what PBS's own atime safety check does, on one path and as the user that runs garbage
+    collection. It fails if that check would fail, and returns the reason and the fix.
+  - PBS runs its check as root when it creates a datastore, and as C(backup) in each garbage collection. A path that passes
+    the first check can fail the second one every time.
+  - The path may be a datastore, or a directory that will become one.
 requirements:
-  - Python 3.9 or newer on the host; nothing beside its standard library.
+  - Python 3.9 or newer on the host; no other libraries.
 extends_documentation_fragment:
   - fleetops.pbs.attributes
   - fleetops.pbs.account
@@ -26,12 +26,12 @@ attributes:
   check_mode:
     support: partial
     details:
-      - In check mode nothing is tried, so the answer is V(unknown) and the task does not fail, save where the failure is
-        certain without a try (a read-only mount, a zero chunk of somebody else's).
+      - Check mode probes nothing, so the result is V(unknown) and the task does not fail. It fails only if the failure is
+        certain without a probe (a read-only mount, a zero chunk with another owner).
   diff_mode:
     support: none
     details:
-      - Nothing that is worth a diff is changed.
+      - The module makes no changes that a diff could show.
   idempotent:
     support: full
   platform:
@@ -39,18 +39,18 @@ attributes:
     support: full
 options:
   path:
-    description: The absolute path of the datastore, or of the directory that becomes one.
+    description: Absolute path of the datastore, or of the directory that will become one.
     type: path
     required: true
   probe:
     description:
-      - With V(private) a file of our own is made, touched and removed; then the real zero chunk is touched, if it is there.
-      - With V(marker) the zero chunk is inserted as PBS does it, if it is missing, and stays.
+      - V(private) creates, touches and removes a private file, and then touches the real zero chunk if it exists.
+      - V(marker) inserts the zero chunk as PBS does if it is missing, and keeps it.
     type: str
     choices: [private, marker]
     default: private
   deadline:
-    description: Seconds that the path has to answer. A path that does not answer in time fails.
+    description: Seconds within which the path must answer. A path that does not answer in time fails.
     type: float
     default: 10
 seealso:
@@ -58,12 +58,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Go no further where garbage collection would lose chunks
+- name: Stop if garbage collection would lose chunks
   fleetops.pbs.atime_check:
     path: /mnt/datastore/tank
   become: true
 
-- name: Look at a share before it becomes a datastore, and decide in the playbook
+- name: Check a share before it becomes a datastore, and decide in the playbook
   fleetops.pbs.atime_check:
     path: /mnt/nas/pbs
   become: true
@@ -73,22 +73,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 honoured:
-  description: Whether a touch as the daemon's user moves the access time; null where it could not be tried.
+  description: Whether a touch as the daemon's user moves the access time; null if that could not be tested.
   type: bool
-  returned: always, unless an option has no sense
+  returned: always, unless an option is invalid
   sample: true
 findings:
   description: The findings of PBS-ATIME-01, 02, 03 and 06 on this path, as in the document of M(fleetops.pbs.preflight).
   type: list
   elements: dict
-  returned: always, unless an option has no sense
+  returned: always, unless an option is invalid
 remedy:
-  description: What mends the first failure.
+  description: How to fix the first failure.
   type: str
   returned: failure
   sample: chown backup:backup /mnt/datastore/tank/.chunks/bb9f/bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8
 msg:
-  description: What is so.
+  description: The result in one sentence.
   type: str
   returned: always
   sample: A touch in /mnt/datastore/tank as uid 34 moved atime forward (0.8 ms, ext4).

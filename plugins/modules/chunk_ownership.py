@@ -7,24 +7,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: chunk_ownership
-short_description: Give a datastore back to the user that Proxmox Backup Server runs as
+short_description: Return a datastore to the user of the Proxmox Backup Server daemon
 version_added: 0.1.0
 author:
   - fleetops.pbs contributors (!UNKNOWN)
 description:
-  - Makes owner and group of everything in a datastore right, and the modes that endanger data. Garbage collection stops at
-    the first chunk that is not its own, and a chunk that the daemon cannot read is taken for a corrupt one and renamed by
-    the next verification.
-  - Only what is wrong is changed, and only the id that is wrong. Access and modification times stay as they are. Backups and
-    garbage collection may go on meanwhile.
-  - The datastore may belong to a hostile account. No link is followed, no other filesystem entered, and a file with a
-    second hard link is refused. Every change is looked at again, because some filesystems answer that all is well and do
-    nothing.
-  - It may be interrupted at any moment; another run does the rest.
-  - What lies in the base directory and is no part of a datastore is left alone, as is what garbage collection never looks
-    at. Access control lists are not looked at.
+  - Corrects owner and group of everything in a datastore, and the modes that endanger data. Garbage collection stops at the
+    first chunk with another owner. The next verification treats a chunk that the daemon cannot read as corrupt, and renames
+    it.
+  - Changes only what is wrong, and only the wrong id. Access and modification times stay the same. Backups and garbage
+    collection may run at the same time.
+  - The datastore may be owned by a hostile account. The module follows no links, enters no other filesystem, and refuses
+    files with a second hard link. It verifies every change, because some filesystems report success and change nothing.
+  - You can interrupt the module at any moment; the next run continues.
+  - Files in the base directory that are not part of a datastore stay as they are, and so does everything that garbage
+    collection ignores. The module ignores access control lists.
 requirements:
-  - Python 3.9 or newer on the host; nothing beside its standard library.
+  - Python 3.9 or newer on the host; no other libraries.
 extends_documentation_fragment:
   - fleetops.pbs.attributes
   - fleetops.pbs.attributes.action
@@ -36,7 +35,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Counts by old owner and mode, and the first paths.
+      - Shows counts by old owner and mode, and the first paths.
   idempotent:
     support: full
   platform:
@@ -45,13 +44,13 @@ attributes:
   action:
     support: full
     details:
-      - A long run shows its progress on the controller, and goes on if the connection is lost.
+      - A long run shows its progress on the controller, and continues if the connection is lost.
 options:
   path:
-    description: The absolute path of the datastore. Either this or O(name).
+    description: Absolute path of the datastore. Either this or O(name) is required.
     type: path
   name:
-    description: The name of the datastore in the configuration of PBS on the host.
+    description: Name of the datastore in the configuration of PBS on the host.
     type: str
   scope:
     description:
@@ -63,40 +62,42 @@ options:
     choices: [full, skeleton, chunks, metadata]
     default: full
   only_from:
-    description: Repair only what belongs to these users, by name or number. What else is wrong is counted in RV(left).
+    description:
+      - Repair only files and directories that are owned by these users, by name or number. RV(left) counts the others that
+        are wrong.
     type: list
     elements: str
   modes:
     description:
-      - Repair modes, too. Files that the daemon could not read get V(0644) and metadata directories that it could not enter
-        V(0755); the base directory gets V(0755), C(.chunks) and the prefix directories V(0750), C(.lock) V(0644), as PBS
-        demands them for a reuse. Other modes stay.
+      - Also repair modes. Files that the daemon cannot read get V(0644), and metadata directories that it cannot enter get
+        V(0755). The base directory gets V(0755), C(.chunks) and the prefix directories get V(0750), and C(.lock) gets
+        V(0644), as PBS requires when it reuses a datastore. Other modes stay the same.
     type: bool
     default: true
   max_changes:
     description:
-      - Fail before the first change if more files and directories would change. They are counted first, which costs a
-        walk of its own.
-      - A wrong id map looks as if everything belonged to somebody else.
+      - Fail before the first change if more files and directories would change. To count them, the module walks the
+        datastore once more.
+      - This protects against a wrong id map, with which everything seems to have another owner.
     type: int
   workers:
-    description: Processes that walk over the chunks; V(0) for as many as there are processors, and at least two.
+    description: Processes that walk the chunks; V(0) for one per processor, and at least two.
     type: int
     default: 0
   max_paths:
-    description: How many paths of each kind are returned as examples, the first by name. The counts do not depend on it.
+    description: Number of example paths to return for each kind, the first ones by name. The counts do not depend on it.
     type: int
     default: 20
   deadline:
-    description: Seconds that the path has to answer at the start.
+    description: Seconds within which the path must answer at the start.
     type: float
     default: 10
   stall:
-    description: Seconds of silence after which a walk is given up.
+    description: Seconds without progress after which a walk is abandoned.
     type: float
     default: 60
   config_dir:
-    description: The directory of PBS's configuration, for O(name).
+    description: PBS's configuration directory, in which O(name) is looked up.
     type: path
     default: /etc/proxmox-backup
 seealso:
@@ -105,7 +106,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Give what root has written back to the daemon
+- name: Repair only what root wrote
   fleetops.pbs.chunk_ownership:
     path: /mnt/datastore/tank
     only_from: [root]
@@ -120,81 +121,81 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What was done, in one line.
+  description: The result in one line.
   type: str
   returned: always
   sample: 3 of 1114116 files and directories were given to backup:backup or got their mode.
 base:
-  description: The base directory of the datastore.
+  description: Base directory of the datastore.
   type: str
-  returned: unless an option has no sense
+  returned: unless an option is invalid
   sample: /mnt/datastore/tank
 changes:
-  description: What was changed, or what would be, in check mode and where O(max_changes) stopped it.
+  description: The changes. In check mode, and if O(max_changes) stopped the module, the changes that it would make.
   type: dict
-  returned: unless an option has no sense
+  returned: unless an option is invalid
   contains:
     total:
-      description: Files and directories that were changed.
+      description: Number of changed files and directories.
       type: int
     owner:
-      description: How many of them got another user or group.
+      description: How many of them got another user or group as owner.
       type: int
     mode:
       description: How many of them got another mode.
       type: int
     by_owner:
-      description: To whom they belonged, with C(uid), C(gid), C(owner) in words and C(count), most first.
+      description: Their old owners, with C(uid), C(gid), C(owner) as names and C(count), the highest count first.
       type: list
       elements: dict
     by_mode:
-      description: The changes of modes, with C(step), such as C(0600 to 0644), and C(count).
+      description: The changes of modes, with C(step), for example C(0600 to 0644), and C(count).
       type: list
       elements: dict
     paths:
-      description: The first O(max_paths) of them, with C(path) and what they were in C(detail).
+      description: The first O(max_paths) of them, with C(path) and their old state in C(detail).
       type: list
       elements: dict
 left:
-  description: What is wrong, but belongs to nobody in O(only_from).
+  description: Number of files and directories that are wrong, but not owned by a user in O(only_from).
   type: int
-  returned: unless an option has no sense
+  returned: unless an option is invalid
 refused:
   description:
-    - Counts of what is never touched, by kind, such as C(hardlink), C(link), C(fifo), C(socket), C(device), C(directory)
-      where files belong, and C(mount).
+    - Counts of what the module never touches, by kind, for example C(hardlink), C(link), C(fifo), C(socket), C(device),
+      C(directory) (in the place of a file), and C(mount).
   type: dict
-  returned: unless an option has no sense
+  returned: unless an option is invalid
 refused_paths:
   description: The first paths of each kind.
   type: list
   elements: dict
-  returned: unless an option has no sense
+  returned: unless an option is invalid
 failures:
-  description: How many files and directories could not be looked at or changed. The task fails if there is one.
+  description: Number of files and directories that could not be read or changed. The task fails if there is one.
   type: int
-  returned: unless an option has no sense
+  returned: unless an option is invalid
 failed_paths:
-  description: The first of them, with the error in C(detail).
+  description: The first paths with failures, with the error in C(detail).
   type: list
   elements: dict
-  returned: unless an option has no sense
+  returned: unless an option is invalid
 vanished:
-  description: Names that were gone when they were looked at, which is normal while backups and garbage collection run.
+  description: Number of names that vanished during the walk. That is normal while backups and garbage collection run.
   type: int
-  returned: unless an option has no sense
+  returned: unless an option is invalid
 seen:
-  description: Files and directories that were looked at.
+  description: Number of files and directories that were checked.
   type: int
-  returned: unless an option has no sense
+  returned: unless an option is invalid
 complete:
-  description: Whether everything that O(scope) asks for was seen, and nothing failed.
+  description: Whether the module checked everything in O(scope), and nothing failed.
   type: bool
-  returned: unless an option has no sense
+  returned: unless an option is invalid
 elapsed:
   description: Seconds that the walk took.
   type: float
-  returned: unless an option has no sense
+  returned: unless an option is invalid
 """
 
 from ansible.module_utils.basic import AnsibleModule

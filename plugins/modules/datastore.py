@@ -7,24 +7,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: datastore
-short_description: Make one datastore of Proxmox Backup Server what it is declared to be
+short_description: Create, update or remove one datastore of Proxmox Backup Server
 version_added: 0.1.0
 author:
   - fleetops.pbs contributors (!UNKNOWN)
 description:
-  - Adds, changes and removes one datastore, by C(proxmox-backup-manager) on the host.
-  - What happens to a datastore that PBS does not know is decided by what is at its path. Where there is nothing, or an empty
-    directory, it is created. A whole chunk store is adopted as it is. A half-made one, which a creation that failed has
-    left, is completed and then adopted. Anything else is refused, and what is in the way is named. Nothing is ever deleted
-    for a creation.
-  - Before PBS is asked, access times are tried as the daemon's user, and the filesystem is held against the controls of
-    M(fleetops.pbs.preflight). PBS checks after it has made 65,536 directories, and takes nothing back.
-  - What is left out stays as it is, down to the single keys of O(tuning), O(notify) and O(notification_thresholds). Values
-    are compared by their meaning. To unset a property, give an empty string or name it in O(unset).
-  - Success is what can be seen in PBS's configuration afterwards, not an exit code.
-  - What PBS called prune options of a datastore are prune jobs; see M(fleetops.pbs.prune_job).
+  - Creates, updates or removes one datastore with C(proxmox-backup-manager) on the host.
+  - For a datastore that PBS does not know, the contents of its path decide. If the path does not exist or is an empty
+    directory, the module creates the datastore. It adopts a complete chunk store as it is. It completes a half-made chunk
+    store, which a failed creation left, and then adopts it. It refuses anything else, and names what is in the way. It
+    never deletes anything to create a datastore.
+  - Before it calls PBS, the module tests access times as the daemon's user, and checks the filesystem with the controls of
+    M(fleetops.pbs.preflight). PBS itself checks only after it has created 65,536 directories, and does not roll back.
+  - Options that you omit keep their value; this includes the single keys of O(tuning), O(notify) and
+    O(notification_thresholds). The module compares values by their meaning. To unset a property, set it to an empty string
+    or list it in O(unset).
+  - The module takes the result from PBS's configuration, not from an exit code.
+  - For the old prune options of a datastore, use prune jobs; see M(fleetops.pbs.prune_job).
 requirements:
-  - Python 3.9 or newer on the host; nothing beside its standard library.
+  - Python 3.9 or newer on the host; no other libraries.
 extends_documentation_fragment:
   - fleetops.pbs.attributes
   - fleetops.pbs.account
@@ -34,7 +35,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - RV(commands) holds the commands that would be run. Access times are not tried then, since that takes a file.
+      - RV(commands) holds the commands that would be run. Check mode does not test access times, because that needs a file.
   diff_mode:
     support: full
   idempotent:
@@ -44,59 +45,60 @@ attributes:
     support: full
 options:
   name:
-    description: The name of the datastore.
+    description: Name of the datastore.
     type: str
     required: true
   state:
     description:
-      - V(present) to have it as described.
-      - V(absent) to remove it from PBS's configuration. Its data and its jobs stay, unless O(destroy_data) and
-        O(keep_jobs) say otherwise.
+      - V(present) creates or updates the datastore.
+      - V(absent) removes it from PBS's configuration. Its data stays unless you set O(destroy_data), and its jobs stay
+        unless O(keep_jobs=false).
     type: str
     choices: [present, absent]
     default: present
   path:
     description:
-      - The absolute path; for a datastore with O(backing_device) the path on the device. Needed to add a datastore.
-      - PBS cannot change it. One that differs is an error; it is never taken for a reason to remove and create.
+      - Absolute path; for a datastore with O(backing_device), the path on the device. Required to create a datastore.
+      - PBS cannot change the path. A different path is an error; the module never removes and recreates the datastore for it.
     type: str
   unset:
     description:
-      - Properties to unset, by the names of the options here. Of a property with keys, the keys that are given beside stay.
-      - V(maintenance_mode) opens a datastore again.
+      - Properties to unset, by the names of these options. If you unset a property with keys and also set some of its keys,
+        those keys stay.
+      - V(maintenance_mode) ends the maintenance mode.
     type: list
     elements: str
     default: []
   reuse:
     description:
-      - Without it, what is at O(path) decides. With V(true) only a chunk store that is there is adopted, and nothing is
-        created; with V(false) nothing is adopted.
-      - Nobody can see beforehand what is on the device of a removable datastore, or in a bucket. There it is created,
-        unless this is V(true).
+      - By default the contents of O(path) decide. V(true) only adopts an existing chunk store and never creates one;
+        V(false) never adopts.
+      - The module cannot see in advance what a removable device or a bucket contains. It creates such a datastore unless
+        this is V(true).
     type: bool
   overwrite_in_use:
-    description: Whether a bucket is taken over that is marked as used by another PBS.
+    description: Whether to take over a bucket that is marked as in use by another PBS.
     type: bool
     default: false
   keep_jobs:
     description:
-      - With O(state=absent), whether the prune, verify, sync and tape jobs of the datastore and its permissions stay.
+      - With O(state=absent), whether to keep the prune, verify, sync and tape jobs of the datastore and its permissions.
     type: bool
     default: true
   destroy_data:
     description:
-      - With O(state=absent), the name of the datastore once more, if every backup in it is to be destroyed.
-      - With anything else than the very name, nothing is done at all.
+      - With O(state=absent), the name of the datastore again, to destroy every backup in it.
+      - With any other value, the module fails and changes nothing.
     type: str
   probe:
     description:
-      - How access times are tried before a datastore is added. With V(private) a file of our own is made, touched and removed.
-      - With V(none) PBS finds out by itself, as root, when it has made everything.
+      - How to test access times before a datastore is created. V(private) creates, touches and removes a private file.
+      - With V(none), only PBS's own check runs, as root and after it has created all directories.
     type: str
     choices: [private, none]
     default: private
   run_dir:
-    description: The directory of PBS's run-time files, where it says which datastores are in use.
+    description: PBS's run-time directory, in which PBS records which datastores are in use.
     type: path
     default: /run/proxmox-backup
   timeout:
@@ -104,7 +106,7 @@ options:
     type: float
     default: 1800
   deadline:
-    description: Seconds that the path has to answer.
+    description: Seconds within which the path must answer.
     type: float
     default: 10
 seealso:
@@ -113,11 +115,11 @@ seealso:
   - module: fleetops.pbs.verify_job
 notes:
   - Needs root on the host (C(become)).
-  - PBS holds a lock over its whole configuration while it creates a datastore. Create one after the other on each host.
+  - PBS locks its whole configuration while it creates a datastore. Create datastores one after the other on each host.
 """
 
 EXAMPLES = r"""
-- name: A datastore with a weekly garbage collection
+- name: Create a datastore with a weekly garbage collection
   fleetops.pbs.datastore:
     name: tank
     path: /mnt/datastore/tank
@@ -127,7 +129,7 @@ EXAMPLES = r"""
       chunk_order: inode
   become: true
 
-- name: Close it for maintenance
+- name: Set it to read-only for maintenance
   fleetops.pbs.datastore:
     name: tank
     maintenance_mode:
@@ -135,13 +137,13 @@ EXAMPLES = r"""
       text: moving to new disks
   become: true
 
-- name: Open it again
+- name: End the maintenance mode
   fleetops.pbs.datastore:
     name: tank
     unset: [maintenance_mode]
   become: true
 
-- name: Take it out of PBS, and keep everything that is in it
+- name: Remove it from PBS, and keep its data
   fleetops.pbs.datastore:
     name: tank
     state: absent
@@ -158,23 +160,24 @@ EXAMPLES = r"""
 
 RETURN = r"""
 decision:
-  description: "What was decided, and done unless in check mode: V(none), V(create), V(reuse), V(complete), V(update) or V(remove)."
+  description:
+    - "What the module did, or would do in check mode: V(none), V(create), V(reuse), V(complete), V(update) or V(remove)."
   type: str
   returned: success
   sample: create
 commands:
-  description: The commands that were run to change something, or that would be.
+  description: The commands that changed something, or that would be run in check mode.
   type: list
   elements: list
-  returned: always, unless an option has no sense
+  returned: always, unless an option is invalid
   sample: [[/usr/sbin/proxmox-backup-manager, datastore, update, tank, --comment, nightly]]
 completed:
-  description: Directories and files that were made or handed over to complete a half-made chunk store.
+  description: Number of directories and files that were created, or given to the daemon's user, to complete a half-made chunk store.
   type: int
   returned: success
   sample: 0
 datastore:
-  description: The properties of the datastore as PBS has them now, or would have them; empty if it is absent.
+  description: The properties of the datastore in PBS's configuration, in check mode as they would be; empty if it is absent.
   type: dict
   returned: success
   sample: {path: /mnt/datastore/tank, comment: nightly}
@@ -184,7 +187,7 @@ log:
   elements: str
   returned: success
 msg:
-  description: What is so.
+  description: The result in one sentence.
   type: str
   returned: always
   sample: Datastore 'tank' was created at /mnt/datastore/tank.

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: datastore_info
-short_description: List the datastores of Proxmox Backup Server, with what they lie on and what ran last
+short_description: List the datastores of Proxmox Backup Server, with their filesystems and last job runs
 version_added: 0.1.0
 author:
   - fleetops.pbs contributors (!UNKNOWN)
 description:
-  - Reads PBS's configuration files and the states of its jobs on the host, and looks at each datastore's path with a deadline.
-  - It judges nothing. Whether the next garbage collection is safe is what M(fleetops.pbs.preflight) tells.
+  - Reads PBS's configuration files and job states on the host, and inspects the path of each datastore with a deadline.
+  - The module does not judge. To find out whether the next garbage collection is safe, use M(fleetops.pbs.preflight).
 requirements:
-  - Python 3.9 or newer on the host; nothing beside its standard library.
+  - Python 3.9 or newer on the host; no other libraries.
 extends_documentation_fragment:
   - fleetops.pbs.attributes
   - fleetops.pbs.account
@@ -23,11 +23,11 @@ attributes:
   check_mode:
     support: full
     details:
-      - It changes nothing in any mode.
+      - The module never changes anything.
   diff_mode:
     support: none
     details:
-      - Nothing is changed.
+      - The module never changes anything.
   idempotent:
     support: full
   platform:
@@ -35,34 +35,34 @@ attributes:
     support: full
 options:
   name:
-    description: Only the datastore of this name. It is no error if there is none.
+    description: Return only the datastore with this name. It is not an error if it does not exist.
     type: str
   config_dir:
-    description: The directory of PBS's configuration.
+    description: PBS's configuration directory.
     type: path
     default: /etc/proxmox-backup
   state_dir:
-    description: The directory of the states of PBS's jobs.
+    description: Directory of PBS's job states.
     type: path
     default: /var/lib/proxmox-backup
   deadline:
-    description: Seconds that each path has to answer. The paths are looked at side by side.
+    description: Seconds within which each path must answer. The module inspects all paths in parallel.
     type: float
     default: 10
 seealso:
   - module: fleetops.pbs.datastore
   - module: fleetops.pbs.preflight
 notes:
-  - Needs root on the host (C(become)), or the right to read PBS's configuration.
+  - Needs root on the host (C(become)), or permission to read PBS's configuration.
 """
 
 EXAMPLES = r"""
-- name: What datastores are there?
+- name: List the datastores
   fleetops.pbs.datastore_info:
   become: true
   register: pbs
 
-- name: Those that were never collected
+- name: Show the datastores without any garbage collection so far
   ansible.builtin.debug:
     msg: "{{ pbs.datastores | selectattr('gc_last_run.state', 'eq', 'created') | map(attribute='name') }}"
 """
@@ -75,11 +75,11 @@ datastores:
   returned: success
   contains:
     name:
-      description: The name.
+      description: Name of the datastore.
       type: str
       sample: tank
     path:
-      description: The path as it is configured; relative to the device for a removable datastore.
+      description: The configured path; relative to the device for a removable datastore.
       type: str
       sample: /mnt/datastore/tank
     effective_path:
@@ -91,7 +91,7 @@ datastores:
       type: dict
       sample: {comment: nightly}
     tuning:
-      description: The tuning, with types.
+      description: The parsed tuning options.
       type: dict
       sample: {gc_atime_cutoff: 1445}
     backend:
@@ -104,7 +104,7 @@ datastores:
       description: The type of the maintenance mode, or empty.
       type: str
     maintenance_message:
-      description: Its message.
+      description: The message of the maintenance mode.
       type: str
     gc_last_run:
       description: The last garbage collection.
@@ -119,20 +119,20 @@ datastores:
       type: list
       elements: dict
     mounted:
-      description: Whether something is mounted for a removable datastore; null for all others.
+      description: Whether the device of a removable datastore is mounted; null for all others.
       type: bool
     mount:
-      description: What is mounted where the path is.
+      description: The mount that contains the path.
       type: dict
       sample: {path: /mnt/datastore/tank, source: /dev/sdb1, fstype: ext4, options: [rw, relatime], is_root: false}
     state:
-      description: What is at the path, one of V(absent), V(empty), V(foreign), V(half-made) and V(whole). Empty if it was not seen.
+      description: What is at the path, one of V(absent), V(empty), V(foreign), V(half-made) and V(whole). Empty if unknown.
       type: str
     space:
-      description: Bytes and inodes, in all and available.
+      description: Bytes and inodes, total and available.
       type: dict
     error:
-      description: Why the path could not be looked at, or empty.
+      description: Why the path could not be inspected, or empty.
       type: str
 """
 

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight
-short_description: Tell whether the next garbage collection is safe, for every datastore of a host
+short_description: Check for every datastore of a host whether the next garbage collection is safe
 version_added: 0.1.0
 author:
   - fleetops.pbs contributors (!UNKNOWN)
 description:
-  - Looks at every datastore of a Proxmox Backup Server in one task, judges what it finds by the catalog of controls, and
-    returns one document.
-  - The touch of access times that garbage collection depends on is tried as the daemon's user, and as root; every chunk
-    is looked at for its owner. Datastores are looked at side by side, each with a deadline, so that a dead file server
-    costs one datastore and not the run.
-  - Without O(datastores) the datastores are read from the configuration of the host itself.
-  - The module reports; it fails only where it cannot be used (an option without sense). Whether findings fail the host
-    is decided by whoever reads the document, such as the role P(fleetops.pbs.preflight#role).
+  - Checks every datastore of a Proxmox Backup Server in one task against the catalog of controls, and returns one document.
+  - Garbage collection depends on updates of access times; the module tests them as the daemon's user and as root. It checks
+    the owner of every chunk. It checks datastores in parallel, each with a deadline, so that a dead file server affects one
+    datastore and not the whole run.
+  - Without O(datastores), the module reads the datastores from the host's own configuration.
+  - The module reports, and fails only if an option is invalid. The reader of the document, for example the role
+    P(fleetops.pbs.preflight#role), decides whether findings fail the host.
   - Needs root on the host (C(become)); without it, what only root can find out is V(unknown).
 requirements:
-  - Python 3.9 or newer on the host; nothing beside its standard library.
+  - Python 3.9 or newer on the host; no other libraries.
 extends_documentation_fragment:
   - fleetops.pbs.attributes
   - fleetops.pbs.attributes.action
@@ -34,12 +33,12 @@ attributes:
   check_mode:
     support: full
     details:
-      - In check mode nothing is written, not even the private file of the probe. What only a probe can tell is then
+      - Check mode writes nothing, not even the private file of the probe. What only a probe can find out is then
         V(unknown).
   diff_mode:
     support: none
     details:
-      - Nothing that is worth a diff is changed.
+      - The module makes no changes that a diff could show.
   idempotent:
     support: full
   platform:
@@ -52,85 +51,86 @@ attributes:
 options:
   host:
     description:
-      - The name of the host in the document; the name in the inventory, if it is not given.
+      - Name of the host in the document. Defaults to its name in the inventory.
     type: str
   probe:
     description:
-      - How access times are tried.
-      - With V(private) a file of our own is made beside the zero chunk under a name that garbage collection ignores,
-        touched and removed; then the real zero chunk is touched, if it is there.
-      - With V(marker) the zero chunk is inserted as PBS does it, if it is missing; it stays, as PBS leaves it.
-      - With V(none) nothing is tried, and what only a try can tell is V(unknown).
+      - How to test access times.
+      - V(private) creates a private file next to the zero chunk under a name that garbage collection ignores, touches it and
+        removes it. Then it touches the real zero chunk if it exists.
+      - V(marker) inserts the zero chunk as PBS does if it is missing, and keeps it, as PBS does.
+      - V(none) tests nothing. What only a test can find out is then V(unknown).
     type: str
     choices: [private, marker, none]
     default: private
   scope:
     description:
-      - How much of each datastore is walked for owners and modes.
-      - V(full) looks at everything, V(sample) at O(sample_prefixes) of the 65,536 prefix directories, V(skeleton) at the
-        directories alone, V(none) at nothing. Only V(full) can answer whether garbage collection is safe.
+      - How much of each datastore to walk for owners and modes.
+      - V(full) checks everything, V(sample) checks O(sample_prefixes) of the 65,536 prefix directories, V(skeleton) checks
+        only the directories, V(none) checks nothing. Only V(full) can answer whether garbage collection is safe.
     type: str
     choices: [full, sample, skeleton, none]
     default: full
   sample_prefixes:
-    description: How many prefix directories a sample looks at, chosen evenly.
+    description: Number of prefix directories in a sample, evenly spaced.
     type: int
     default: 256
   workers:
-    description: Processes that walk a datastore; V(0) for as many as there are processors, and at least two.
+    description: Processes that walk a datastore; V(0) for one per processor, and at least two.
     type: int
     default: 0
   max_paths:
-    description: How many offending paths of each kind are kept as examples, the first by name; the counts are exact in any case.
+    description: Number of example paths to keep for each kind of problem, the first ones by name. The counts do not depend on it.
     type: int
     default: 20
   deadline:
-    description: Seconds that each datastore has to answer, before the walk. What did not answer is V(unknown).
+    description: Seconds within which each datastore must answer, before the walk. A datastore that does not answer is V(unknown).
     type: float
     default: 10
   stall:
-    description: Seconds of silence after which a walk is given up.
+    description: Seconds without progress after which a walk is abandoned.
     type: float
     default: 60
   controls:
-    description: The controls to ask, by their ids; all, if it is empty.
+    description: Ids of the controls to check; empty for all.
     type: list
     elements: str
     default: []
   policy:
     description:
-      - Numbers that are a matter of choice. An unknown key and a wrong type are errors.
+      - Thresholds, with their defaults in parentheses. An unknown key or a value of a wrong type is an error.
       - C(gc_atime_cutoff_min) (1445) and C(gc_atime_cutoff_max) (2880), minutes, for PBS-ATIME-05.
       - C(gc_max_age_days) (14), days since the last successful garbage collection, for PBS-CONF-03.
       - C(space_fail_percent) (5), C(space_warn_percent) (10), C(inodes_fail_percent) (5) and C(inodes_warn_percent) (10),
-        percent that are free, for PBS-MOUNT-08.
-      - C(clock_offset_max) (60), seconds between the clocks of the filesystem and of the host, for PBS-ATIME-06.
-      - C(temporary_files_max) (0), stale temporary files that are no finding, for PBS-OWNER-07.
-      - C(severity), a dictionary with other severities for controls, by their ids.
+        percent free, for PBS-MOUNT-08.
+      - C(clock_offset_max) (60), seconds between the clock of the filesystem and the clock of the host, for PBS-ATIME-06.
+      - C(temporary_files_max) (0), number of stale temporary files to tolerate, for PBS-OWNER-07.
+      - C(severity), a dictionary of control ids and their new severities.
     type: dict
     default: {}
   config_dir:
-    description: The directory of PBS's configuration.
+    description: PBS's configuration directory.
     type: path
     default: /etc/proxmox-backup
   state_dir:
-    description: The directory of the states of PBS's jobs.
+    description: Directory of PBS's job states.
     type: path
     default: /var/lib/proxmox-backup
   run_dir:
-    description: The directory of PBS's run-time files.
+    description: PBS's run-time directory.
     type: path
     default: /run/proxmox-backup
   before:
     description:
-      - Findings of an earlier preflight of this host, from before a repair. What failed there and passes now is V(fixed).
+      - Findings of an earlier preflight of this host, from before a repair. A control that failed there and passes now is
+        V(fixed).
     type: list
     elements: dict
     default: []
   dest:
     description:
-      - A directory on the controller. The document is written there as C(HOST.json), and the result then carries the
-        path instead of the document.
+      - Directory on the controller. The document is written there as C(HOST.json), and the module returns its path instead
+        of the document.
     type: path
 seealso:
   - module: fleetops.pbs.atime_check
@@ -139,17 +139,17 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at every datastore that PBS knows
+- name: Check every datastore that PBS knows
   fleetops.pbs.preflight:
   become: true
   register: preflight
 
-- name: Stop where the next garbage collection is not safe
+- name: Stop if the next garbage collection is not safe
   ansible.builtin.assert:
     that: preflight.summary.worst not in ['critical', 'high']
     fail_msg: "{{ preflight.msg }}"
 
-- name: Compare with what should be there, quickly, and keep the document on the controller
+- name: Compare with the declaration, check only a sample, and store the document on the controller
   fleetops.pbs.preflight:
     datastores:
       - name: tank
@@ -172,7 +172,7 @@ EXAMPLES = r"""
 RETURN = r"""
 document:
   description:
-    - Everything that was observed, and the findings. A JSON Schema is in C(docs/document.schema.json).
+    - All observations and findings. C(docs/document.schema.json) is a JSON Schema of the document.
   type: dict
   returned: if O(dest) is not given
   sample:
@@ -194,12 +194,12 @@ dest:
   returned: if O(dest) is given
   sample: results/preflight/pbs1.json
 summary:
-  description: How many findings of each status there are, and the worst severity that failed.
+  description: Number of findings of each status, the worst severity that failed, and the worst that is unknown.
   type: dict
   returned: success
   sample: {pass: 31, fail: 1, warn: 2, unknown: 0, skip: 3, waived: 0, fixed: 0, worst: critical, worst_unknown: null}
 msg:
-  description: The same for people, in one line.
+  description: The summary as text, in one line.
   type: str
   returned: success
   sample: '1 of 2 datastores is not safe: 1 failed (worst: critical), 2 warnings.'

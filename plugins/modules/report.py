@@ -7,26 +7,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report
-short_description: Make reports from the documents of a preflight
+short_description: Write reports from the documents of a preflight
 version_added: 0.1.0
 author:
   - fleetops.pbs contributors (!UNKNOWN)
 description:
-  - Merges the documents that the module M(fleetops.pbs.preflight) wrote on the controller, of each host the newest, and
-    writes what an administrator reads, an auditor files and a monitoring system scrapes.
-  - The same documents give the same report, to the byte. What cannot be used (a document of a newer schema, a truncated
-    file) is named, left out, and the report says so.
-  - Everything happens on the controller. No host is connected to, so one task with C(run_once) is enough.
+  - Merges the documents that the module M(fleetops.pbs.preflight) wrote on the controller, the newest one for each host, and
+    writes reports for administrators, auditors and monitoring systems.
+  - The same documents give the same report, byte for byte. The module leaves out files that it cannot use (a document of a
+    newer schema, a truncated file), and the report lists them.
+  - The module runs on the controller and connects to no host, so one task with C(run_once) is enough.
 attributes:
   check_mode:
     support: partial
     details:
-      - In check mode nothing is written. The documents are read, so the totals and the table are there. The task says
-        that it would change something, without comparing files.
+      - Check mode reads the documents and returns the totals and the table, but writes nothing. It always reports a change;
+        it does not compare files.
   diff_mode:
     support: none
     details:
-      - A report is not worth a diff.
+      - The module shows no diff of the reports.
   idempotent:
     support: full
   platform:
@@ -35,7 +35,7 @@ attributes:
   action:
     support: full
     details:
-      - It is an action and nothing else; the hosts need neither Python nor a connection.
+      - There is only the action plugin; the hosts need neither Python nor a connection.
 extends_documentation_fragment:
   - fleetops.pbs.attributes
   - fleetops.pbs.attributes.action
@@ -43,29 +43,29 @@ extends_documentation_fragment:
 options:
   documents:
     description:
-      - Documents of this run, as files, directories (their C(*.json)) or shell patterns; relative to where
-        C(ansible-playbook) was started.
-      - If O(hosts) is given, the documents of other hosts are passed over.
+      - "Documents of this run: files, directories (their C(*.json)) or shell patterns; relative to the directory in which
+        C(ansible-playbook) was started."
+      - With O(hosts), the module ignores documents of other hosts.
     type: list
     elements: path
     default: []
   merge:
     description:
-      - The same of other runs, slices of a large fleet for example. A C(report.json) of an earlier report can be given
-        too; it has all its documents.
+      - Documents of other runs, in the same forms, for example of the slices of a large fleet. You can also give the
+        C(report.json) of an earlier report; it contains all of its documents.
     type: list
     elements: path
     default: []
   hosts:
     description:
-      - The hosts of this run that should have a document, and why one has none. Those without become rows with the
-        finding PBS-REPORT-01 and the status V(unknown), not gaps.
-      - A value is the reason as text, or the registered result of the module M(fleetops.pbs.preflight). Nothing (or an
-        empty text) means that the host should have a document.
+      - The hosts of this run that should have a document, with the reason if one is missing. A host without a document
+        becomes a row with the finding PBS-REPORT-01 and the status V(unknown).
+      - Each value is the reason as text, or the registered result of the module M(fleetops.pbs.preflight). An empty value
+        means that the host should have a document.
     type: dict
     default: {}
   formats:
-    description: What to write, by the names of the files.
+    description: Formats to write, by file name.
     type: list
     elements: str
     choices:
@@ -89,31 +89,30 @@ options:
       - status.txt
       - oscal.json
   dest:
-    description: The directory on the controller for the report. It is made if it is not there.
+    description: Directory on the controller for the report. It is created if it does not exist.
     type: path
     required: true
   partial:
-    description: The report is about a part of the fleet; waivers for hosts that are not in it are not called unused.
+    description: Whether the report covers only part of the fleet. Waivers for other hosts are then not reported as unused.
     type: bool
     default: false
   history:
     description:
-      - A SQLite file that keeps of every run what was wrong, since when, and when it was mended; the page then shows the
-        trend. If this is not given, it is C(history.sqlite) in O(dest); empty for none.
+      - SQLite file that stores the problems of every run, since when they existed, and when they were fixed; F(report.html)
+        then shows the trend. Defaults to C(history.sqlite) in O(dest); empty for none.
     type: path
   history_days:
-    description: What is older than this many days is forgotten; V(0) to keep everything.
+    description: Days after which history entries are deleted; V(0) to keep everything.
     type: int
     default: 365
   fail_on:
-    description: A failure of this severity or a worse one makes the status line critical and the host unsafe.
+    description: A failure of this severity or above makes the status line critical and the host unsafe.
     type: str
     choices: [info, low, medium, high, critical, never]
     default: high
   fail_on_unknown:
     description:
-      - A control of this severity or a worse one that could not be judged makes the status line unknown and the host
-        unsafe.
+      - A control of this severity or above that could not be judged makes the status line unknown and the host unsafe.
     type: str
     choices: [info, low, medium, high, critical, never]
     default: critical
@@ -124,13 +123,12 @@ options:
 seealso:
   - module: fleetops.pbs.preflight
 notes:
-  - The O(waivers) are those that the preflight was given. One that covers nothing is a warning of PBS-WAIVER-01 about the
-    fleet.
-  - The documents are read one after the other, so that a fleet of thousands of hosts needs little memory.
+  - Give the same O(waivers) as to the preflight. A waiver that covers nothing is a warning of PBS-WAIVER-01 about the fleet.
+  - The module reads the documents one after the other, so a fleet of thousands of hosts needs little memory.
 """
 
 EXAMPLES = r"""
-- name: Report what the preflight has found
+- name: Report the results of the preflight
   fleetops.pbs.report:
     documents: [results]
     hosts: >-
@@ -154,12 +152,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: Where each format is.
+  description: Path of each format.
   type: dict
   returned: success
   sample: {report.html: results/report/report.html}
 history:
-  description: Where the history is; empty where there is none.
+  description: Path of the history; empty if there is none.
   type: str
   returned: success
   sample: results/report/history.sqlite
@@ -169,7 +167,7 @@ generated:
   returned: success
   sample: '2026-11-20T02:00:20.000Z'
 totals:
-  description: The counts that stand in every format.
+  description: Counts that every format contains.
   type: dict
   returned: success
   sample:
@@ -183,12 +181,12 @@ totals:
     worst_unknown: critical
     left_out: 0
 worst:
-  description: The worst severity that failed anywhere; null where nothing failed.
+  description: The worst severity that failed anywhere; null if nothing failed.
   type: str
   returned: success
   sample: critical
 worst_unknown:
-  description: The worst severity that could not be judged; null where all could.
+  description: The worst severity that could not be judged; null if all could.
   type: str
   returned: success
   sample: high
@@ -199,7 +197,7 @@ unsafe:
   returned: success
   sample: [pbs3, pbs7]
 left_out:
-  description: What could not be used, and why.
+  description: Files that could not be used, with the reason.
   type: list
   elements: dict
   returned: success
@@ -214,11 +212,11 @@ status:
     code: 2
     line: '2 CRITICAL - 12 of 20 hosts failed, 3 unknown: pbs3, pbs7, … | hosts=20 pass=1040 fail=22'
 table:
-  description: The table that was shown, without colours.
+  description: The table from the terminal, without colours.
   type: str
   returned: success
 msg:
-  description: The outcome in one line.
+  description: The result in one line.
   type: str
   returned: success
   sample: '20 hosts: 12 failed, 3 unknown, 4 with warnings, 1 fine'

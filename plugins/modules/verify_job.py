@@ -7,17 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: verify_job
-short_description: Make one verify job of Proxmox Backup Server what it is declared to be
+short_description: Create, update or remove one verify job of Proxmox Backup Server
 version_added: 0.1.0
 author:
   - fleetops.pbs contributors (!UNKNOWN)
 description:
-  - Adds, changes and removes one verify job, by C(proxmox-backup-manager) on the host.
-  - PBS takes an update that does not name the schedule for a new schedule, and puts off the next run. So an update is sent only
-    if something differs, and it always names the schedule.
-  - What is left out stays as it is. To unset a property, give an empty string or name it in O(unset).
+  - Creates, updates or removes one verify job with C(proxmox-backup-manager) on the host.
+  - PBS treats an update without the schedule as a new schedule, and postpones the next run. The module therefore sends an
+    update only if something differs, and always includes the schedule.
+  - Options that you omit keep their value. To unset a property, set it to an empty string or list it in O(unset).
 requirements:
-  - Python 3.9 or newer on the host; nothing beside its standard library.
+  - Python 3.9 or newer on the host; no other libraries.
 extends_documentation_fragment:
   - fleetops.pbs.attributes
   - fleetops.pbs.manager
@@ -26,8 +26,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - RV(commands) holds the commands that would be run. A datastore that is not there yet is a warning then, since an
-        earlier task may be about to create it.
+      - RV(commands) holds the commands that would be run. In check mode a missing datastore is only a warning, because an
+        earlier task may create it.
   diff_mode:
     support: full
   idempotent:
@@ -37,31 +37,31 @@ attributes:
     support: full
 options:
   id:
-    description: The id of the job, one list for the whole host.
+    description: Id of the job, unique on the host.
     type: str
     required: true
   state:
-    description: V(present) to have the job, V(absent) to have none of that id.
+    description: V(present) creates or updates the job, V(absent) removes it.
     type: str
     choices: [present, absent]
     default: present
   store:
     description:
-      - The datastore that it belongs to. Needed to add a job. A job of that id that belongs to another datastore is an error.
+      - Datastore of the job. Required to create a job. It is an error if a job with this id exists for another datastore.
     type: str
   unset:
-    description: Properties to unset, by the names of the options here.
+    description: Properties to unset, by the names of these options.
     type: list
     elements: str
     default: []
 seealso:
   - module: fleetops.pbs.datastore
 notes:
-  - Needs root on the host (C(become)). PBS's daemons need not run for it.
+  - Needs root on the host (C(become)). The PBS daemons do not have to run.
 """
 
 EXAMPLES = r"""
-- name: Verify every week what was not verified for a month
+- name: Every week, verify backups that were not verified for 30 days
   fleetops.pbs.verify_job:
     id: tank-verify
     store: tank
@@ -78,28 +78,28 @@ EXAMPLES = r"""
 
 RETURN = r"""
 decision:
-  description: "What was decided, and done unless in check mode: V(none), V(create), V(update) or V(remove)."
+  description: "What the module did, or would do in check mode: V(none), V(create), V(update) or V(remove)."
   type: str
   returned: success
   sample: update
 commands:
-  description: The commands that were run to change something, or that would be.
+  description: The commands that changed something, or that would be run in check mode.
   type: list
   elements: list
-  returned: always, unless an option has no sense
+  returned: always, unless an option is invalid
   sample: [[/usr/sbin/proxmox-backup-manager, verify-job, remove, tank-verify]]
 job:
-  description: The properties of the job as PBS has them now, or would have them; empty if it is absent.
+  description: The properties of the job in PBS's configuration, in check mode as they would be; empty if it is absent.
   type: dict
   returned: success
   sample: {store: tank, schedule: daily}
 log:
-  description: What PBS said.
+  description: The output of PBS.
   type: list
   elements: str
   returned: success
 msg:
-  description: What is so.
+  description: The result in one sentence.
   type: str
   returned: always
   sample: Verify job 'tank-verify' was created.

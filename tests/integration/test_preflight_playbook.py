@@ -17,8 +17,8 @@ from ansible_collections.fleetops.pbs.tests.support.findings import finding, val
 
 pytestmark = pytest.mark.root
 
-LOOK = "fleetops.pbs.preflight : Look at every datastore of this host"
-REPORT = "fleetops.pbs.preflight : Report what was found"
+LOOK = "fleetops.pbs.preflight : Check every datastore of this host"
+REPORT = "fleetops.pbs.preflight : Write the report"
 FAIL = "fleetops.pbs.preflight : Fail the hosts that are not safe"
 
 # The machine that runs the tests is no well-kept server.

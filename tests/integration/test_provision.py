@@ -169,7 +169,7 @@ def test_a_mount_hides_nothing(host: FakeHost, etc: Path, top: Path, devices: li
     before = (etc / "fstab").read_text() if (etc / "fstab").exists() else ""
     run = provision(host, [{"name": "first", "path": str(path), "mount": {"source": devices[0], "fstype": "ext4"}}])
     assert run.rc == 2
-    assert "but it holds .chunks. A mount would hide that" in failures(run)[0]
+    assert "but it holds .chunks. A mount would hide these files. Move them away" in failures(run)[0]
     assert before == ((etc / "fstab").read_text() if (etc / "fstab").exists() else "")
 
 

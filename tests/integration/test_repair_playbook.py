@@ -17,9 +17,9 @@ from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chun
 
 pytestmark = pytest.mark.root
 
-LOOK = "fleetops.pbs.repair : Look for wrong owners and modes in every datastore of this host"
+LOOK = "fleetops.pbs.repair : Find wrong owners and modes in every datastore of this host"
 FAIL = "Fail the hosts that could not be repaired"
-MEND = "fleetops.pbs.repair : Give it back to the daemon"
+REPAIR = "fleetops.pbs.repair : Repair the datastores with findings"
 
 
 @pytest.fixture
@@ -64,12 +64,12 @@ def test_check_do_repeat(host):
     predicted = play(host, check=True)
     assert owners(stores["wrong"]) == before
     assert not results.exists()
-    (item,) = predicted.result(MEND)["results"]
+    (item,) = predicted.result(REPAIR)["results"]
     assert (item["item"]["name"], item["changed"], item["changes"]["total"]) == ("wrong", True, wrong)
 
     done = play(host)
     assert done.rc == 0, done.stderr
-    (item,) = done.result(MEND)["results"]
+    (item,) = done.result(REPAIR)["results"]
     assert (item["item"]["name"], item["changed"]) == ("wrong", True)
     assert owners(stores["wrong"]) == owners(stores["good"])
     found = statuses(results)
@@ -88,7 +88,7 @@ def test_more_changes_than_allowed_fail_the_host_and_change_nothing(host):
     before = owners(stores["wrong"])
     run = play(host, repair_max_changes=1)
     assert run.rc != 0
-    assert "would change, more than 1" in str(run.result(MEND))
+    assert "would change, more than 1" in str(run.result(REPAIR))
     assert owners(stores["wrong"]) == before
 
 

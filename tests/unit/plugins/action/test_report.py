@@ -30,7 +30,9 @@ def playbook(tmp_path: Path, **variables: Any) -> ansible_run.Run:
 
 
 def result(run: ansible_run.Run) -> dict[str, Any]:
-    return next(found for name, found in run.results("localhost") if name.endswith("Make the report on the controller"))
+    return next(
+        found for name, found in run.results("localhost") if name.endswith("Write the report on the controller")
+    )
 
 
 def test_all_formats_by_default(tmp_path: Path) -> None:
