@@ -5,7 +5,7 @@
 
 usage: compare.py DOCUMENT '{"host": ["PBS-HOST-03"], "tank": ["PBS-MOUNT-02"]}'
 
-Of a datastore that is not named nothing may be unknown either; one with an empty list only fails nothing.
+A datastore that is not named may not have unknown findings either. One with an empty list may have them, but no failures.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
         if finding["status"] == "fail":
             failed[name].append(finding["control"])
             why.append(f"{name}: {finding['control']}: {finding['message']}")
-        # Where nothing fails, nothing is hidden from us either.
+        # A healthy datastore must not have unknown findings.
         if finding["status"] == "unknown" and name not in expected:
             failed[name].append(f"{finding['control']} unknown")
             why.append(f"{name}: {finding['control']}: {finding['message']}")

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes a disk image on a host: empty, or with a datastore in it as PBS leaves one.
+"""Create a disk image on a host: empty, or with a datastore as PBS creates it.
 
 usage: make_disk.py IMAGE FSTYPE [CHUNKS]      (ext4 or xfs; with CHUNKS a whole chunk store and a snapshot)
 
-A chunk store has 65,536 directories: it is made once for all hosts, in /srv/shared, and copied.
+A chunk store has 65,536 directories, so it is created once for all hosts, in /srv/shared, and then copied.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ sys.path.insert(0, "/opt/support")
 import chunk_store
 
 SHARED = Path("/srv/shared")
-# Small blocks: it is the directories that fill the disk.
+# Small blocks, because mostly directories fill the disk.
 MKFS = {
     "ext4": ["mkfs.ext4", "-q", "-F", "-b", "1024", "-N", "80000", "-m", "0"],
     "xfs": ["mkfs.xfs", "-q", "-f"],
@@ -67,7 +67,7 @@ def main() -> None:
     image.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["cp", "--sparse=always", os.fspath(template), os.fspath(image)], check=True)
     if fstype == "xfs":
-        # One kernel for all hosts: it mounts no two of one id.
+        # All hosts share one kernel, which refuses to mount two xfs filesystems with the same UUID.
         subprocess.run(["xfs_admin", "-U", "generate", os.fspath(image)], check=True, stdout=subprocess.DEVNULL)
 
 
