@@ -131,7 +131,7 @@ def _oscal(path: Path) -> Counter[str]:
     return totals
 
 
-def page_data(path: Path) -> tuple[dict[str, Any], list[list[Any]]]:
+def page_data(path: Path) -> tuple[dict[str, Any], list[list[dict[str, Any]]]]:
     """What report.html carries for its script: the fleet, and per host what its findings say."""
     page = path.read_text()
     fleet = re.search(r'<script type="application/json" id="fleet">(.*?)</script>', page, re.DOTALL)
@@ -145,9 +145,9 @@ def page_data(path: Path) -> tuple[dict[str, Any], list[list[Any]]]:
 def _html(path: Path) -> Counter[str]:
     fleet, details = page_data(path)
     tiles = re.findall(r'<li class="tile s-(\w+)"><b>([\d,]+)</b>', path.read_text())
-    told = Counter(fleet["statuses"][item[2]] for host in details for item in host)
+    told = Counter(fleet["statuses"][item["status"]] for host in details for item in host)
     assert +told == +Counter({name: int(number.replace(",", "")) for name, number in tiles})
-    problems = Counter(fleet["statuses"][status] for status in fleet["problems"][3::7])
+    problems = Counter(fleet["statuses"][status] for status in fleet["problems"]["status"])
     assert problems == +Counter({status: told[status] for status in told if status not in QUIET})
     assert len(details) == len(fleet["hosts"])
     return told

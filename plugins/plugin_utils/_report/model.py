@@ -143,6 +143,11 @@ class Host:
     """Of those that would, if they were in force when the document was made."""
 
     @property
+    def worst_store(self) -> Store:
+        """Where the worst finding is."""
+        return min(self.stores, key=lambda store: store.first_rank)
+
+    @property
     def has_document(self) -> bool:
         return self.place is not None
 

@@ -4,28 +4,31 @@
 
 """report.html: one file that needs nothing but a browser.
 
-What can be said without a script (the numbers, the hosts, worst first) is plain HTML. For the rest the page carries the
-fleet in a compact form: a character for each cell of the matrix, every problem with its message, and for each host one
-line of compressed JSON with all that its findings say, which is unpacked when somebody looks at it.
+What can be said without a script (the numbers, the hosts, worst first) is plain HTML, from the templates in `page`. For
+the rest the page carries the fleet in a compact form: a character for each cell of the matrix, every problem with its
+message, and for each host one line of compressed JSON with all that its findings say, which is unpacked when somebody
+looks at it. The script is in parts by subject (`page/script`), and stands in the page as one.
 """
 
 from __future__ import annotations
 
+import array
 import base64
 import hashlib
 import os
 import re
 import typing as t
 import zlib
-from html import escape
-from urllib.parse import quote
+
+from markupsafe import Markup
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import SEVERITIES
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import templates
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import scope_of
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Fleet
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats import status
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import (
     FLEET,
-    Context,
     Format,
     HostPart,
     Item,
@@ -33,14 +36,27 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base 
     to_json,
 )
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.trend import chart
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import STATUS_ORDER, Finding
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import STATUS_ORDER, Finding, Host
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 NOT_ASKED = "."
+SCRIPT = (
+    "text",
+    "fleet",
+    "filters",
+    "address",
+    "list",
+    "matrix",
+    "finding",
+    "views",
+    "printing",
+    "start",
+)
+"""The parts of the script, in their order."""
 _STATUS_INDEX = {name: number for number, name in enumerate(STATUS_ORDER)}
 _SEVERITY_INDEX = {name: number for number, name in enumerate(SEVERITIES)}
 _QUIET = ("pass", "skip")
-_PAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "page")
+_PAGE = os.path.join(templates.DIRECTORY, "page")
 _WORST_HOSTS = 12
 _WORDS = {
     "fail": "failed",
@@ -52,17 +68,14 @@ _WORDS = {
     "skip": "skipped",
 }
 _STATE_WORDS = {"fail": "failed", "unknown": "unknown", "warn": "with warnings", "ok": "fine"}
+_LAMPS = {status.OK: "ok", status.WARNING: "warn", status.CRITICAL: "fail", status.UNKNOWN: "unknown"}
 _VERDICTS = {
     status.OK: "No host has a problem.",
     status.WARNING: "Nothing urgent, but something to look at.",
     status.CRITICAL: "The next garbage collection is not safe everywhere.",
     status.UNKNOWN: "Not everything could be judged.",
 }
-
-
-def for_script(value: t.Any) -> str:
-    """JSON that may stand in a script element: ASCII, and nothing in it ends the element or begins a comment."""
-    return to_json(value).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+_WAIVER_KINDS = {"in force": "waived", "expired": "fail", "unused": "warn"}
 
 
 _LARGE = re.compile(r"(?<![.\d])\d{16}")
@@ -71,7 +84,7 @@ _LARGEST = 2**53
 
 def _exact(item: Item) -> str:
     """The evidence for a script, whose numbers are exact up to 2^53 only: larger ones (times in ns) become text."""
-    text = item.evidence or "null"
+    text = item.evidence
     return to_json(_as_text(item.finding.evidence)) if _LARGE.search(text) else text
 
 
@@ -83,9 +96,16 @@ def _as_text(value: t.Any) -> t.Any:
     return str(value) if isinstance(value, int) and abs(value) > _LARGEST else value
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file of the page, without its licence."""
     with open(os.path.join(_PAGE, name), encoding="utf-8") as stream:
-        return stream.read().strip() + "\n"
+        return stream.read().split("\n\n", 1)[1].strip() + "\n"
+
+
+def script() -> str:
+    """All parts of the script as one, whose names nobody else sees."""
+    parts = "\n".join(asset("script/%s.js" % name) for name in SCRIPT)
+    return '"use strict";\n(() => {\n%s})();\n' % parts
 
 
 def _hash(text: str) -> str:
@@ -93,55 +113,66 @@ def _hash(text: str) -> str:
     return "'sha256-%s'" % base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
+class _Problems:
+    """The findings that somebody may want to see at once, column by column; texts that repeat stand there once."""
+
+    COLUMNS = ("host", "place", "control", "status", "severity", "message", "remedy")
+
+    def __init__(self) -> None:
+        self.columns = {name: array.array("i") for name in self.COLUMNS}
+        self.strings: t.Dict[str, int] = {"": 0}
+        self._appenders = [self.columns[name].append for name in self.COLUMNS]
+
+    def add(self, host: int, place: int, control: int, state: int, severity: int, finding: Finding) -> None:
+        texts = (self._string(finding.message), self._string(finding.remedy))
+        for append, value in zip(self._appenders, (host, place, control, state, severity, *texts)):
+            append(value)
+
+    def _string(self, text: str) -> int:
+        return self.strings.setdefault(text, len(self.strings))
+
+
 class Html(Format):
     filename = "report.html"
 
     def begin(self) -> None:
-        controls = self.fleet.controls
-        self._control_index = {control.id: number for number, control in enumerate(controls)}
-        self._hosts: t.List[t.Any] = []
-        self._problems: t.List[int] = []
-        self._strings: t.Dict[str, int] = {"": 0}
-        style, script, page = _asset("page.css"), _asset("page.js"), _asset("page.html")
-        self._script = script
-        parts = {
-            "STYLE": style,
-            "POLICY": "default-src 'none'; style-src %s; script-src %s; base-uri 'none'; form-action 'none'; "
-            "require-trusted-types-for 'script'" % (_hash(style), _hash(script)),
-            "GENERATED": escape(self.fleet.generated),
-            "GENERATED_WORDS": escape(self.fleet.generated[:19].replace("T", " ") + " UTC"),
-            "VERSION": escape(self.context.version),
-            **_glance(self.context),
-            "WORST": _worst(self.context),
-            "TREND": chart(self.context.trend),
-            "WAIVERS": _waivers(self.context),
-            "LEFT_OUT": _left_out(self.context),
-        }
-        before, after = page.split("<!--DATA-->")
-        self._after, self._parts = after, parts
-        self.stream.write(_fill(before, parts))
-        self.stream.write('<script type="text/plain" id="details">\n')
-
-    def about_fleet(self, items: t.Sequence[Item]) -> None:
-        self._add(FLEET, "", "", "", [], items, True)
-
-    def host(self, part: HostPart) -> None:
-        stores = part.host.datastores
-        self._add(
-            part.host.name, part.host.finished, part.host.pbs_version, part.host.reason, stores, part.items, False
+        self._control_index = {control.id: number for number, control in enumerate(self.fleet.controls)}
+        self._hosts: t.List[Markup] = []
+        self._problems = _Problems()
+        self._script = script()
+        style = asset("page.css")
+        code = status.code(self.fleet, self.context.fail_on, self.context.fail_on_unknown)
+        self._render(
+            "begin.html.j2",
+            fleet=self.fleet,
+            totals=self.fleet.totals(),
+            state=_LAMPS[code],
+            verdict=_VERDICTS[code],
+            style=style,
+            policy="default-src 'none'; style-src %s; script-src %s; base-uri 'none'; form-action 'none'; "
+            "require-trusted-types-for 'script'" % (_hash(style), _hash(self._script)),
+            words=_WORDS,
+            state_words=_STATE_WORDS,
+            host_shares=list(_shares(self.fleet)),
+            problem_hosts=[host for host in self.fleet.worst_first if host.counts.state != "ok"],
+            most_hosts=_WORST_HOSTS,
+            trend=chart(self.context.trend),
+            waivers=[use.as_dict() for use in self.fleet.waivers],
+            waiver_kinds=_WAIVER_KINDS,
         )
 
-    def _add(
-        self,
-        name: str,
-        finished: str,
-        pbs_version: str,
-        reason: str,
-        stores: t.List[str],
-        items: t.Sequence[Item],
-        is_fleet: bool,
-    ) -> None:
+    def _render(self, name: str, **values: t.Any) -> None:
+        templates.write(self.stream, templates.html(), name, **values)
+
+    def about_fleet(self, items: t.Sequence[Item]) -> None:
+        self._add(Host(FLEET, self.fleet.counts, []), items, True)
+
+    def host(self, part: HostPart) -> None:
+        self._add(part.host, part.items, False)
+
+    def _add(self, host: Host, items: t.Sequence[Item], is_fleet: bool) -> None:
         number = len(self._hosts)
+        stores = host.datastores
         places = {"": 0, **{store: place for place, store in enumerate(stores, 1)}}
         columns = len(self._control_index)
         cells = [NOT_ASKED] * (columns * len(places))
@@ -157,40 +188,22 @@ class Html(Format):
             if state < ranks[cell]:
                 ranks[cell] = state
                 cells[cell] = ALPHABET[state * len(SEVERITIES) + severity]
-            details.append(
-                "[%d,%d,%d,%d,%s,%s,%s,%s,%s]"
-                % (
-                    place,
-                    control,
-                    state,
-                    severity,
-                    quoted(finding.message),
-                    quoted(finding.remedy),
-                    _exact(item),
-                    to_json(finding.waiver) if finding.waiver else "null",
-                    quoted(finding.since),
-                )
-            )
+            details.append(_detail(item, place, control, state, severity))
             if finding.status not in _QUIET:
-                self._problem(number, place, control, state, severity, finding)
-        self._hosts.append([name, finished, pbs_version, reason, stores, "".join(cells), int(is_fleet)])
+                self._problems.add(number, place, control, state, severity, finding)
+        about = {
+            "name": host.name,
+            "finished": host.finished,
+            "pbs_version": host.pbs_version,
+            "reason": host.reason,
+            "datastores": stores,
+            "cells": "".join(cells),
+            "is_fleet": is_fleet,
+        }
+        self._hosts.append(templates.for_script(about))
         packed = zlib.compressobj(6, zlib.DEFLATED, -15)
         data = packed.compress(("[%s]" % ",".join(details)).encode()) + packed.flush()
         self.stream.write(base64.b64encode(data).decode() + "\n")
-
-    def _problem(self, number: int, place: int, control: int, state: int, severity: int, finding: Finding) -> None:
-        self._problems += (
-            number,
-            place,
-            control,
-            state,
-            severity,
-            self._string(finding.message),
-            self._string(finding.remedy),
-        )
-
-    def _string(self, text: str) -> int:
-        return self._strings.setdefault(text, len(self._strings))
 
     def end(self) -> None:
         data = {
@@ -200,187 +213,61 @@ class Html(Format):
             "severities": SEVERITIES,
             "alphabet": ALPHABET,
             "controls": [
-                [
-                    control.id,
-                    control.title,
-                    control.severity,
-                    scope_of(control),
-                    control.why,
-                    control.behaviour,
-                    control.standards,
-                ]
+                {
+                    "id": control.id,
+                    "title": control.title,
+                    "severity": control.severity,
+                    "scope": scope_of(control),
+                    "why": control.why,
+                    "behaviour": control.behaviour,
+                    "standards": control.standards,
+                }
                 for control in self.fleet.controls
             ],
-            "hosts": self._hosts,
-            "strings": list(self._strings),
-            "problems": self._problems,
+            "strings": list(self._problems.strings),
+            "problems": {name: column.tolist() for name, column in self._problems.columns.items()},
         }
-        self.stream.write('</script>\n<script type="application/json" id="fleet">')
-        self.stream.write(for_script(data))
-        self.stream.write("</script>\n<script>%s</script>\n" % self._script)
-        # What was mended in this very run is known only now.
-        self.stream.write(_fill(self._after.lstrip("\n"), dict(self._parts, FIXED=_fixed(self.context))))
+        # What was fixed in this very run is known only now.
+        self._render(
+            "end.html.j2",
+            data=data,
+            hosts=self._hosts,
+            script=self._script,
+            version=self.context.version,
+            fixed=self.context.fixed(),
+        )
 
 
-def _prose(text: str) -> str:
-    """Text as HTML; `words in backticks` are code."""
-    parts = text.split("`")
-    marked = [
-        "<code>%s</code>" % escape(part)
-        if number % 2 and number < len(parts) - 1
-        else "`" * (number % 2) + escape(part)
-        for number, part in enumerate(parts)
+def _detail(item: Item, place: int, control: int, state: int, severity: int) -> str:
+    """A finding as the page packs it: JSON, without the fields that have nothing to say."""
+    finding = item.finding
+    parts = [
+        '{"place":%d,"control":%d,"status":%d,"severity":%d,"message":%s'
+        % (place, control, state, severity, quoted(finding.message))
     ]
-    return "".join(marked)
+    if finding.remedy:
+        parts.append(',"remedy":' + quoted(finding.remedy))
+    if finding.evidence:
+        parts.append(',"evidence":' + _exact(item))
+    if finding.waiver:
+        parts.append(',"waiver":' + to_json(finding.waiver))
+    if finding.since:
+        parts.append(',"since":' + quoted(finding.since))
+    return "".join(parts) + "}"
 
 
-def _fill(page: str, parts: t.Mapping[str, str]) -> str:
-    """Put the parts into the page; what is in a part is not looked at again."""
-    pieces = page.split("{{")
-    filled = [pieces[0]]
-    for piece in pieces[1:]:
-        name, _end, rest = piece.partition("}}")
-        filled.append(parts[name] + rest)
-    return "".join(filled)
+class _Share(t.NamedTuple):
+    """The hosts of a state, in percent of all of them."""
+
+    state: str
+    hosts: int
+    start: float
+    width: float
 
 
-# --- what needs no script ---------------------------------------------------------------------------------------------
-
-
-def _glance(context: Context) -> t.Dict[str, str]:
-    fleet = context.fleet
-    counts = fleet.counts
-    code = status.code(fleet, context.fail_on, context.fail_on_unknown)
-    states = fleet.hosts_by_state()
-    tiles = "".join(
-        '<li class="tile s-%s"><b>%s</b> <span>%s</span></li>' % (name, format(counts[name], ","), _WORDS[name])
-        for name in STATUS_ORDER
-    )
-    total = len(fleet.hosts) or 1
-    states_bar = "".join(
-        '<rect class="s-%s" x="%.3f" width="%.3f" height="10"/>' % (state, 100 * before / total, 100 * number / total)
-        for state, before, number in _running(states)
-        if number
-    )
-    legend = "".join(
-        '<li class="s-%s"><i aria-hidden="true"></i>%s %s</li>' % (state, format(number, ","), _STATE_WORDS[state])
-        for state, number in states.items()
-        if number
-    )
-    return {
-        "STATE": ("ok", "warn", "fail", "unknown")[code],
-        "VERDICT": escape(_VERDICTS[code]),
-        "HOSTS": _many(len(fleet.hosts), "host"),
-        "DATASTORES": _many(fleet.totals()["datastores"], "datastore"),
-        "FINDINGS": _many(counts.total, "finding"),
-        "TILES": tiles,
-        "BAR": states_bar,
-        "LEGEND": legend or "<li>There is no host in this report.</li>",
-    }
-
-
-def _running(states: t.Mapping[str, int]) -> t.Iterator[t.Tuple[str, int, int]]:
-    before = 0
-    for state, number in states.items():
-        yield state, before, number
+def _shares(fleet: Fleet) -> t.Iterator[_Share]:
+    before, total = 0, len(fleet.hosts)
+    for state, number in fleet.hosts_by_state().items():
+        if number:
+            yield _Share(state, number, 100 * before / total, 100 * number / total)
         before += number
-
-
-def _many(number: int, word: str) -> str:
-    return "%s %s" % (format(number, ","), word if number == 1 else word + "s")
-
-
-def _worst(context: Context) -> str:
-    problems = [host for host in context.fleet.worst_first if host.counts.state != "ok"]
-    if not problems:
-        return '<p class="none">No host has anything to mend.</p>'
-    rows = []
-    for host in problems[:_WORST_HOSTS]:
-        counts = host.counts
-        first = min(host.stores, key=lambda store: store.first_rank)
-        where = " <small>(%s)</small>" % escape(first.name) if first.name else ""
-        rows.append(
-            '<tr><th scope="row"><a href="#host=%s">%s</a></th><td><span class="pill s-%s">%s</span></td>'
-            "<td>%d</td><td>%d</td><td>%d</td><td>%s%s</td></tr>"
-            % (
-                quote(host.name, safe=""),
-                escape(host.name),
-                counts.state,
-                escape(counts.worst or _STATE_WORDS[counts.state]),
-                counts["fail"],
-                counts["unknown"],
-                counts["warn"],
-                _prose(first.first),
-                where,
-            )
-        )
-    more = ""
-    if len(problems) > _WORST_HOSTS:
-        more = '<p class="more">and %s more below.</p>' % _many(len(problems) - _WORST_HOSTS, "host")
-    return (
-        '<div class="scroll" tabindex="0" role="region" aria-labelledby="worst-title"><table class="plain worst"><thead><tr>'
-        '<th scope="col">Host</th><th scope="col">Worst</th><th scope="col">Failed</th>'
-        '<th scope="col">Unknown</th><th scope="col">Warnings</th><th scope="col">First remedy</th></tr></thead>'
-        "<tbody>%s</tbody></table></div>%s" % ("".join(rows), more)
-    )
-
-
-def _fixed(context: Context) -> str:
-    fixed = context.fixed()
-    if not fixed:
-        return ""
-    rows = "".join(
-        "<li><b>%s</b> on %s%s, seen first on %s</li>"
-        % (
-            escape(item["control"]),
-            escape(item["host"]),
-            "/" + escape(item["datastore"]) if item["datastore"] else "",
-            escape(item["first_seen"][:10]),
-        )
-        for item in fixed
-    )
-    return (
-        '<section aria-labelledby="fixed-title" class="card"><h2 id="fixed-title">Mended since the run before</h2>'
-        "<ul>%s</ul></section>" % rows
-    )
-
-
-def _waivers(context: Context) -> str:
-    if not context.fleet.waivers:
-        return ""
-    rows = []
-    for use in context.fleet.waivers:
-        fields = {key: escape(str(value)) for key, value in use.as_dict().items()}
-        kind = {"expired": "fail", "unused": "warn"}.get(use.state, "waived")
-        rows.append(
-            '<tr><th scope="row">%s</th><td>%s / %s</td><td><time datetime="%s">%s</time></td>'
-            '<td><span class="pill s-%s">%s</span></td><td>%s</td><td>%s</td></tr>'
-            % (
-                fields["control"],
-                fields["host"],
-                fields["datastore"],
-                fields["until"],
-                fields["until"],
-                kind,
-                fields["state"],
-                fields["hosts"],
-                fields["justification"],
-            )
-        )
-    return (
-        '<section aria-labelledby="waivers-title" class="card"><h2 id="waivers-title">Waivers</h2>'
-        '<div class="scroll" tabindex="0" role="region" aria-labelledby="waivers-title">'
-        '<table class="plain"><thead><tr><th scope="col">Control</th><th scope="col">Host / datastore</th>'
-        '<th scope="col">Until</th><th scope="col">State</th><th scope="col">Hosts</th><th scope="col">Because</th>'
-        "</tr></thead><tbody>%s</tbody></table></div></section>" % "".join(rows)
-    )
-
-
-def _left_out(context: Context) -> str:
-    if not context.fleet.left_out:
-        return ""
-    rows = "".join("<li><b>%s</b>: %s</li>" % (escape(path), escape(why)) for path, why in context.fleet.left_out)
-    return (
-        '<section aria-labelledby="left-title" class="card alert"><h2 id="left-title">Left out</h2>'
-        "<p>These could not be used, so what they say is not in this report:</p><ul>%s</ul></section>" % rows
-    )

@@ -60,8 +60,8 @@ def test_the_life_of_a_problem(tmp_path: Path) -> None:
         ("2026-11-23", 0),
         ("2026-11-24", 0),
     ]
-    _fleet, (((*_other, since),),) = reports.page_data(Path(report.paths["report.html"]))
-    assert since == "2026-11-24T02:00:00.000Z"
+    _fleet, ((item,),) = reports.page_data(Path(report.paths["report.html"]))
+    assert item["since"] == "2026-11-24T02:00:00.000Z"
 
 
 def test_a_datastore_that_is_gone_has_no_problems(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.summary import text
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.templates import in_markdown
 from ansible_collections.fleetops.pbs.tests.support import documents, reports
 
 
@@ -68,12 +68,12 @@ MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethro
 )
 def test_no_text_is_markup(given_text: str) -> None:
     shown = " ".join(display(given_text).split()) or "x"
-    rendered = MARKDOWN.render("- before: %s\n" % text(shown))
+    rendered = MARKDOWN.render("- before: %s\n" % in_markdown(shown))
     inside = re.fullmatch(r"<ul>\n<li>(.*)</li>\n</ul>\n", rendered, re.DOTALL)
     assert inside, rendered
     assert "<" not in inside.group(1), rendered
     assert html.unescape(inside.group(1)) == "before: %s" % shown
-    cells = MARKDOWN.render("| a | b |\n|---|---|\n| %s | c |\n" % text(shown))
+    cells = MARKDOWN.render("| a | b |\n|---|---|\n| %s | c |\n" % in_markdown(shown))
     assert cells.count("<td>") == 2
 
 

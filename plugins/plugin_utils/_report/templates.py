@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Templates of the reports that people read: HTML and Markdown, escaped by the engine and not by whoever writes one.
+
+A variable that is not there is an error, never an empty place.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import typing as t
+from urllib.parse import quote
+
+import jinja2
+from markupsafe import Markup
+
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import to_json
+
+DIRECTORY = os.path.dirname(os.path.abspath(__file__))
+
+_MARKUP = re.compile(r"[\\`*_\[\]<>|~&$#@]|(?<=\w):(?=//)|(?<=www)\.")
+_LIST = re.compile(r"^(\s*\d*)([-+=.)])")
+
+
+def in_markdown(value: str) -> str:
+    """The text, so that Markdown takes none of it for markup."""
+    return _LIST.sub(r"\1\\\2", _MARKUP.sub(r"\\\g<0>", value))
+
+
+def _markdown(value: t.Any) -> t.Any:
+    """What the engine does with every value that it writes into Markdown."""
+    return value if isinstance(value, (Markup, int, jinja2.Undefined)) else in_markdown(str(value))
+
+
+def prose(text: str) -> Markup:
+    """A text as HTML; `words in backticks` are code."""
+    parts = text.split("`")
+    marked = [
+        Markup("<code>%s</code>") % part
+        if number % 2 and number < len(parts) - 1
+        else Markup("%s%s") % ("`" * (number % 2), part)
+        for number, part in enumerate(parts)
+    ]
+    return Markup("").join(marked)
+
+
+def many(number: int, word: str) -> str:
+    """`1 host`, `2,000 hosts`."""
+    return "%s %s" % (format(number, ","), word if number == 1 else word + "s")
+
+
+def _thousands(number: int) -> str:
+    return format(number, ",")
+
+
+def sentence(text: str) -> str:
+    """The text with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def for_script(value: t.Any) -> Markup:
+    """JSON that may stand in a script element: ASCII, and nothing in it ends the element or begins a comment."""
+    text = to_json(value).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return Markup(text)
+
+
+def in_address(text: str) -> str:
+    """A text as a part of an address."""
+    return quote(text, safe="")
+
+
+def moment(time: str) -> str:
+    """A time of a document as people read it."""
+    return time[:19].replace("T", " ") + " UTC"
+
+
+FILTERS: t.Mapping[str, t.Callable[..., t.Any]] = {
+    "for_script": for_script,
+    "in_address": in_address,
+    "many": many,
+    "moment": moment,
+    "prose": prose,
+    "sentence": sentence,
+    "thousands": _thousands,
+}
+
+
+def _environment(directory: str, **options: t.Any) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(os.path.join(DIRECTORY, directory)),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **options,
+    )
+    environment.filters.update(FILTERS)
+    return environment
+
+
+@functools.lru_cache(1)
+def html() -> jinja2.Environment:
+    """The templates of the page."""
+    return _environment("page", autoescape=True)
+
+
+@functools.lru_cache(1)
+def markdown() -> jinja2.Environment:
+    """The templates of the summary."""
+    return _environment("markdown", autoescape=False, finalize=_markdown)
+
+
+def write(stream: t.TextIO, environment: jinja2.Environment, name: str, **values: t.Any) -> None:
+    """Write a template to a stream, piece by piece: none of them is ever whole in memory."""
+    stream.writelines(environment.get_template(name).generate(**values))
