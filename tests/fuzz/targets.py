@@ -458,11 +458,11 @@ def manifest_file(data: bytes) -> None:
         return
     is_safe(found.notes)
     for entry in found.files:
-        must("/" not in entry.name and entry.name not in ("", ".", ".."), entry.name)
-        os.fsencode(entry.name)
+        must("/" not in entry.filename and entry.filename not in ("", ".", ".."), entry.filename)
+        os.fsencode(entry.filename)
         must(0 <= entry.size < 2**64, entry.size)
-    if found.verify is not None:
-        is_safe(found.verify.upid)
+    if found.verify_state is not None:
+        is_safe(found.verify_state.upid)
     must(manifest.parse_manifest(made_blob(data)) == found, data)
 
 

@@ -25,7 +25,7 @@ PROTECTED = ".protected"
 CONTENT_LIMIT = 2 * 1024 * 1024
 """Bytes of JSON. PBS writes some hundred for each file of the snapshot, and notes of less than 512 KiB. What a hostile
 file of that size makes of it takes about 50 MiB of memory."""
-BLOB_LIMIT = CONTENT_LIMIT + 4096
+MAX_SIZE = CONTENT_LIMIT + 4096
 """Bytes of the file that are enough to read."""
 FILES_LIMIT = 4096
 """Files that one snapshot may have here; PBS itself sets no limit, and a backup has less than a hundred."""
@@ -35,6 +35,7 @@ CRYPT_MODES = ("none", "encrypt", "sign-only")
 _LARGEST = 2**64 - 1
 _DIGITS = 20  # of the largest
 _HEX = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
+_START = re.compile(r"[0-9A-Fa-f]{8}")
 _NOTES = 2000
 _SHOWN = 200
 
@@ -47,7 +48,7 @@ class ManifestError(ValueError):
 class ManifestFile:
     """What a manifest says of one file beside it."""
 
-    name: str
+    filename: str
     """As in the file system, not for showing: it may hold anything but a slash."""
     size: int
     """Bytes: of the backed up data for an index, of the file itself for a blob."""
@@ -64,6 +65,8 @@ class VerifyState:
     """`ok` or `failed`."""
     upid: str
     """Of the task, fit for showing."""
+    started: t.Optional[int] = None
+    """When that task began, in seconds since the epoch."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Manifest:
     time: int
     """Seconds since the epoch."""
     files: t.Tuple[ManifestFile, ...]
-    verify: t.Optional[VerifyState] = None
+    verify_state: t.Optional[VerifyState] = None
     """None where no verify has left a result that can be read; PBS verifies such a snapshot again, too."""
     upload: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
     """`chunk_upload_stats`: what the upload counted, such as `count`, `size`, `compressed_size` and `duplicates`."""
@@ -124,7 +127,7 @@ def _manifest(value: t.Any) -> Manifest:
         id=_text(top, "backup-id"),
         time=_number(top, "backup-time", -_LARGEST),
         files=tuple(_file(entry) for entry in files),
-        verify=_verify(loose.get("verify_state")),
+        verify_state=_verify(loose.get("verify_state")),
         upload=_upload(loose.get("chunk_upload_stats")),
         notes=_cut(display(notes)) if isinstance(notes, str) else "",
         signed=isinstance(top.get("signature"), str),
@@ -152,7 +155,9 @@ def _verify(value: t.Any) -> t.Optional[VerifyState]:
     state, upid = value.get("state"), value.get("upid")
     if state not in ("ok", "failed") or not isinstance(upid, str):
         return None
-    return VerifyState(state, _cut(display(upid)))
+    fields = upid.split(":")
+    started = int(fields[5], 16) if len(fields) > 5 and _START.fullmatch(fields[5]) else None
+    return VerifyState(state, _cut(display(upid)), started)
 
 
 def _upload(value: t.Any) -> t.Mapping[str, int]:

@@ -15,7 +15,7 @@ import datetime
 import re
 import typing as t
 
-TYPES = ("ct", "host", "vm")
+BACKUP_TYPES = ("ct", "host", "vm")
 """The directories of backup types."""
 NAMESPACE_DIRECTORY = "ns"
 DEEPEST_NAMESPACE = 7
@@ -63,12 +63,12 @@ class Snapshot(t.NamedTuple):
         return f"{self.group.directory}/{format_time(self.time)}"
 
 
-def is_namespace_component(name: str) -> bool:
-    """Whether a directory below `ns/` is a namespace. Any other directory there stops GC."""
+def is_namespace(name: str) -> bool:
+    """Whether a directory in `ns` is a namespace, by its name. Any other directory there stops GC."""
     return _SAFE_ID.fullmatch(name) is not None
 
 
-def is_backup_id(name: str) -> bool:
+def is_group_id(name: str) -> bool:
     """Whether a directory of a type is a group; PBS passes over any other name."""
     return _SAFE_ID.fullmatch(name) is not None
 
@@ -78,7 +78,7 @@ def parse_namespace(text: str) -> t.Tuple[str, ...]:
     if not text:
         return ()
     names = tuple(text.split("/"))
-    wrong = [name for name in names if not is_namespace_component(name)]
+    wrong = [name for name in names if not is_namespace(name)]
     if wrong:
         raise WrongName("not a valid namespace component")
     if len(names) > DEEPEST_NAMESPACE or len(text) > LONGEST_NAMESPACE:
@@ -100,6 +100,14 @@ def parse_time(name: str) -> int:
     return calendar.timegm(moment.timetuple())
 
 
+def snapshot_time(name: str) -> t.Optional[int]:
+    """The same; None where it is not the name of one."""
+    try:
+        return parse_time(name)
+    except WrongName:
+        return None
+
+
 def format_time(seconds: int) -> str:
     """Seconds since the epoch to the name of a snapshot's directory; years 1 to 9999."""
     moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
@@ -115,7 +123,7 @@ def parse_group(parts: t.Sequence[str]) -> Group:
         names.append(rest[1])
         del rest[:2]
     namespace = parse_namespace("/".join(names))
-    if len(rest) != 2 or rest[0] not in TYPES or not is_backup_id(rest[1]):
+    if len(rest) != 2 or rest[0] not in BACKUP_TYPES or not is_group_id(rest[1]):
         raise WrongName("not the directory of a backup group")
     return Group(namespace, rest[0], rest[1])
 

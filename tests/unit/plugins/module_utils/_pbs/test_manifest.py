@@ -75,7 +75,7 @@ def test_what_lies_unprotected():
         chunk_upload_stats={"count": 3, "size": 12582912, "compressed_size": 477, "duplicates": 2, "other": 1},
         notes="weekly\nfull",
     )
-    assert found.verify == VerifyState("failed", UPID)
+    assert found.verify_state == VerifyState("failed", UPID, 1735689600)
     assert found.upload == {"count": 3, "size": 12582912, "compressed_size": 477, "duplicates": 2}
     assert found.notes == "weekly\\x0afull"
 
@@ -84,12 +84,12 @@ def test_what_lies_unprotected():
     "state", [None, "ok", {}, {"state": "good", "upid": UPID}, {"state": "ok"}, {"upid": UPID}, []]
 )
 def test_a_verify_state_that_pbs_cannot_read_is_none(state):
-    assert loose(verify_state=state).verify is None
+    assert loose(verify_state=state).verify_state is None
 
 
 @pytest.mark.parametrize("unprotected", [None, [], "x", 1])
 def test_nothing_unprotected(unprotected):
-    assert parse_content(with_(unprotected=unprotected)).verify is None
+    assert parse_content(with_(unprotected=unprotected)).verify_state is None
 
 
 def test_a_signed_manifest():
@@ -179,7 +179,7 @@ def test_any_members_make_a_manifest_or_an_error(top, file):
         return
     assert found.notes.isprintable()
     for entry in found.files:
-        assert entry.name.encode("utf-8")
+        assert entry.filename.encode("utf-8")
         assert 0 <= entry.size < 2**64
 
 
