@@ -97,7 +97,7 @@ test-matrix: venv ## modules, roles, playbooks: ansible-core 2.19 to 2.21 with P
 	python scripts/matrix.py $(ARGS)
 
 .PHONY: generate
-generate: venv ## write what follows from the code: schema, docs/controls.md, README's table
+generate: venv ## write what follows from the code: docs/document.schema.json, docs/controls.md
 	python scripts/generate.py
 
 .PHONY: bench

@@ -163,6 +163,9 @@ def install(sandbox: Sandbox, argv: list[str]) -> subprocess.CompletedProcess[st
     argv = [*argv, "--no-deps", "--offline", "--collections-path", place]
     sandbox.run(["ansible-galaxy", "collection", "build", "--output-path", str(built), str(ROOT)])
     (artefact,) = built.glob("*.tar.gz")
+    requirements = sandbox.work / "requirements.yml"
+    requirements.write_text(yaml.safe_dump({"collections": [{"name": str(artefact), "type": "file"}]}))
+    shutil.rmtree(place, ignore_errors=True)  # the one before has installed it already
     words = [str(artefact) if word == examples.COLLECTION else word for word in argv]
     done = sandbox.run(words, ANSIBLE_COLLECTIONS_PATH=place)
     installed = sandbox.directory / "installed/ansible_collections/fleetops/pbs"

@@ -45,10 +45,12 @@ class Example:
 
 
 def pages() -> list[Path]:
-    """Every page that people read, as far as it is there."""
-    found = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(ROOT.glob("docs/*.md"))]
-    found += sorted(ROOT.glob("roles/*/README.md"))
-    return [path for path in found if path.exists()]
+    """Every page that people read."""
+    names = ("README", "CONTRIBUTING", "SECURITY", "CODE_OF_CONDUCT", "MAINTAINERS")
+    found = [ROOT / f"{name}.md" for name in names]
+    for pattern in ("docs/*.md", "docs/development/*.md", "roles/*/README.md"):
+        found += sorted(ROOT.glob(pattern))
+    return found
 
 
 def blocks(path: Path) -> Iterator[Example]:

@@ -174,6 +174,13 @@ def check_execution_environment(document: dict[str, Any]) -> None:
     ee_schema.validate_schema(document)
 
 
+def check_requirements(document: dict[str, Any]) -> None:
+    """requirements.yml of ansible-galaxy: it asks for this collection, in a version that there is."""
+    (entry,) = document["collections"]
+    version = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["version"]
+    assert entry == {"name": COLLECTION, "version": f">={version}"}
+
+
 def is_inventory(document: dict[str, Any]) -> bool:
     return all(isinstance(value, dict) and {"hosts", "children"} & set(value) for value in document.values())
 
@@ -189,6 +196,8 @@ def test_a_yaml_block_is_understood(example: Example) -> None:
     if isinstance(document, dict):
         if document.get("version") == 3:
             check_execution_environment(document)
+        elif "collections" in document:
+            check_requirements(document)
         elif is_inventory(document):
             check_inventory(document)
         else:

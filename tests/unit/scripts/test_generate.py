@@ -32,21 +32,19 @@ def test_every_generated_file_is_the_one_that_follows_from_the_code(generate):
     assert [str(path.relative_to(ROOT)) for path in outputs] == [
         "docs/document.schema.json",
         "docs/controls.md",
-        "README.md",
     ]
     for path, text in outputs.items():
         assert path.read_text(encoding="utf-8") == text, "%s is stale: run scripts/generate.py" % path.name
 
 
-def test_the_table_in_the_readme_is_that_of_the_catalog():
-    rows = [
-        line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| [PBS-")
-    ]
+def test_the_page_of_the_controls_begins_with_a_table_of_the_catalog():
+    text = (ROOT / "docs/controls.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| [PBS-")]
     assert rows == [
-        "| [%s](docs/controls.md#%s) | %s | %s |"
-        % (c.id, c.id.lower(), c.title, c.severity + (" / " + c.lesser_severity if c.lesser_severity else ""))
+        f"| [{c.id}](#{c.id.lower()}) | {c.title} | {' / '.join(filter(None, (c.severity, c.lesser_severity)))} |"
         for c in CONTROLS
     ]
+    assert text.index(rows[-1]) < text.index("\n## ")
 
 
 def test_the_reference_explains_every_control():
@@ -63,19 +61,6 @@ def test_the_schema_is_a_schema_and_closed_everywhere():
     for name, definition in [("document", schema), *schema["$defs"].items()]:
         assert definition["additionalProperties"] is False, name
         assert set(definition["required"]) == set(definition["properties"]), name
-
-
-def test_a_readme_without_the_marks_is_an_error(generate):
-    with pytest.raises(SystemExit, match="marks around the table"):
-        generate.readme("# README\n")
-
-
-def test_text_around_the_table_stays(generate):
-    made = generate.readme("before\n%s\nthe table of last year\n%s\nafter\n" % (generate.BEGIN, generate.END))
-    assert made.startswith("before\n")
-    assert made.endswith("\nafter\n")
-    assert "last year" not in made
-    assert generate.readme(made) == made
 
 
 def test_check_says_what_is_stale_and_writes_nothing(generate, tmp_path, monkeypatch, capsys):
