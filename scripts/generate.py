@@ -16,9 +16,10 @@ import sys
 import pydantic
 import yaml
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import HostFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge import catalog, document, verdict
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import HostFacts, StoreFacts
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COMMANDS = ROOT / "docs/controls_commands.yml"

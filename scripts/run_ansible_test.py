@@ -29,17 +29,14 @@ GET_PIP = ROOT / "scripts" / "get_pip.py"
 PURE = ROOT / "tests" / "unit" / "plugins" / "module_utils"
 PURE_UNITS = (
     "_judge/",
-    "_manage/test_calendar_event.py",
-    "_manage/test_property_string.py",
-    "_manage/test_section_config.py",
+    "_pbs/",
     "_manage/test_settings.py",
-    "_manage/test_values.py",
-    "_observe/test_fstab.py",
-    "_observe/test_idmap.py",
-    "_observe/test_jobstate.py",
-    "_observe/test_mount_text.py",
-    "_observe/test_mountinfo.py",
-    "_observe/test_version.py",
+    "_observe/mounts/test_fstab.py",
+    "_observe/host/test_idmap.py",
+    "_observe/jobs/test_job_state.py",
+    "_observe/mounts/test_mount_text.py",
+    "_observe/mounts/test_mountinfo.py",
+    "_observe/host/test_version.py",
     "_system/test_text.py",
 )
 

@@ -10,7 +10,7 @@ import os.path
 import pwd
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.values import DATASTORE_NAME
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import DATASTORE_NAME
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 Spec = t.Dict[str, t.Dict[str, t.Any]]

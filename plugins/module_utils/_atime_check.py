@@ -15,19 +15,19 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
     check_path,
     require_account,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, Question, judge
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.atime import inserts_marker
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
     AccountFacts,
     ClockFacts,
     ConfigDirFacts,
     HostFacts,
     IdMapFacts,
-    StoreFacts,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, Question, judge
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.atime import inserts_marker
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 

@@ -13,16 +13,16 @@ import pwd
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import OptionError, check_path
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import PathProblem
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.mender import RepairCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairFacts, RepairPlan, repair
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import (
     effective_path,
     observe_configuration,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import WalkProgress
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import PathProblem
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import WalkProgress
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run_one
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display

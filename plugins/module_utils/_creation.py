@@ -16,18 +16,15 @@ import time
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._atime_check import no_host
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import AccountFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import LocationFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import SkeletonFacts, StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, Question, judge
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import effective_path
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
-    AccountFacts,
-    DatastoreConfig,
-    LocationFacts,
-    SkeletonFacts,
-    StoreFacts,
-)
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe_file import new_name
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.probe_file import new_name
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import ProbePlan, observe_stores, plan_probe
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run_one
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_to_change

@@ -13,31 +13,29 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils import _creation
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import OptionError, check_path, require_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import AccountFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.completion import (
     StoreError,
     check_reuse,
     complete_store,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.configuration import (
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError, option
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.outcome import Outcome
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.config_file import (
     DATASTORES,
     Configuration,
     read_configuration,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError, option
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.outcome import Outcome
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.section_config import Section
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.values import DATASTORE_NAME, shown
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
-    AccountFacts,
-    DatastoreConfig,
-    StoreFacts,
-)
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.small_file import read_small
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import DATASTORE_NAME, shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 ERRORS = (ValueError, ManagerError, StoreError)

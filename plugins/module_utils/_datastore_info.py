@@ -10,14 +10,15 @@ import dataclasses
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import OptionError, require_account
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import version
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import (
     effective_path,
     observe_configuration,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import DatastoreConfig, StoreFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import version
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
 
 

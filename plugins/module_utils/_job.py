@@ -12,17 +12,17 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import OptionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import settings
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.configuration import (
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.outcome import Outcome
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.config_file import (
     DATASTORES,
     PRUNE_JOBS,
     VERIFY_JOBS,
     Configuration,
     read_configuration,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.outcome import Outcome
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.section_config import Schema, Section
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.values import DATASTORE_NAME, JOB_ID, shown
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Schema, Section
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import DATASTORE_NAME, JOB_ID, shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 ERRORS = (ValueError, ManagerError)

@@ -20,8 +20,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document impor
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Question, judge, mark_fixed
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import parse_waivers
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.atime import inserts_marker
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.observation import Declared, Plan, Progress, observe
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.atime import inserts_marker
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,35 +24,41 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ansible_collections.fleetops.pbs.plugins.module_utils import _arguments
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import JobRunFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import load
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import LocationFacts, SpaceFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import AtimeFacts, SkeletonFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import WalkCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge import catalog, policy, waivers
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import (
-    calendar_event,
-    manager,
-    property_string,
-    section_config,
-    settings,
-    values,
-)
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import (
-    configuration,
-    daemons,
-    facts,
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage import manager, settings
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe import configuration
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot import pbs_units
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import daemons, idmap, version
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.jobs import job_state as job_state_observer
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import (
     fstab,
-    idmap,
-    jobstate,
     mount_text,
     mountinfo,
-    pbs_units,
     systemd,
-    version,
     zfs,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_environment import MountEnvironment
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_source import source_matches
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.program import Answer
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import blob, index, manifest, owner, snapshot
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount_source import source_matches
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import (
+    blob,
+    calendar_event,
+    manifest,
+    owner,
+    property_string,
+    section_config,
+    snapshot,
+    values,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.job_state import JobStateError, parse_state, parse_upid
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import is_newer_than_known, parse_version
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Answer
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 from ansible_collections.fleetops.pbs.plugins.plugin_utils import _long_run, _summary
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents, fleet, report, table
@@ -209,8 +215,8 @@ def package_version(data: bytes) -> None:
     output = os.fsdecode(data)
     _there, found = version.installed(lambda _argv, _timeout: Answer(0, output), "/nonexistent")
     for text_ in (output, found or ""):
-        assert version.parse_version(text_) == version.parse_version(text_)
-        version.is_newer_than_known(text_)
+        assert parse_version(text_) == parse_version(text_)
+        is_newer_than_known(text_)
     if found:
         is_safe(found)
 
@@ -400,20 +406,25 @@ UPID = "UPID:pbs1:00000A1B:0000C3D4:00000005:67748580:garbage_collection:store1:
     b"\\ud800",
 )
 def job_state(data: bytes) -> None:
-    found = jobstate.parse_state(data)
-    assert found.state in ("created", "running", "ok", "warning", "error", "unknown", "unreadable")
+    parse_upid(os.fsdecode(data))
+    try:
+        state = parse_state(data)
+    except JobStateError as exc:
+        is_safe(str(exc))
+        return
+    found = JobRunFacts(**dataclasses.asdict(state))
+    assert found.state in ("created", "running", "ok", "warning", "error", "unknown")
     is_safe(found.message)
     is_safe(found.upid)
-    jobstate.parse_upid(os.fsdecode(data))
     if found.state == "running":
         with fixed_proc(data) as proc:
-            jobstate._look_after_process(found, str(proc))
+            job_state_observer._look_after_process(found, str(proc))
 
 
 @target(b") S 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 50132 ")
 def process_stat(data: bytes) -> None:
     with fixed_proc(data) as proc:
-        jobstate._process_start(1, str(proc))
+        job_state_observer._process_start(1, str(proc))
         daemons._processes("/", (str(proc),))
 
 
@@ -526,14 +537,14 @@ def child_message(data: bytes) -> None:
         for name, value in running.outcome.parts.items():
             assert isinstance(name, str)
             for kind in (
-                facts.LocationFacts,
-                facts.SkeletonFacts,
-                facts.AtimeFacts,
-                facts.SpaceFacts,
-                facts.WalkCounts,
+                LocationFacts,
+                SkeletonFacts,
+                AtimeFacts,
+                SpaceFacts,
+                WalkCounts,
             ):
                 with contextlib.suppress(TypeError, KeyError):
-                    facts.load(kind, value)
+                    load(kind, value)
     finally:
         os.close(reader)
         os.close(writer)

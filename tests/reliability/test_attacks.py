@@ -26,20 +26,21 @@ from ansible_collections.fleetops.pbs.plugins.module_utils import _creation
 from ansible_collections.fleetops.pbs.plugins.module_utils._atime_check import check_atime
 from ansible_collections.fleetops.pbs.plugins.module_utils._chunk_ownership import chunk_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._datastore_info import datastore_info
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnershipFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import completion
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.configuration import (
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairFacts, RepairPlan, repair
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import observe_configuration
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.config_file import (
     DATASTORES,
     ConfigurationError,
     read_configuration,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairFacts, RepairPlan, repair
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import crew
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import observe_configuration
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnershipFacts, StoreFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.ownership import WalkPlan, observe_ownership
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import ProbePlan, observe_stores
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import workers as crew
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan, observe_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, preflight
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import progress_line

@@ -18,7 +18,7 @@ import stat
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairPlan, repair
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.ownership import WalkPlan, observe_ownership
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan, observe_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_DIGEST, backup_ids, make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.findings import finding, valid

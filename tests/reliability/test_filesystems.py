@@ -28,7 +28,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._chunk_ownership impo
 from ansible_collections.fleetops.pbs.plugins.module_utils._creation import RefusedError, decide
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import completion as completion_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import chunk_store as chunk_store_module
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
 from ansible_collections.fleetops.pbs.tests.support import faults, mounts
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import ChunkStore, backup_ids, make_chunk_store

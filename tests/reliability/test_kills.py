@@ -25,8 +25,8 @@ import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._chunk_ownership import chunk_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._long_run import Job
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.atime import AtimeProbe
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe_file import PRIVATE_PREFIX
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.atime import AtimeProbe
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.probe_file import PRIVATE_PREFIX
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become

@@ -8,9 +8,35 @@ from __future__ import annotations
 import copy
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts, JobRunFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import FileFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
+    AccountFacts,
+    ClockFacts,
+    ConfigDirFacts,
+    ConfigFileFacts,
+    DaemonFacts,
+    HostFacts,
+    IdMapFacts,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import (
+    DaemonViewFacts,
+    LocationFacts,
+    MountFacts,
+    PersistentMount,
+    SpaceFacts,
+    UnitOrderFacts,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import (
+    AtimeFacts,
+    LockFacts,
+    SkeletonFacts,
+    StoreFacts,
+    TouchFacts,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnershipFacts, WalkCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, Question, judge
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import facts
 
 NOW = 1795350000.0
 """2026-11-22 UTC, by the clock of the host that was not there."""
@@ -27,50 +53,50 @@ Changes = t.Mapping[str, t.Any]
 # --- everything healthy -----------------------------------------------------------------------------------------------
 
 
-def host() -> facts.HostFacts:
+def host() -> HostFacts:
     """A host with PBS 4.2 on which nothing is wrong."""
-    return facts.HostFacts(
+    return HostFacts(
         name="pbs1",
         euid=0,
         systemd=True,
         pbs_installed=True,
         pbs_version="4.2.0-1",
-        account=facts.AccountFacts(user="backup", group="backup", uid=34, primary_gid=34, gid=34, groups=[26, 34]),
-        clock=facts.ClockFacts(synchronised=True, state=0, status=0x2001, max_error_us=4000),
+        account=AccountFacts(user="backup", group="backup", uid=34, primary_gid=34, gid=34, groups=[26, 34]),
+        clock=ClockFacts(synchronised=True, state=0, status=0x2001, max_error_us=4000),
         daemons=[
-            facts.DaemonFacts(unit, "loaded", "active", pid, "/usr/lib/%s" % unit, replaced=False)
+            DaemonFacts(unit, "loaded", "active", pid, "/usr/lib/%s" % unit, replaced=False)
             for unit, pid in (("proxmox-backup.service", 700), ("proxmox-backup-proxy.service", 701))
         ],
-        config_dir=facts.ConfigDirFacts(
+        config_dir=ConfigDirFacts(
             path="/etc/proxmox-backup",
             exists=True,
             uid=34,
             gid=34,
             mode="0700",
             files=[
-                facts.ConfigFileFacts(
+                ConfigFileFacts(
                     "/etc/proxmox-backup/%s.cfg" % name, True, 0, 34, "0640", "0" * 64, parsed=True, readable=True
                 )
                 for name in ("datastore", "prune", "verification")
             ],
         ),
         old_locking=False,
-        id_map=facts.IdMapFacts(namespaced=False),
+        id_map=IdMapFacts(namespaced=False),
     )
 
 
-def store(name: str = "tank", number: int = 0) -> facts.StoreFacts:
+def store(name: str = "tank", number: int = 0) -> StoreFacts:
     """A datastore on an ext4 of its own, with all its jobs, in which nothing is wrong; C(number) tells two apart."""
     path = "/mnt/datastore/%s" % name
-    return facts.StoreFacts(
+    return StoreFacts(
         name=name,
         path=path,
         configured=configured(name, path),
         deadline=10.0,
-        location=facts.LocationFacts(
+        location=LocationFacts(
             True, "directory", path, dev=2050 + number, ino=2, uid=34, gid=34, mode="0755", reachable=True
         ),
-        mount=facts.MountFacts(
+        mount=MountFacts(
             mount_id=40 + number,
             parent_id=25,
             device="8:%d" % (2 + number),
@@ -83,16 +109,16 @@ def store(name: str = "tank", number: int = 0) -> facts.StoreFacts:
         ),
         persistent=[persistent(path)],
         unit_order=[
-            facts.UnitOrderFacts(unit, waits=True, by="RequiresMountsFor=%s" % path, needs=True)
+            UnitOrderFacts(unit, waits=True, by="RequiresMountsFor=%s" % path, needs=True)
             for unit in ("proxmox-backup.service", "proxmox-backup-proxy.service")
         ],
         daemon_views=[
-            facts.DaemonViewFacts(unit, pid, same=True, options=["rw", "relatime"])
+            DaemonViewFacts(unit, pid, same=True, options=["rw", "relatime"])
             for unit, pid in (("proxmox-backup.service", 700), ("proxmox-backup-proxy.service", 701))
         ],
-        space=facts.SpaceFacts(10**12, 5 * 10**11, 61_000_000, 50_000_000),
+        space=SpaceFacts(10**12, 5 * 10**11, 61_000_000, 50_000_000),
         dir_nlink=True,
-        skeleton=facts.SkeletonFacts(
+        skeleton=SkeletonFacts(
             state="whole",
             base=file(path, "directory", "0755"),
             chunks=file(path + "/.chunks", "directory", "0750"),
@@ -102,7 +128,7 @@ def store(name: str = "tank", number: int = 0) -> facts.StoreFacts:
             prefixes=PREFIXES,
             groups=["vm"],
         ),
-        atime=facts.AtimeFacts(
+        atime=AtimeFacts(
             mode="private",
             wanted="private",
             probe=touch(path + "/.chunks/bb9f/.fleetops-pbs-probe-0011223344556677", "private"),
@@ -112,26 +138,26 @@ def store(name: str = "tank", number: int = 0) -> facts.StoreFacts:
             clock_offset_ns=0,
             clock_resolution_ns=50_000,
         ),
-        lock=facts.LockFacts(works=True),
+        lock=LockFacts(works=True),
         ownership=walk(),
     )
 
 
-def configured(name: str, path: str) -> facts.DatastoreConfig:
-    run = facts.JobRunFacts("ok", end=int(NOW) - DAY, upid="UPID:pbs1:00000A1B:")
-    return facts.DatastoreConfig(
+def configured(name: str, path: str) -> DatastoreConfig:
+    run = JobRunFacts("ok", end=int(NOW) - DAY, upid="UPID:pbs1:00000A1B:")
+    return DatastoreConfig(
         name=name,
         path=path,
         properties={"gc-schedule": "daily"},
         gc_schedule="daily",
         gc_last_run=run,
-        prune_jobs=[facts.JobFacts("%s-daily" % name, "daily", keeps={"keep-daily": 14})],
-        verify_jobs=[facts.JobFacts("%s-verify" % name, "sun 05:00")],
+        prune_jobs=[JobFacts("%s-daily" % name, "daily", keeps={"keep-daily": 14})],
+        verify_jobs=[JobFacts("%s-verify" % name, "sun 05:00")],
     )
 
 
-def persistent(path: str) -> facts.PersistentMount:
-    return facts.PersistentMount(
+def persistent(path: str) -> PersistentMount:
+    return PersistentMount(
         kind="fstab",
         where=path,
         source="UUID=0a1b2c3d-0000-4000-8000-000000000001",
@@ -148,13 +174,13 @@ def zero_chunk_path(path: str) -> str:
     return "%s/.chunks/bb9f/%s" % (path, ZERO_CHUNK)
 
 
-def file(path: str, kind: str = "file", mode: str = "0644", uid: int = 34, gid: int = 34) -> facts.FileFacts:
-    return facts.FileFacts(path, kind, uid, gid, mode, 159, 1, 2050, 12, NOW_NS, NOW_NS, NOW_NS, NOW_NS)
+def file(path: str, kind: str = "file", mode: str = "0644", uid: int = 34, gid: int = 34) -> FileFacts:
+    return FileFacts(path, kind, uid, gid, mode, 159, 1, 2050, 12, NOW_NS, NOW_NS, NOW_NS, NOW_NS)
 
 
-def touch(path: str, target: str, uid: int = 34, gid: int = 34) -> facts.TouchFacts:
+def touch(path: str, target: str, uid: int = 34, gid: int = 34) -> TouchFacts:
     """A touch that moved atime by a second, in 4 ms."""
-    return facts.TouchFacts(
+    return TouchFacts(
         target=target,
         path=path,
         uid=uid,
@@ -171,17 +197,17 @@ def touch(path: str, target: str, uid: int = 34, gid: int = 34) -> facts.TouchFa
     )
 
 
-def walk() -> facts.OwnershipFacts:
-    return facts.OwnershipFacts(
+def walk() -> OwnershipFacts:
+    return OwnershipFacts(
         scope="full",
         method="stat walk, 2 workers",
         uid=34,
         gid=34,
         prefixes_walked=PREFIXES,
         complete=True,
-        skeleton=facts.WalkCounts(directories=PREFIXES + 2, files=2),
-        chunks=facts.WalkCounts(files=1000, bytes=10**9),
-        metadata=facts.WalkCounts(directories=12, files=40, bytes=10**6),
+        skeleton=WalkCounts(directories=PREFIXES + 2, files=2),
+        chunks=WalkCounts(files=1000, bytes=10**9),
+        metadata=WalkCounts(directories=12, files=40, bytes=10**6),
     )
 
 
@@ -244,7 +270,7 @@ def ask(
     control: str,
     changes: Changes | None = None,
     *,
-    others: t.Sequence[facts.StoreFacts] = (),
+    others: t.Sequence[StoreFacts] = (),
     declared: t.Mapping[str, t.Any] | None = None,
     declares: bool | None = None,
     policy: t.Mapping[str, t.Any] | None = None,

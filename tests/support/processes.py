@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe_file import new_name
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.probe_file import new_name
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Outcome
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import die_with_parent
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import call

@@ -10,13 +10,14 @@ import errno
 import re
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts, TouchFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     OUTSIDE,
     Case,
     in_shell,
     inexpressible,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import MountFacts, StoreFacts, TouchFacts
 
 NETWORK = ("nfs", "nfs4", "cifs", "smb3")
 

@@ -10,8 +10,9 @@ import dataclasses
 import datetime
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import HostFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, summarise
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import HostFacts, StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._version import VERSION
 
 SCHEMA = "fleetops.pbs/preflight"

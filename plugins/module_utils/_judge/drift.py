@@ -9,9 +9,9 @@ from __future__ import annotations
 import os.path
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import property_string
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import DatastoreConfig, JobFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import parse_version
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import property_string
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
 
 Difference = t.Tuple[str, str, str]
 """Property, declared value, configured value."""

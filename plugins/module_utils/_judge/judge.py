@@ -10,6 +10,8 @@ import dataclasses
 import datetime
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import HostFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import BY_ID, CONTROLS, Control, rank
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import help_for
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
@@ -31,7 +33,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     unknown,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import Waiver
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import HostFacts, StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 

@@ -11,8 +11,10 @@ import os.path
 import shlex
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import HostFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import HostFacts, MountFacts, StoreFacts
 
 PASS = "pass"
 FAIL = "fail"

@@ -18,7 +18,7 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import CHUNKS, LOCK, PREFIX_COUNT
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS, LOCK, PREFIX_COUNT
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import (
     open_directory,

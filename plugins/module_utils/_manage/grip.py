@@ -21,7 +21,7 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import Directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import Directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import (
     change_owners,
     change_owners_by_name,

@@ -16,8 +16,8 @@ import re
 import time
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.program import Answer, run
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import MANAGER, parse_version
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import MANAGER, parse_version
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Answer, run
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 _TASK = re.compile(r"TASK (OK|WARNINGS: (?P<count>[0-9]{1,18})|ERROR:(?P<error>.*))")

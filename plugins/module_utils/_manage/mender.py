@@ -18,15 +18,20 @@ import os
 import stat
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import PathProblem
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnerCount
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.grip import Grip, Held, Named, seal, wait_for_seal
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount, PathProblem
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import mode_string
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import Examples, Owners, foreign_kind
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import PREFIX, Directory, Rule, Visitor
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import Examples, Owners, foreign_kind
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import PREFIX, Directory, Rule, Visitor
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import change_mode, change_owner, open_handle
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Batch, statx_fd, tells_mounts
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import (
+    Batch,
+    mode_string,
+    statx_fd,
+    tells_mounts,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
 _HOPELESS = 1000

@@ -14,22 +14,22 @@ import dataclasses
 import time
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import load
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.mender import Futile, Mender, RepairCounts
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import PREFIX_COUNT
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_walk import ChunkWalk, walk_together
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import (
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.chunk_walk import ChunkWalk, walk_together
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import merge
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.metadata_walk import MetadataWalk
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore, open_together
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.skeleton_walk import walk_skeleton
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.work_queue import WorkQueue
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import (
     Job,
     OnProgress,
     Pulse,
     run_jobs,
     worker_count,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import load
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.metadata_walk import MetadataWalk
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore, open_together
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.skeleton_walk import walk_skeleton
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.tally import merge
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.work_queue import WorkQueue
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import PREFIX_COUNT
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 
 SCOPES = ("full", "skeleton", "chunks", "metadata")

@@ -16,17 +16,17 @@ import dataclasses
 import typing as t
 import urllib.parse
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import property_string, section_config
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import values as kinds
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import option as as_option
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.property_string import PropertyStringError
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.section_config import (
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import property_string, section_config
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import values as kinds
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.property_string import PropertyStringError
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import (
     PropertyString,
     Section,
     SectionType,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.values import Value, shown
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import parse_version
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import Value, shown
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
 
 Given = t.Union[Value, t.Mapping[str, t.Optional[Value]]]
 """What a module's option holds: a scalar, or the keys of a property string (with underscores)."""

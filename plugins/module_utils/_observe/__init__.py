@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Observers: they read a host and return the dataclasses of C(facts); they never judge."""
+"""Observers: they read a host and return the dataclasses of `_facts`; they never judge."""

@@ -11,35 +11,27 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import GROUPS, LocationFacts, SkeletonFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import file_facts, mode_string, observe_file
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.listing import batches
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import LocationFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import SkeletonFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import file_facts, observe_file
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import (
+    CHUNKS,
+    GC_STATUS,
+    GROUPS,
+    LOCK,
+    PREFIX_COUNT,
+    ZERO_CHUNK_DIGEST,
+    ZERO_CHUNK_PREFIX,
+    is_prefix,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of, statx_fd
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import batches
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of, mode_string, statx_fd
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
-CHUNKS = ".chunks"
-LOCK = ".lock"
-GC_STATUS = ".gc-status"
-
-PREFIX_COUNT = 65536
-"""Prefix directories C(0000) to C(ffff), one for each first two bytes of a digest."""
-
-ZERO_CHUNK_DIGEST = "bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8"
-"""SHA-256 of 4 MiB of zeros: the chunk that PBS's own check inserts and touches."""
-
-ZERO_CHUNK_PREFIX = ZERO_CHUNK_DIGEST[:4]
-
-_PREFIX = re.compile(r"[0-9a-f]{4}\Z")
 _EXAMPLES = 10
-
-
-def is_prefix(name: str) -> bool:
-    """Whether it is the name of a prefix directory."""
-    return _PREFIX.match(name) is not None
 
 
 def observe_location(path: str) -> LocationFacts:
@@ -122,7 +114,7 @@ def _observe_base(path: str, base: int) -> SkeletonFacts:
     try:
         present: t.Set[str] = set()
         for batch in batches(chunks):
-            present.update(entry.name for entry in batch if _PREFIX.match(entry.name))
+            present.update(entry.name for entry in batch if is_prefix(entry.name))
         facts.prefixes = len(present)
         if facts.prefixes < PREFIX_COUNT:
             absent = (name for name in map("%04x".__mod__, range(PREFIX_COUNT)) if name not in present)

@@ -10,22 +10,20 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import property_string, section_config
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.property_string import PropertyStringError
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.section_config import Section, SectionConfigError
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import jobstate
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts, JobRunFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
     AccountFacts,
     ConfigDirFacts,
     ConfigFileFacts,
-    DatastoreConfig,
-    JobFacts,
-    JobRunFacts,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import mode_string
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.small_file import read_small
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import is_newer_than_known
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.jobs import job_state as jobstate
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import property_string, section_config
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.property_string import PropertyStringError
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section, SectionConfigError
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import is_newer_than_known
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import mode_string
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 REMOVABLE_ROOT = "/mnt/datastore"

@@ -7,17 +7,11 @@
 from __future__ import annotations
 
 import os
-import stat
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import FileFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Statx, statx
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import FileFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Statx, mode_string, statx
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
-
-
-def mode_string(st_mode: int) -> str:
-    """The low twelve bits as octal digits, such as C(0750)."""
-    return "%04o" % stat.S_IMODE(st_mode)
 
 
 def file_facts(path: t.Union[str, bytes], found: Statx) -> FileFacts:

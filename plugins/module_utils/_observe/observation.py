@@ -10,28 +10,25 @@ import dataclasses
 import functools
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import version
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import AccountFacts, HostFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnershipFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.persistence import observe_persistence
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.unit_order import observe_unit_order
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import (
     effective_path,
     observe_configuration,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.crew import WalkProgress
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.daemon_view import observe_daemon_views
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
-    AccountFacts,
-    HostFacts,
-    OwnershipFacts,
-    StoreFacts,
-)
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import observe_host
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_environment import MountEnvironment
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_source import source_matches
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.ownership import WalkPlan, observe_ownership
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.persistence import observe_persistence
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import version
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.host import observe_host
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.daemon_view import observe_daemon_views
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount_source import source_matches
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.zfs import observe_zfs_datasets
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.unit_order import observe_unit_order
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.zfs import observe_zfs_datasets
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan, observe_ownership
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import WalkProgress
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 

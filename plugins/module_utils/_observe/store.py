@@ -11,26 +11,25 @@ import dataclasses
 import os
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.atime import AtimeProbe
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import AccountFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import load
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import LocationFacts, SpaceFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import (
+    AtimeFacts,
+    LockFacts,
+    SkeletonFacts,
+    StoreFacts,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import (
     observe_location,
     observe_reach,
     observe_skeleton,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.ext import observe_dir_nlink
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
-    AccountFacts,
-    AtimeFacts,
-    LocationFacts,
-    LockFacts,
-    SkeletonFacts,
-    SpaceFacts,
-    StoreFacts,
-    load,
-)
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.idmap import observe_id_map, outside_id
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.space import observe_space
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.idmap import observe_id_map, outside_id
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.ext import observe_dir_nlink
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.space import observe_space
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.atime import AtimeProbe
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, Outcome, run
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become, current
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display

@@ -77,6 +77,11 @@ def _flags(attributes: int) -> t.List[str]:
     return [name for bit, name in named if attributes & bit]
 
 
+def mode_string(st_mode: int) -> str:
+    """The low twelve bits as octal digits, such as C(0750)."""
+    return "%04o" % stat.S_IMODE(st_mode)
+
+
 def kind_of(mode: int) -> str:
     """The word for a file type, from C(st_mode)."""
     return _KINDS.get(stat.S_IFMT(mode), "unknown")

@@ -13,8 +13,8 @@ GRIP = UNIT + "_manage/test_grip.py"
 FILES = UNIT + "_system/test_files.py"
 TIMES = UNIT + "_system/test_times.py"
 CHILD = UNIT + "_system/test_child.py"
-PROBE = UNIT + "_observe/test_atime.py"
-WALK = UNIT + "_observe/test_ownership.py"
+PROBE = UNIT + "_observe/probe/test_atime.py"
+WALK = UNIT + "_observe/walk/test_ownership.py"
 ATTACKS = "tests/reliability/test_attacks.py"
 BESIDE = "tests/reliability/test_beside_pbs.py"
 FILESYSTEMS = "tests/reliability/test_filesystems.py"
@@ -50,7 +50,7 @@ DIRECTORIES = "module_utils/_system/files.py"
 HANDLES = "module_utils/_system/owner.py"
 MENDER = "module_utils/_manage/mender.py"
 STATX = "module_utils/_system/statx.py"
-TOUCH = "module_utils/_observe/touch.py"
+TOUCH = "module_utils/_observe/probe/touch.py"
 
 PROTECTIONS = (
     Protection(
@@ -70,7 +70,7 @@ PROTECTIONS = (
                 "return status.st_uid == 0",
             ),
             Change(
-                "module_utils/_observe/open_store.py",
+                "module_utils/_observe/walk/open_store.py",
                 'return entry is not None and entry.fstype in _LOCAL and "idmapped" not in entry.options',
                 "return True",
             ),
@@ -96,7 +96,7 @@ PROTECTIONS = (
     Protection(
         "one-store-for-all-workers",
         "each worker takes what it finds at the path, also where another one has found something else there",
-        (Change("module_utils/_observe/crew.py", "if found - {mine, (0, 0)}:", "if False:"),),
+        (Change("module_utils/_observe/walk/workers.py", "if found - {mine, (0, 0)}:", "if False:"),),
         (OWNERSHIP + "::test_what_comes_to_the_path_while_it_is_worked_on_is_not_touched",),
     ),
     Protection(
@@ -123,7 +123,7 @@ PROTECTIONS = (
                 "self._flags = flags & ~os.O_NOFOLLOW | os.O_CLOEXEC",
             ),
             Change(DIRECTORIES, "_RESOLVE_NO_XDEV = 0x01", "_RESOLVE_NO_XDEV = 0"),
-            Change("module_utils/_observe/chunk_walk.py", "if status.st_dev != self._store.device:", "if False:"),
+            Change("module_utils/_observe/walk/chunk_walk.py", "if status.st_dev != self._store.device:", "if False:"),
             Change(HANDLES, '_FLAGS = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW', '_FLAGS = getattr(os, "O_PATH", 0)'),
             Change(STATX, "if self._every(self._DEVICES, len(fds)).count(device) != len(fds):", "if False:"),
             Change(MENDER, "or status.st_nlink != 1 or status.st_dev != self._device:", "or status.st_nlink != 1:"),
@@ -185,7 +185,7 @@ PROTECTIONS = (
         "a touch counts whether or not the access time has moved",
         (Change(TOUCH, "facts.advanced = after.st_atime_ns > before.st_atime_ns", "facts.advanced = True"),),
         (
-            UNIT + "_observe/test_touch.py::test_only_a_strictly_later_time_counts",
+            UNIT + "_observe/probe/test_touch.py::test_only_a_strictly_later_time_counts",
             PROBE + "::test_a_filesystem_that_ignores_the_touch",
         ),
         (FILESYSTEMS + "::test_any_error_at_any_operation[by chance]",),
@@ -194,7 +194,11 @@ PROTECTIONS = (
     Protection(
         "all-or-unknown",
         "owners are called right although a part of the store was not seen",
-        (Change("module_utils/_observe/ownership.py", "facts.complete = not facts.stuck", "facts.complete = True"),),
+        (
+            Change(
+                "module_utils/_observe/walk/ownership.py", "facts.complete = not facts.stuck", "facts.complete = True"
+            ),
+        ),
         (WALK + "::test_a_walk_that_gets_no_answer_is_given_up_and_says_where",),
         (FILESYSTEMS + "::test_any_error_at_any_operation[by chance]",),
     ),
@@ -270,7 +274,7 @@ PROTECTIONS = (
         "whether locks work is tried on .lock itself",
         (
             Change(
-                "module_utils/_observe/atime.py",
+                "module_utils/_observe/probe/atime.py",
                 "self._try_lock(name, directory, fd)\n                finally",
                 'self._try_lock(name, directory, os.open(os.path.join(self._path, ".lock"), os.O_RDWR))\n'
                 "                finally",
@@ -288,7 +292,11 @@ PROTECTIONS = (
     Protection(
         "leftovers",
         "what a killed probe has left stays",
-        (Change("module_utils/_observe/atime.py", "        self._clean_up()\n        started", "        started"),),
+        (
+            Change(
+                "module_utils/_observe/probe/atime.py", "        self._clean_up()\n        started", "        started"
+            ),
+        ),
         (PROBE + "::test_files_of_a_killed_run_are_removed_by_the_next",),
         (KILLS + "::test_the_probe_is_killed[datastore]",),
     ),
@@ -320,7 +328,7 @@ PROTECTIONS = (
     Protection(
         "no-file-by-configuration",
         "root makes its probe file where PBS's configuration says so",
-        (Change("module_utils/_observe/atime.py", "        if self._unknown_to_pbs:\n", "        if True:\n"),),
+        (Change("module_utils/_observe/probe/atime.py", "        if self._unknown_to_pbs:\n", "        if True:\n"),),
         (ATTACKS + "::test_the_configuration_names_directories_of_the_system",),
     ),
     Protection(
@@ -334,7 +342,7 @@ PROTECTIONS = (
         "root touches the zero chunk by its name, and not the file that it holds",
         (
             Change(
-                "module_utils/_observe/atime.py",
+                "module_utils/_observe/probe/atime.py",
                 "target = HeldFile(os.path.join(path, ZERO_CHUNK_DIGEST), prefix, ZERO_CHUNK_DIGEST)\n"
                 "                stack.callback(target.close)\n",
                 "target = NamedFile(os.path.join(path, ZERO_CHUNK_DIGEST), prefix, ZERO_CHUNK_DIGEST)\n",
@@ -357,8 +365,8 @@ PROTECTIONS = (
     Protection(
         "configuration-is-no-link",
         "a link in place of a configuration file or job state is read",
-        (Change("module_utils/_observe/small_file.py", "| os.O_NOFOLLOW | os.O_CLOEXEC", "| os.O_CLOEXEC"),),
-        (UNIT + "_observe/test_small_file.py::test_a_link_is_not_followed",),
+        (Change("module_utils/_system/small_file.py", "| os.O_NOFOLLOW | os.O_CLOEXEC", "| os.O_CLOEXEC"),),
+        (UNIT + "_system/test_small_file.py::test_a_link_is_not_followed",),
         (ATTACKS + "::test_configuration_and_job_states_change_places_with_traps",),
     ),
 )

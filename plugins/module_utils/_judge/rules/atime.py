@@ -9,6 +9,9 @@ from __future__ import annotations
 import errno
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import FileFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import TouchFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import (
     explain,
     read_only,
@@ -30,12 +33,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     unknown,
     warned,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
-    DatastoreConfig,
-    FileFacts,
-    TouchFacts,
-)
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import parse_version
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
 
 SECOND = 1_000_000_000
 CHECK_SINCE = (3, 3, 7)

@@ -10,6 +10,8 @@ import os.path
 import shlex
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts, JobRunFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import SkeletonFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import help_for
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
@@ -26,13 +28,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     unknown,
     warned,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
-    DatastoreConfig,
-    JobFacts,
-    JobRunFacts,
-    SkeletonFacts,
-)
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.version import parse_version
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
 
 DAY = 86400.0
 PREFIXES = 65536

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import ConfigFileFacts, IdRange
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     OVERFLOW_ID,
     Case,
@@ -22,7 +23,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     unknown,
     warned,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import ConfigFileFacts, IdRange
 
 
 def account(case: Case) -> Verdict:

@@ -10,6 +10,8 @@ import errno
 import os.path
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts, PersistentMount, SpaceFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import (
     NETWORK,
     damaged,
@@ -32,12 +34,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     skipped,
     unknown,
     warned,
-)
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
-    MountFacts,
-    PersistentMount,
-    SpaceFacts,
-    StoreFacts,
 )
 
 PREFIXES = 65536

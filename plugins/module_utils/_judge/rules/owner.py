@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import FileFacts, PathProblem
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnershipFacts, WalkCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
     Evidence,
@@ -22,13 +24,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     unknown,
     warned,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
-    GROUPS,
-    FileFacts,
-    OwnershipFacts,
-    PathProblem,
-    WalkCounts,
-)
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import GROUPS
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 EXAMPLES = 5

@@ -10,6 +10,7 @@ import os
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import LocationFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import read_only
 from ansible_collections.fleetops.pbs.tests.support import facts
 
@@ -21,7 +22,7 @@ def unreachable(number):
     return {
         **facts.not_looked_at(),
         "stuck": "",
-        "location": facts.facts.LocationFacts(exists=False, error=error),
+        "location": LocationFacts(exists=False, error=error),
     }
 
 

@@ -15,12 +15,13 @@ import jsonschema
 import pytest
 from hypothesis import strategies as st
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import HostFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import load
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge import document
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Question, judge, mark_fixed
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import parse_waivers
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import facts as observed
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import HostFacts, StoreFacts, load
 from ansible_collections.fleetops.pbs.plugins.module_utils._version import VERSION
 from ansible_collections.fleetops.pbs.tests.support import facts
 
@@ -98,7 +99,7 @@ def values(name: str, kind: t.Any) -> st.SearchStrategy[t.Any]:
 
 
 def anything(cls: t.Any) -> st.SearchStrategy[t.Any]:
-    hints = t.get_type_hints(cls, vars(observed))
+    hints = t.get_type_hints(cls)
     return st.builds(cls, **{name: values(name, hint) for name, hint in hints.items()})
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import JobFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import TUNING_DEFAULTS, differences
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import JobFacts
 from ansible_collections.fleetops.pbs.tests.support import facts
 
 TANK = "/mnt/datastore/tank"

@@ -9,6 +9,8 @@ import shlex
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import LocationFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import SkeletonFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge import judge as judging
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import BY_ID, CONTROLS
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import (
@@ -76,8 +78,8 @@ def test_a_declared_datastore_that_is_not_made_yet():
             **facts.not_looked_at(),
             "stuck": "",
             "configured": None,
-            "location": facts.facts.LocationFacts(exists=False),
-            "skeleton": facts.facts.SkeletonFacts("absent"),
+            "location": LocationFacts(exists=False),
+            "skeleton": SkeletonFacts("absent"),
         },
     )
     findings = ask(stores=[store], declarations={"tank": {"name": "tank", "path": store.path}})

@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import grip as grip_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.grip import Held, Named, seal, wait_for_seal
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.visitor import Directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import Directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Batch
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids
 

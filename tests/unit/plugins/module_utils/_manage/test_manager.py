@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError, option
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.program import Answer
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Answer
 
 DATA = Path(__file__).parents[3] / "data" / "manager_recordings.json"
 RECORDED = {record["id"][:3]: record for record in json.loads(DATA.read_text())["commands"]}

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnerCount
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import grip as grip_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import mender as mender_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairPlan, repair
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import chunk_walk as chunk_walk_module
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import crew as crew_module
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import open_store as open_store_module
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.ownership import WalkPlan, observe_ownership
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import chunk_walk as chunk_walk_module
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import open_store as open_store_module
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import workers as crew_module
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan, observe_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import change_owners
 from ansible_collections.fleetops.pbs.tests.support import machine, mounts
@@ -186,8 +186,8 @@ def test_only_the_id_that_is_wrong_is_changed(store, monkeypatch):
 
 def _in_this_process(store):
     """The walk over the chunks without a child, so that a test can watch it."""
-    from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_walk import ChunkWalk
-    from ansible_collections.fleetops.pbs.plugins.module_utils._observe.open_store import OpenStore
+    from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.chunk_walk import ChunkWalk
+    from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
 
     class Pulse:
         def at(self, path):

@@ -15,8 +15,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
     prune_job_spec,
     verify_job_spec,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import section_config, settings
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.section_config import Section
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage import settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.settings import (
     DATASTORE,
     PRUNE_JOB,
@@ -26,6 +25,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._manage.settings impo
     check,
     compare,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import section_config
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section
 
 
 def section(**properties: str) -> Section:

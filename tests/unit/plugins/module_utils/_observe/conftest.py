@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_environment import MountEnvironment
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.program import Answer
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.systemd import UnitDirectory
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.systemd import UnitDirectory
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Answer
 
 
 class MountHost:

@@ -11,20 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.section_config import digest
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe import facts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts, JobRunFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
+    AccountFacts,
+    ConfigDirFacts,
+    ConfigFileFacts,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import load
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import (
     effective_path,
     observe_configuration,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import (
-    AccountFacts,
-    ConfigDirFacts,
-    ConfigFileFacts,
-    DatastoreConfig,
-    JobFacts,
-    JobRunFacts,
-)
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import digest
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 UPID = "UPID:pbs1:00000A1B:0000C3D4:00000005:67748580:garbage_collection:tank:root@pam:"
@@ -347,8 +345,8 @@ def test_facts_survive_the_way_through_json(host: Host) -> None:
     host.finish("prunejob-daily", {"OK": {"endtime": 7}})
     store = host.store("datastore: tank\n\tpath /tank\n\ttuning gc-atime-safety-check=0\n")
     directory, _stores = host.observe()
-    assert facts.load(DatastoreConfig, json.loads(json.dumps(dataclasses.asdict(store)))) == store
-    assert facts.load(ConfigDirFacts, json.loads(json.dumps(dataclasses.asdict(directory)))) == directory
+    assert load(DatastoreConfig, json.loads(json.dumps(dataclasses.asdict(store)))) == store
+    assert load(ConfigDirFacts, json.loads(json.dumps(dataclasses.asdict(directory)))) == directory
 
 
 def test_no_descriptor_is_left_open(host: Host) -> None:

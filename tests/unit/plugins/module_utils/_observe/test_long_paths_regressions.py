@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_environment import MountEnvironment
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.persistence import boot_mounts
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.program import Answer
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.persistence import boot_mounts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Answer
 
 PARTS = 2000
 DEEP = "/b" * PARTS

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mount_environment import MountEnvironment
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.observation import Declared, Plan, observe
 from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
 

@@ -10,9 +10,10 @@ import time
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.account import observe_account
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import DatastoreConfig, StoreFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import (
     CHECK_MODE,
     daemon_identity,

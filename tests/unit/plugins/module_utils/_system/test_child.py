@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import PathProblem
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import PathProblem
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
 from ansible_collections.fleetops.pbs.tests.support import machine
 

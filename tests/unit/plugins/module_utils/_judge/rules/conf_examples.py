@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import JobRunFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import JobRunFacts
 from ansible_collections.fleetops.pbs.tests.support.facts import DAY, NOW, PREFIXES, not_looked_at
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
 

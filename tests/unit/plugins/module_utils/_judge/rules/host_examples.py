@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import ConfigFileFacts, IdRange, OwnerCount
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import ConfigFileFacts, IdRange
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnerCount
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
 
 PBS_IS_NOT_HERE = {"host.pbs_installed": False, "host.pbs_version": None}

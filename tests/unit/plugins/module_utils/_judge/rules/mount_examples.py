@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import MountFacts, SpaceFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts, SpaceFacts
 from ansible_collections.fleetops.pbs.tests.support.facts import change, not_looked_at, persistent, refused, store
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
 

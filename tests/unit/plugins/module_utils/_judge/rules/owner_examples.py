@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.facts import OwnerCount, PathProblem
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import PathProblem
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnerCount
 from ansible_collections.fleetops.pbs.tests.support.facts import not_looked_at
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
 

@@ -1,0 +1,61 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What PBS is told to do: datastores and their jobs, with the last run of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+
+@dataclasses.dataclass
+class JobRunFacts:
+    """The last run of one job, from C(/var/lib/proxmox-backup/jobstates)."""
+
+    state: str
+    """C(ok), C(warning), C(error), C(running), C(created) (never run), C(unknown) or C(unreadable)."""
+    end: t.Optional[int] = None
+    """Seconds since the epoch; None where the run has not ended or never began."""
+    message: str = ""
+    warnings: int = 0
+    upid: str = ""
+
+
+@dataclasses.dataclass
+class JobFacts:
+    """One prune or verify job that covers (part of) a datastore."""
+
+    id: str
+    schedule: str = ""
+    namespace: str = ""
+    max_depth: t.Optional[int] = None
+    disabled: bool = False
+    keeps: t.Dict[str, int] = dataclasses.field(default_factory=dict)
+    last_run: t.Optional[JobRunFacts] = None
+
+
+@dataclasses.dataclass
+class DatastoreConfig:
+    """One section of C(datastore.cfg), with the property strings taken apart."""
+
+    name: str
+    path: str
+    """As configured; relative to the device for a removable datastore."""
+    properties: t.Dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    """Every other property as text, verbatim (C(gc-schedule), C(comment), …)."""
+    tuning: t.Dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    """Parsed tuning: C(gc-atime-safety-check) as bool, C(gc-atime-cutoff) in minutes, the rest as typed."""
+    tuning_error: str = ""
+    """Why the tuning string does not parse (PBS stores it, and GC then breaks)."""
+    backend: str = "filesystem"
+    """C(filesystem) or C(s3)."""
+    backing_device: str = ""
+    """Filesystem UUID of a removable datastore, else empty."""
+    maintenance_type: str = ""
+    maintenance_message: str = ""
+    gc_schedule: str = ""
+    gc_last_run: t.Optional[JobRunFacts] = None
+    prune_jobs: t.List[JobFacts] = dataclasses.field(default_factory=list)
+    verify_jobs: t.List[JobFacts] = dataclasses.field(default_factory=list)

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One file or path, as plain data."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+
+@dataclasses.dataclass
+class FileFacts:
+    """The result of one C(statx), without following a link."""
+
+    path: str
+    type: str
+    """C(file), C(directory), C(link), C(fifo), C(socket), C(block), C(char) or C(unknown)."""
+    uid: int
+    gid: int
+    mode: str
+    size: int
+    nlink: int
+    dev: int
+    ino: int
+    atime_ns: int
+    mtime_ns: int
+    ctime_ns: int
+    btime_ns: t.Optional[int] = None
+    flags: t.List[str] = dataclasses.field(default_factory=list)
+    """Inode flags that forbid changes: C(immutable), C(append)."""
+
+
+@dataclasses.dataclass(order=True)
+class PathProblem:
+    """One offending path, kept as an example beside an exact count; they are ordered by path."""
+
+    path: str
+    detail: str

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Facts back from JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+T = t.TypeVar("T")
+
+
+def load(cls: t.Type[T], data: t.Any) -> T:
+    """Build one of these classes from what C(dataclasses.asdict) and JSON made of it.
+
+    Raises C(TypeError) or C(KeyError) where the data is not of that shape.
+    """
+    return t.cast(T, _load(cls, data))
+
+
+_NONE = type(None)
+
+
+def _load(kind: t.Any, data: t.Any) -> t.Any:
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(data, dict):
+            raise TypeError("%s wants an object, not %s" % (getattr(kind, "__name__", kind), type(data).__name__))
+        hints = t.get_type_hints(kind)
+        unknown = set(data) - set(hints)
+        if unknown:
+            raise TypeError("%s has no %s" % (getattr(kind, "__name__", kind), ", ".join(sorted(unknown))))
+        return t.cast(t.Any, kind)(**{name: _load(hints[name], value) for name, value in data.items()})
+    origin = t.get_origin(kind)
+    args = t.get_args(kind)
+    if origin is t.Union:
+        if data is None:
+            return None
+        return _load(next(arg for arg in args if arg is not _NONE), data)
+    if origin is list:
+        return [_load(args[0], item) for item in data]
+    if origin is dict:
+        return {key: _load(args[1], value) for key, value in data.items()}
+    return data

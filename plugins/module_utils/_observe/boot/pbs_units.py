@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the units of PBS wait for, from systemd where it runs and from their files where it does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import (
+    PBS_UNITS,
+    MountEnvironment,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.systemd import Unit
+
+_WORD = re.compile(r'"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>\S+)', re.DOTALL)
+_ESCAPED = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
+_CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Dependencies:
+    """The dependencies of one unit that bear on mounts."""
+
+    unit: str
+    error: str = ""
+    """Why they are not known; the rest is empty then."""
+    after: t.FrozenSet[str] = frozenset()
+    requires: t.FrozenSet[str] = frozenset()
+    """Of every strength that keeps the unit from starting: C(Requires=), C(Requisite=), C(BindsTo=)."""
+    wants: t.FrozenSet[str] = frozenset()
+    requires_mounts_for: t.Tuple[str, ...] = ()
+    """Paths."""
+    wants_mounts_for: t.Tuple[str, ...] = ()
+
+    def pulls_in(self, mount_unit: str, mount_point: str) -> str:
+        """How it makes systemd mount it, such as C(Requires=mnt-tank.mount); empty where it does not."""
+        for key, paths in (
+            ("RequiresMountsFor", self.requires_mounts_for),
+            ("WantsMountsFor", self.wants_mounts_for),
+        ):
+            path = path_below(paths, mount_point)
+            if path:
+                return "%s=%s" % (key, path)
+        if mount_unit in self.requires:
+            return "Requires=" + mount_unit
+        return "Wants=" + mount_unit if mount_unit in self.wants else ""
+
+
+def path_below(paths: t.Iterable[str], mount_point: str) -> str:
+    """The first of these paths that lies at or below the mount point, since that path needs it mounted."""
+    below = mount_point.rstrip("/") + "/"
+    return next((path for path in paths if path == mount_point or path.startswith(below)), "")
+
+
+def read_dependencies(env: MountEnvironment) -> t.List[Dependencies]:
+    """The dependencies of each unit of PBS. Raises C(OSError) where unit files cannot be read."""
+    if env.systemd:
+        return _from_systemd(env)
+    return [_from_files(name, env) for name in PBS_UNITS]
+
+
+def _from_systemd(env: MountEnvironment) -> t.List[Dependencies]:
+    answer = env.unit_answer
+    blocks = {}
+    for block in answer.output.split("\n\n"):
+        properties = dict(line.partition("=")[::2] for line in block.split("\n") if "=" in line)
+        blocks[properties.get("Id", "")] = properties
+    return [_from_properties(name, blocks.get(name), answer.error) for name in PBS_UNITS]
+
+
+def _from_properties(name: str, properties: t.Optional[t.Dict[str, str]], error: str) -> Dependencies:
+    if properties is None:
+        return Dependencies(name, error or "systemctl said nothing about it")
+    state = properties.get("LoadState", "")
+    if state != "loaded":
+        return Dependencies(name, "the unit is not loaded (%s)" % (state or "no state"))
+
+    def units(*keys: str) -> t.FrozenSet[str]:
+        return frozenset(unit for key in keys for unit in _words(properties.get(key, "")))
+
+    return Dependencies(
+        unit=name,
+        after=units("After"),
+        requires=units("Requires", "Requisite", "BindsTo"),
+        wants=units("Wants"),
+        requires_mounts_for=tuple(_words(properties.get("RequiresMountsFor", ""))),
+        wants_mounts_for=tuple(_words(properties.get("WantsMountsFor", ""))),
+    )
+
+
+def _words(value: str) -> t.List[str]:
+    """The items of a list as C(systemctl show) prints it.
+
+    An item with a space or with a backslash, as the unit of every mount point with a dash has one, stands in quotes;
+    what is special in them has a backslash before it, and control characters are written as in C.
+    """
+    return [
+        _ESCAPED.sub(_unescaped, quoted) if plain is None else plain
+        for quoted, plain in ((found.group("quoted"), found.group("plain")) for found in _WORD.finditer(value))
+    ]
+
+
+def _unescaped(found: t.Match[str]) -> str:
+    text = found.group(1)
+    return chr(int(text, 8)) if len(text) == 3 else _CONTROLS.get(text, text)
+
+
+def _from_files(name: str, env: MountEnvironment) -> Dependencies:
+    unit = env.units.get(name)
+    if unit is None:
+        return Dependencies(name, "there is no such unit")
+    if unit.masked:
+        return Dependencies(name, "the unit is masked")
+    return Dependencies(
+        unit=name,
+        after=frozenset(unit.units("After") | _implied_after(unit)),
+        requires=frozenset(unit.units("Requires") | unit.units("Requisite") | unit.units("BindsTo")),
+        wants=frozenset(unit.units("Wants")),
+        requires_mounts_for=tuple(unit.paths("RequiresMountsFor")),
+        wants_mounts_for=tuple(unit.paths("WantsMountsFor")),
+    )
+
+
+def _implied_after(unit: Unit) -> t.Set[str]:
+    return {"sysinit.target", "basic.target"} if unit.default_dependencies else set()

@@ -1,0 +1,283 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What would be mounted on the way to a path when the host boots: fstab, mount units, ZFS, and PBS itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts, PersistentMount
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.pbs_units import read_dependencies
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.fstab import FstabEntry
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount_source import source_matches
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount_text import (
+    hide_secret_in_source,
+    hide_secrets,
+    split_options,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.systemd import Link, Unit, unit_name_for
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import path_prefixes
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
+LOCAL = "local-fs.target"
+REMOTE = "remote-fs.target"
+
+# What systemd takes for a network filesystem (fuse.X as X); it has a list of its own too.
+_NETWORK = frozenset(
+    [
+        "afs",
+        "ceph",
+        "cifs",
+        "davfs",
+        "gfs",
+        "gfs2",
+        "glusterfs",
+        "lustre",
+        "ncp",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "pvfs2",
+        "smb3",
+        "smbfs",
+        "sshfs",
+    ]
+)
+
+
+_LONGEST = 255 - len(".mount") + 1
+"""Of a mount point that can have a unit: the unit is called as the path, less its first slash, and a name has 255 bytes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BootMount:
+    """One thing that would make a mount, with what its order at boot depends on."""
+
+    facts: PersistentMount
+    where: str
+    """The mount point as the kernel has it, not for showing."""
+    before: t.FrozenSet[str] = frozenset()
+    """The units that start after it."""
+    essential: bool = False
+    """The boot stops where it fails."""
+    automount: bool = False
+
+
+def observe_persistence(
+    path: str, mount: t.Optional[MountFacts], removable: bool, env: MountEnvironment
+) -> t.List[PersistentMount]:
+    """What says that something is mounted on the way to C(path) at boot.
+
+    C(path) is absolute and without links, C(mount) what it is on now. The answer holds everything that mounts at the
+    mount point of C(mount) or, below it, at a directory on the way to C(path): the latter is not mounted now and will
+    hide what is seen now. C(where) tells them apart. Raises C(OSError) where fstab or unit files cannot be read.
+    """
+    return [boot_mount.facts for boot_mount in boot_mounts(path, mount, removable, env)]
+
+
+def boot_mounts(path: str, mount: t.Optional[MountFacts], removable: bool, env: MountEnvironment) -> t.List[BootMount]:
+    """The same with what the order at boot depends on."""
+    found: t.List[BootMount] = []
+    for where in _mount_points(path, mount):
+        unit = env.units.get(unit_name_for(where)) if len(where) <= _LONGEST else None
+        if unit is not None and _is_from_fstab(unit, env):
+            unit = None
+        found += _from_fstab(where, unit, mount, env)
+        if unit is not None:
+            found.append(_from_unit(where, unit, mount, env))
+    found += _from_zfs(_mount_points(path, mount), mount, env)
+    if removable:
+        found.append(_from_pbs(path, env))
+    return found
+
+
+def _mount_points(path: str, mount: t.Optional[MountFacts]) -> t.List[str]:
+    """The directories on the way to the path, from the present mount point on."""
+    prefixes = list(path_prefixes(path))
+    if mount is not None:
+        shown = [display(prefix) for prefix in prefixes]
+        if mount.mount_point in shown:
+            return prefixes[shown.index(mount.mount_point) :]
+    return prefixes
+
+
+def _matches(
+    source: str, fstype: str, options: t.Sequence[str], mount: t.Optional[MountFacts], env: MountEnvironment
+) -> t.Optional[bool]:
+    return None if mount is None else source_matches(source, fstype, options, mount, env)
+
+
+# --- fstab ------------------------------------------------------------------------------------------------------------
+
+
+def _from_fstab(
+    where: str, unit: t.Optional[Unit], mount: t.Optional[MountFacts], env: MountEnvironment
+) -> t.List[BootMount]:
+    """The entries for one mount point; C(unit) is a unit file of somebody else for the same one."""
+    found: t.List[BootMount] = []
+    for resolved, entry in env.fstab:
+        if resolved != where:
+            continue
+        detail = "line %d" % entry.line
+        active = entry.at_boot
+        # systemd makes a unit of each entry: the first of a name, and none where another file has the name already.
+        if env.systemd and unit is not None:
+            active = False
+            detail += "; systemd uses %s instead" % display(unit.file)
+        elif env.systemd and found:
+            active = False
+            detail += "; systemd uses the earlier entry for this mount point"
+        elif entry.automount:
+            detail += "; mounted when first used"
+        found.append(
+            BootMount(
+                facts=PersistentMount(
+                    kind="fstab",
+                    where=display(where),
+                    source=display(hide_secret_in_source(entry.source)),
+                    fstype=display(entry.fstype),
+                    options=[display(option) for option in hide_secrets(entry.options)],
+                    file=display(env.fstab_path),
+                    active_at_boot=active,
+                    detail=detail,
+                    source_matches=_matches(entry.source, entry.fstype, entry.options, mount, env),
+                ),
+                where=where,
+                before=_implied_before(entry.fstype, entry.options),
+                essential=_is_essential(entry),
+                automount=entry.automount,
+            )
+        )
+    return found
+
+
+def _is_essential(entry: FstabEntry) -> bool:
+    return entry.at_boot and not entry.automount and LOCAL in _implied_before(entry.fstype, entry.options)
+
+
+def _implied_before(fstype: str, options: t.Iterable[str]) -> t.FrozenSet[str]:
+    """The target that a mount belongs to, and so is made before, unless it may fail; see systemd.mount(5)."""
+    if "nofail" in options:
+        return frozenset()
+    plain_type = fstype[len("fuse.") :] if fstype.startswith("fuse.") else fstype
+    return frozenset((REMOTE if plain_type in _NETWORK or "_netdev" in options else LOCAL,))
+
+
+# --- mount units ------------------------------------------------------------------------------------------------------
+
+
+def _is_from_fstab(unit: Unit, env: MountEnvironment) -> bool:
+    return unit.value("Unit", "SourcePath") == env.fstab_path
+
+
+def _from_unit(where: str, unit: Unit, mount: t.Optional[MountFacts], env: MountEnvironment) -> BootMount:
+    source = unit.value("Mount", "What")
+    fstype = unit.value("Mount", "Type")
+    options = split_options(unit.value("Mount", "Options"))
+    links = env.units.links_to(unit.name)
+    automount_links = env.units.links_to(unit_name_for(where, ".automount"))
+    active, detail = _unit_state(where, unit, links + automount_links, env)
+    before = unit.units("Before")
+    if unit.default_dependencies:
+        before |= _implied_before(fstype, options)
+    return BootMount(
+        facts=PersistentMount(
+            kind="systemd",
+            where=display(where),
+            source=display(hide_secret_in_source(source)),
+            fstype=display(fstype),
+            options=[display(option) for option in hide_secrets(options)],
+            file=display(unit.file),
+            active_at_boot=active,
+            detail=detail,
+            source_matches=None if unit.masked else _matches(source, fstype, options, mount, env),
+        ),
+        where=where,
+        before=frozenset(before),
+        essential=any(link.parent == LOCAL and link.kind == "requires" and link.lasting for link in links),
+        automount=bool(active and automount_links),
+    )
+
+
+def _unit_state(where: str, unit: Unit, links: t.Sequence[Link], env: MountEnvironment) -> t.Tuple[bool, str]:
+    """Whether it mounts at boot, and by what."""
+    if unit.masked:
+        return False, "the unit is masked"
+    if not unit.lasting:
+        return False, "the unit file is gone after a reboot"
+    named = unit.value("Mount", "Where")
+    if os.path.normpath(named or ".") != os.path.normpath(where):
+        return False, "systemd refuses it: Where=%s does not fit the name of the unit" % display(named)
+    parents = sorted({display(link.parent) for link in links if link.lasting})
+    if parents:
+        return True, "pulled in by " + ", ".join(parents)
+    for dependencies in read_dependencies(env):
+        by = dependencies.pulls_in(unit.name, where)
+        if by:
+            return True, "pulled in by %s (%s)" % (dependencies.unit, display(by))
+    if links:
+        return False, "it is enabled until the next reboot only"
+    return False, "nothing pulls it in: it is not enabled"
+
+
+# --- ZFS and PBS ------------------------------------------------------------------------------------------------------
+
+
+def _from_zfs(mount_points: t.Sequence[str], mount: t.Optional[MountFacts], env: MountEnvironment) -> t.List[BootMount]:
+    """The datasets that ZFS mounts there by itself, and the one that is mounted now, wherever it will be."""
+    if mount is not None and mount.fstype != "zfs" and not mount.is_root:
+        return []
+    found: t.List[BootMount] = []
+    service = env.units.get("zfs-mount.service")
+    runs = any(link.lasting for link in env.units.links_to("zfs-mount.service"))
+    for dataset in env.datasets:
+        is_mounted_now = mount is not None and mount.fstype == "zfs" and display(dataset.name) == mount.source
+        if not dataset.mountpoint.startswith("/"):
+            continue
+        if dataset.mountpoint not in mount_points and not is_mounted_now:
+            continue
+        active: t.Optional[bool] = dataset.canmount == "on"
+        detail = "canmount=%s" % display(dataset.canmount)
+        if active and service is not None and (service.masked or not runs):
+            # It may be zfs-mount-generator that mounts it; then there is a unit of its own.
+            active = None
+            detail += "; zfs-mount.service is not enabled"
+        found.append(
+            BootMount(
+                facts=PersistentMount(
+                    kind="zfs",
+                    where=display(dataset.mountpoint),
+                    source=display(dataset.name),
+                    fstype="zfs",
+                    file=display(dataset.name),
+                    active_at_boot=active,
+                    detail=detail,
+                    source_matches=None if mount is None else is_mounted_now,
+                ),
+                where=dataset.mountpoint,
+                before=frozenset(service.units("Before")) if service is not None and active else frozenset(),
+            )
+        )
+    return found
+
+
+def _from_pbs(path: str, env: MountEnvironment) -> BootMount:
+    """A removable datastore: udev starts a unit of PBS when the device appears, at boot too."""
+    unit = "removable-device-attach@.service"
+    there = env.units.get(unit)
+    return BootMount(
+        facts=PersistentMount(
+            kind="pbs",
+            where=display(path),
+            file=unit,
+            active_at_boot=None if there is None else not there.masked,
+            detail="PBS mounts it when its device is attached",
+        ),
+        where=path,
+    )

@@ -1,0 +1,30 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The daemon's account, by name: PBS looks it up on every use, and the number 34 is nowhere in it."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import AccountFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
+_NOT_FOUND = (KeyError, ValueError, OSError)
+"""No such name, a text that cannot be a name, a directory service that fails: the ids are unknown all the same."""
+
+
+def observe_account(user: str = "backup", group: str = "backup") -> AccountFacts:
+    """Look up the user and the group, each by itself. What does not exist is None; never raises an exception."""
+    facts = AccountFacts(user=display(user), group=display(group))
+    with contextlib.suppress(*_NOT_FOUND):
+        entry = pwd.getpwnam(user)
+        facts.uid, facts.primary_gid = entry.pw_uid, entry.pw_gid
+        facts.groups = sorted(set(os.getgrouplist(entry.pw_name, entry.pw_gid)))
+    with contextlib.suppress(*_NOT_FOUND):
+        facts.gid = grp.getgrnam(group).gr_gid
+    return facts

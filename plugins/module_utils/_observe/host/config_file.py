@@ -1,0 +1,68 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One of PBS's configuration files, read as it stands now, to be compared with what is desired. Never written."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import section_config
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section, SectionConfigError
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+
+CONFIG_DIR = "/etc/proxmox-backup"
+
+DATASTORES = ("datastore.cfg", section_config.DATASTORE)
+PRUNE_JOBS = ("prune.cfg", section_config.PRUNE)
+VERIFY_JOBS = ("verification.cfg", section_config.VERIFICATION)
+
+_SIZE_LIMIT = 1024 * 1024
+
+
+class ConfigurationError(ValueError):
+    """The file cannot be read, by us or by PBS; nothing can be changed before that is mended."""
+
+
+@dataclasses.dataclass
+class Configuration:
+    sections: t.Dict[str, Section]
+    """By id, in the order of the file."""
+    digest: str
+    """What PBS wants to see with a change, so that it can refuse one that is based on an older file."""
+
+
+def read_configuration(config_dir: str, file: t.Tuple[str, section_config.Schema]) -> Configuration:
+    """Read one file. One that is not there is an empty one, as for PBS. Raises C(ConfigurationError).
+
+    What a newer PBS may have put into it is no error: PBS itself will say what it does not like.
+    """
+    name, schema = file
+    path = os.path.join(config_dir, name)
+    try:
+        dir_fd = open_directory(config_dir, follow=True)
+    except OSError as exc:
+        raise ConfigurationError(
+            "%s cannot be opened: %s. Is Proxmox Backup Server installed here, and was it ever started?"
+            % (display(config_dir), describe_error(exc))
+        ) from None
+    try:
+        found = read_small(name, dir_fd, _SIZE_LIMIT)
+    finally:
+        os.close(dir_fd)
+    if not found.exists:
+        return Configuration({}, section_config.digest(b""))
+    if found.data is None:
+        raise ConfigurationError("%s cannot be read: %s." % (display(path), found.error))
+    try:
+        sections = section_config.parse(found.data, schema, strict=False)
+    except SectionConfigError as exc:
+        raise ConfigurationError(
+            "PBS cannot read %s: %s. Nothing can be changed before that line is mended." % (display(path), exc)
+        ) from None
+    return Configuration({section.id: section for section in sections}, section_config.digest(found.data))

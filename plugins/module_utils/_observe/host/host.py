@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The host as a whole: identity, clock, daemons, version, id map."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import AccountFacts, ConfigDirFacts, HostFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.clock import observe_clock
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.daemons import observe_daemons
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.idmap import observe_id_map
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Run, run
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
+
+def observe_host(
+    name: str,
+    account: AccountFacts,
+    config_dir: ConfigDirFacts,
+    installed: t.Tuple[bool, t.Optional[str]],
+    run_dir: str = "/run/proxmox-backup",
+    run_command: Run = run,
+    proc: str = "/proc",
+    systemd_dir: str = "/run/systemd/system",
+    container_file: str = "/run/systemd/container",
+) -> HostFacts:
+    """Put together what is known of this host. Nothing here blocks for longer than a command may take (10 s).
+
+    C(installed) is the answer of C(version.installed).
+    """
+    systemd = os.path.isdir(systemd_dir)
+    pbs_installed, pbs_version = installed
+    return HostFacts(
+        name=display(name),
+        euid=os.geteuid(),
+        systemd=systemd,
+        pbs_installed=pbs_installed,
+        pbs_version=pbs_version,
+        account=account,
+        clock=observe_clock(),
+        daemons=observe_daemons(systemd, run_command, proc),
+        config_dir=config_dir,
+        old_locking=old_locking(run_dir),
+        id_map=observe_id_map(proc),
+        container=container_kind(container_file),
+    )
+
+
+def container_kind(path: str) -> str:
+    """What systemd wrote down at its start about the container that it runs in; empty where it runs in none."""
+    try:
+        with open(path, "rb") as file:
+            return display(file.read(64).strip())
+    except OSError:
+        return ""
+
+
+def old_locking(run_dir: str) -> t.Optional[bool]:
+    """Whether the marker is there that keeps PBS, upgraded from before 3.3.5, on its old locks until a reboot."""
+    try:
+        os.lstat(os.path.join(run_dir, "old-locking"))
+        return True
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return None

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which ids this user namespace has, and what they are outside of it."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import IdMapFacts, IdRange
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+
+_ALL = IdRange(inside=0, outside=0, count=2**32 - 1)
+
+
+def observe_id_map(proc: str = "/proc") -> IdMapFacts:
+    """Read the maps of this process. What is outside is as the parent namespace has it."""
+    facts = IdMapFacts(namespaced=False)
+    for name, ranges in (("uid_map", facts.uids), ("gid_map", facts.gids)):
+        path = os.path.join(proc, "self", name)
+        try:
+            with open(path, "rb") as handle:
+                ranges.extend(_ranges(handle.read(1 << 16)))
+        except FileNotFoundError:
+            ranges.append(_ALL)  # a kernel without user namespaces
+        except OSError as exc:
+            facts.error = "%s: %s" % (path, describe_error(exc))
+        except ValueError as exc:
+            facts.error = "%s: %s" % (path, exc)
+    facts.namespaced = not facts.error and (facts.uids, facts.gids) != ([_ALL], [_ALL])
+    return facts
+
+
+def _ranges(data: bytes) -> t.List[IdRange]:
+    ranges = []
+    for line in data.splitlines():
+        words = line.split()
+        if len(words) != 3 or not all(word.isdigit() and len(word) <= 10 for word in words):
+            raise ValueError("not a range of ids: '%s'" % display(line[:80]))
+        ranges.append(IdRange(*map(int, words)))
+    return ranges
+
+
+def outside_id(ranges: t.Sequence[IdRange], inside: int) -> t.Optional[int]:
+    """What an id of this namespace is outside of it; None where no range has it, so that no file can belong to it."""
+    for part in ranges:
+        if part.inside <= inside < part.inside + part.count:
+            return part.outside + (inside - part.inside)
+    return None

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The last run of PBS's jobs, from its state files: they are owned by the daemon's user, who may put anything there."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import JobRunFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.job_state import JobStateError, parse_state, parse_upid
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
+
+_SIZE_LIMIT = 256 * 1024
+
+
+def observe_run(dir_fd: int, job_type: str, name: str, proc: str = "/proc") -> JobRunFacts:
+    """The last run of one job. C(dir_fd) is the open directory C(jobstates). Never raises an exception for its content.
+
+    C(job_type) is C(garbage_collection), C(prunejob) or C(verificationjob). A job without a state file has never run.
+    """
+    found = read_small("%s-%s.json" % (job_type, name), dir_fd, _SIZE_LIMIT)
+    if found.data is None:
+        return unreadable(found.error) if found.exists else JobRunFacts(state="created")
+    try:
+        facts = JobRunFacts(**dataclasses.asdict(parse_state(found.data)))
+    except JobStateError as exc:
+        return unreadable(str(exc))
+    if facts.state == "running":
+        _look_after_process(facts, proc)
+    return facts
+
+
+def unreadable(why: str) -> JobRunFacts:
+    return JobRunFacts(state="unreadable", message=why)
+
+
+def _look_after_process(facts: JobRunFacts, proc: str) -> None:
+    """PBS writes C(started) and dies: then the run has ended, nobody knows how, and PBS counts it from its start."""
+    upid = parse_upid(facts.upid)
+    if upid is None:
+        facts.state, facts.message = "unreadable", "its UPID is not one"
+    elif _process_start(upid.pid, proc) != upid.pstart:
+        facts.state, facts.end = "unknown", upid.start
+        facts.message = "the process that ran it has ended without a result"
+
+
+def _process_start(pid: int, proc: str) -> t.Optional[int]:
+    """When a process began, in clock ticks since boot; None where there is none with this id."""
+    try:
+        with open(os.path.join(proc, str(pid), "stat"), "rb") as handle:
+            # The name, in parentheses, may itself hold parentheses and blanks.
+            return int(handle.read(4096).rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""C(/etc/fstab), as fstab(5) and systemd-fstab-generator(8) read it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount_text import split_options, unescape
+
+
+@dataclasses.dataclass(frozen=True)
+class FstabEntry:
+    """One line that mounts something. Names are as the file has them (C(os.fsdecode)), not for showing."""
+
+    line: int
+    """Counted from 1."""
+    source: str
+    where: str
+    """Without slashes too many; links in it are not followed."""
+    fstype: str
+    options: t.Tuple[str, ...]
+
+    @property
+    def bind(self) -> bool:
+        return not {"bind", "rbind"}.isdisjoint(self.options)
+
+    @property
+    def automount(self) -> bool:
+        """systemd mounts it when it is first used; C(comment=) is the old way to say so."""
+        return not {"x-systemd.automount", "comment=systemd.automount"}.isdisjoint(self.options)
+
+    @property
+    def at_boot(self) -> bool:
+        """Something mounts it without being asked; the automount of systemd wins over C(noauto)."""
+        automatic = True
+        for option in self.options:
+            if option in ("auto", "noauto"):
+                automatic = option == "auto"
+        return automatic or self.automount
+
+
+def parse_fstab(text: bytes) -> t.Tuple[t.List[FstabEntry], int]:
+    """The entries that mount something somewhere (no swap), and how many lines were no entries."""
+    entries: t.List[FstabEntry] = []
+    skipped = 0
+    for number, line in enumerate(text.split(b"\n"), 1):
+        fields = re.split(rb"[ \t]+", line.strip(b" \t\r"))
+        if fields[0] == b"" or fields[0].startswith(b"#"):
+            continue
+        if len(fields) < 3:
+            skipped += 1
+            continue
+        source, where, fstype = (os.fsdecode(unescape(field)) for field in fields[:3])
+        if fstype == "swap" or where in ("none", "swap"):
+            continue
+        if not where.startswith("/"):
+            skipped += 1
+            continue
+        options = tuple(split_options(os.fsdecode(fields[3]))) if len(fields) > 3 else ()
+        entries.append(
+            FstabEntry(
+                line=number,
+                source=_unquoted(source),
+                where="/" + "/".join(part for part in where.split("/") if part),
+                fstype=fstype,
+                options=tuple(os.fsdecode(unescape(os.fsencode(option))) for option in options),
+            )
+        )
+    return entries, skipped
+
+
+def _unquoted(source: str) -> str:
+    """C(UUID="…") means the same as C(UUID=…)."""
+    tag, equals, value = source.partition("=")
+    if equals and len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        return tag + "=" + value[1:-1]
+    return source

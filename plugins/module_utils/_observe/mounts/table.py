@@ -1,0 +1,202 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which mount a path is on, told from C(/proc/PID/mountinfo) alone: no mounted filesystem is ever touched."""
+
+from __future__ import annotations
+
+import os
+import select
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount_text import (
+    hide_secret_in_source,
+    hide_secrets,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mountinfo import MountEntry, parse_mountinfo
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
+_ATTEMPTS = 5
+"""Reads of a mountinfo that changes while it is read."""
+
+_MAX_LINKS = 40
+"""Symbolic links on the way to one name, as the kernel has it."""
+
+
+class _Step(t.NamedTuple):
+    """A directory that a walk has come to: the mount that it is on, and the mounts that were entered on the way."""
+
+    entry: t.Optional[MountEntry]
+    seen: t.FrozenSet[int]
+
+
+_NOWHERE = _Step(None, frozenset())
+
+
+class MountTable:
+    """All mounts of one mount namespace, as they were at one moment."""
+
+    def __init__(self, entries: t.Sequence[MountEntry], skipped: int = 0) -> None:
+        self.entries = list(entries)
+        """In the order of mountinfo."""
+        self.skipped = skipped
+        """Lines of mountinfo that could not be understood."""
+        self._by_id = {entry.mount_id: entry for entry in self.entries}
+        self._on: t.Dict[t.Tuple[t.Optional[int], str], MountEntry] = {}
+        self._same: t.Dict[t.Tuple[str, str], t.List[MountEntry]] = {}
+        for entry in self.entries:
+            self._on[self._parent(entry), entry.mount_point] = entry
+            self._same.setdefault((entry.device, entry.root), []).append(entry)
+
+    @classmethod
+    def read(cls, proc: str = "/proc/self") -> MountTable:
+        """Read the mounts that a process sees; C(proc) is its directory in procfs. Raises C(OSError)."""
+        fd = os.open(os.path.join(proc, "mountinfo"), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            poller = select.poll()
+            poller.register(fd, select.POLLPRI)
+            text = b""
+            for _attempt in range(_ATTEMPTS):
+                os.lseek(fd, 0, os.SEEK_SET)
+                text = _read_all(fd)
+                # A table that is longer than one read is pieced together from several moments. The kernel says
+                # whether it has changed since it was opened or asked last.
+                if not poller.poll(0):
+                    break
+        finally:
+            os.close(fd)
+        return cls.parse(text)
+
+    @classmethod
+    def parse(cls, text: bytes) -> MountTable:
+        """Take the text of a mountinfo apart; lines that are none are counted, never an error."""
+        return cls(*parse_mountinfo(text))
+
+    def find(self, path: str) -> t.Optional[MountFacts]:
+        """The mount that an absolute path without links is on; None for a relative one, or where no mount covers it.
+
+        The visible one: the topmost of a stack, and none that lies below a directory which was mounted over later.
+        """
+        entry = self.find_entry(path)
+        return None if entry is None else self.facts(entry)
+
+    def find_entry(self, path: str) -> t.Optional[MountEntry]:
+        """The same, with the names as the kernel has them."""
+        if not path.startswith("/"):
+            return None
+        here = _NOWHERE
+        for prefix in path_prefixes(path):
+            here = self._enter(here, prefix)
+        return here.entry
+
+    def _enter(self, here: _Step, directory: str) -> _Step:
+        """As the kernel walks: into a directory, and up through everything that is mounted on it."""
+        entry = here.entry
+        # A set for the whole stack: one for each mount in it would cost the square of its height.
+        seen: t.Set[int] = set()
+        while True:
+            above = self._on.get((None if entry is None else entry.mount_id, directory))
+            if above is None or above.mount_id in seen or above.mount_id in here.seen:
+                return _Step(entry, here.seen | seen) if seen else here
+            entry = above
+            seen.add(above.mount_id)
+
+    def facts(self, entry: MountEntry) -> MountFacts:
+        """The entry as it goes into the document."""
+        also_at = sorted(
+            {
+                other.mount_point
+                for other in self._same[entry.device, entry.root]
+                if other.mount_point != entry.mount_point
+            }
+        )
+        return MountFacts(
+            mount_id=entry.mount_id,
+            parent_id=entry.parent_id,
+            device=entry.device,
+            root=display(entry.root),
+            mount_point=display(entry.mount_point),
+            fstype=display(entry.fstype),
+            source=display(hide_secret_in_source(entry.source)),
+            options=[display(option) for option in entry.options],
+            super_options=[display(option) for option in hide_secrets(entry.super_options)],
+            bind=entry.shows_part or bool(also_at),
+            stacked=self._stacked(entry),
+            is_root=entry.mount_point == "/",
+            deleted=entry.deleted,
+            also_at=[display(mount_point) for mount_point in also_at],
+        )
+
+    def resolve(self, path: str) -> str:
+        """Follow the symbolic links of an absolute path as far as they lie on the root filesystem.
+
+        What lies on any other mount is taken as it stands: looking there may never return.
+        """
+        root = self._enter(_NOWHERE, "/")
+        # Every directory on the way, with the mount that it is on: the way back leads through these.
+        way = [("/", root)]
+        todo = path.split("/")[::-1]
+        links = 0
+        while todo:
+            name = todo.pop()
+            if name in ("", "."):
+                continue
+            if name == "..":
+                del way[max(1, len(way) - 1) :]
+                continue
+            done, here = way[-1]
+            step = done.rstrip("/") + "/" + name
+            here = self._enter(here, step)
+            target = _link_target(step) if here.entry is not None and here.entry.mount_point == "/" else None
+            if target is None or links >= _MAX_LINKS:
+                way.append((step, here))
+                continue
+            links += 1
+            if target.startswith("/"):
+                del way[1:]
+            todo.extend(target.split("/")[::-1])
+        return way[-1][0]
+
+    def _parent(self, entry: MountEntry) -> t.Optional[int]:
+        """The mount that it is mounted on; None where that is not shown to us, as for the root."""
+        if entry.parent_id == entry.mount_id or entry.parent_id not in self._by_id:
+            return None
+        return entry.parent_id
+
+    def _stacked(self, entry: MountEntry) -> int:
+        below: t.Set[int] = set()
+        current = self._by_id.get(entry.parent_id)
+        while current is not None and current.mount_point == entry.mount_point and current.mount_id != entry.mount_id:
+            if current.mount_id in below:
+                break
+            below.add(current.mount_id)
+            current = self._by_id.get(current.parent_id)
+        return len(below)
+
+
+def path_prefixes(path: str) -> t.Iterator[str]:
+    """C(/), C(/mnt), C(/mnt/tank) for C(/mnt/tank)."""
+    prefix = ""
+    yield "/"
+    for part in path.split("/"):
+        if part:
+            prefix += "/" + part
+            yield prefix
+
+
+def _read_all(fd: int) -> bytes:
+    pieces: t.List[bytes] = []
+    while True:
+        piece = os.read(fd, 1 << 20)
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(piece)
+
+
+def _link_target(path: str) -> t.Optional[str]:
+    try:
+        return os.readlink(path)
+    except (OSError, ValueError):  # no path holds a NUL, and a file of text may
+        return None

@@ -1,0 +1,223 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One try of PBS's touch on one file: does its access time move forward?
+
+PBS waits a second, looks, touches, looks again, and wants a strictly later access time. The second is for filesystems
+whose timestamps are that coarse. Here the wait adapts: touch and look after a few milliseconds, and again after ever
+longer waits up to more than a second in all; the first strict advance proves the point. Source: PBS, chunk store,
+C(check_fs_atime_updates).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import TouchFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import file_facts
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import current
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import open_handle
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Statx, statx, statx_fd
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.times import (
+    set_atime_fd,
+    touch_atime,
+    touch_atime_fd,
+    touch_atime_handle,
+)
+
+SECOND = 1_000_000_000
+
+WAITS = (0.0, 0.005, 0.02, 0.08, 0.32, 1.1)
+"""Seconds before each touch: 1.5 s in all. The last wait alone outlasts the one second of the coarsest timestamps that
+PBS's own check passes on."""
+
+ONE_LOOK = (0.0,)
+"""No waiting: for a filesystem that was just seen to ignore the touch."""
+
+_STEPS = (1, 100, 1_000, 1_000_000, 10_000_000, 100_000_000, SECOND, 2 * SECOND, 86_400 * SECOND)
+"""Steps in ns that filesystems are known to cut timestamps to; vfat keeps an access date, no time."""
+
+
+class Target(t.Protocol):
+    """A file that can be looked at and touched."""
+
+    path: str
+
+    def look(self, force_sync: bool = False) -> Statx:
+        """Raises C(OSError)."""
+
+    def touch(self) -> None:
+        """Raises C(OSError)."""
+
+    def reopened(self) -> Statx:
+        """What a newly opened descriptor shows. Raises C(OSError)."""
+
+
+class NamedFile:
+    """A name in an open directory; never followed if it is a link."""
+
+    def __init__(self, path: str, dir_fd: int, name: str) -> None:
+        self.path = path
+        self._dir_fd = dir_fd
+        self._name = name
+
+    def look(self, force_sync: bool = False) -> Statx:
+        return statx(self._name, self._dir_fd, force_sync)
+
+    def touch(self) -> None:
+        touch_atime(self._name, self._dir_fd)
+
+    def reopened(self) -> Statx:
+        fd = os.open(self._name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._dir_fd)
+        try:
+            return statx_fd(fd, force_sync=True)
+        finally:
+            os.close(fd)
+
+
+class OpenFile:
+    """An open file without a name."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self.path = path
+        self._fd = fd
+
+    def look(self, force_sync: bool = False) -> Statx:
+        return statx_fd(self._fd, force_sync)
+
+    def touch(self) -> None:
+        touch_atime_fd(self._fd)
+
+    def reopened(self) -> Statx:
+        return statx_fd(self._fd, force_sync=True)
+
+
+class HeldFile:
+    """A file that somebody else may exchange, got hold of without being opened: one and the same at every step.
+
+    For root, whose touch nothing refuses: it must not reach a file of somebody else's.
+    """
+
+    def __init__(self, path: str, dir_fd: int, name: str) -> None:
+        """Raises C(OSError)."""
+        self.path = path
+        self._fd = open_handle(name, dir_fd)
+
+    def look(self, force_sync: bool = False) -> Statx:
+        return statx_fd(self._fd, force_sync)
+
+    def touch(self) -> None:
+        touch_atime_handle(self._fd)
+
+    def reopened(self) -> Statx:
+        return statx_fd(self._fd, force_sync=True)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def try_touch(target: Target, kind: str, waits: t.Sequence[float] = WAITS, refresh: bool = False) -> TouchFacts:
+    """Touch the file as whoever this process is, until its access time has moved or the waits are used up.
+
+    A file that became another one (another inode) between two looks is tried once more, as PBS does; after the second
+    time there is no answer. With C(refresh) the new time is asked for again past all caches.
+    """
+    who = current()
+    facts = TouchFacts(kind, display(target.path), who.uid, who.gid, list(who.groups), advanced=False)
+    started = time.perf_counter_ns()
+    try:
+        _advance(target, facts, waits)
+        if refresh and facts.advanced:
+            _refresh(target, facts)
+    finally:
+        facts.elapsed_ns = time.perf_counter_ns() - started
+    return facts
+
+
+def _advance(target: Target, facts: TouchFacts, waits: t.Sequence[float]) -> None:
+    for wait in waits:
+        if wait:
+            time.sleep(wait)
+            facts.waits += 1
+        if not touch_once(target, facts) or facts.advanced:
+            return
+
+
+def touch_once(target: Target, facts: TouchFacts) -> bool:
+    """Look, touch, look; write down what happened. False where further tries make no sense."""
+    while True:
+        try:
+            facts.step = "stat"
+            before = target.look()
+            facts.file = file_facts(target.path, before)
+            facts.before_ns = before.st_atime_ns
+            if before.kind != "file":
+                facts.advanced = None
+                facts.error = "not a regular file but a %s" % before.kind
+                return False
+            if before.st_nlink > 1 and facts.uid == 0:
+                facts.advanced = None
+                facts.error = (
+                    "it has %d hard links and may be somebody else's, so root did not touch it" % before.st_nlink
+                )
+                return False
+            facts.step = "utimensat"
+            target.touch()
+            facts.step = "stat"
+            after = target.look()
+        except OSError as exc:
+            facts.errno = exc.errno or 0
+            facts.error = describe_error(exc)
+            return False
+        facts.after_ns = after.st_atime_ns
+        if (after.st_dev, after.st_ino) == (before.st_dev, before.st_ino):
+            break
+        facts.inode_changes += 1
+        if facts.inode_changes > 1:
+            facts.advanced = None
+            facts.error = "the file was replaced twice while it was looked at"
+            return False
+    facts.step = ""
+    facts.advanced = after.st_atime_ns > before.st_atime_ns
+    return True
+
+
+def _refresh(target: Target, facts: TouchFacts) -> None:
+    try:
+        facts.refreshed_ns = min(target.look(force_sync=True).st_atime_ns, target.reopened().st_atime_ns)
+    except OSError as exc:
+        facts.refresh_error = describe_error(exc)
+
+
+# --- with a file of our own, the answer can come at once ---------------------------------------------------------------
+
+
+def set_back(fd: int, target: Target) -> t.Optional[int]:
+    """Set the access time of our own new file back by one second; return how coarse its timestamps are, in ns.
+
+    After that a touch shows at once instead of after a wait, and says the same as PBS's check: that one, too, compares
+    with the time of a second ago. The second is taken off the filesystem's own clock (the file's present time), not
+    ours, so that a server whose clock differs is judged fairly. Each look goes past the caches: what only the client
+    remembers would make every later comparison worthless.
+
+    None where the filesystem does not keep a given time, or keeps it in a way that no known step explains: then only
+    the waiting tells. Never done to a chunk.
+    """
+    try:
+        now = target.look(force_sync=True).st_atime_ns
+        # A time whose every digit counts shows where the filesystem cuts.
+        given = (now // SECOND - 1) * SECOND + 123_456_789
+        set_atime_fd(fd, given)
+        kept = target.look(force_sync=True).st_atime_ns
+        granularity = next((step for step in _STEPS if given - given % step == kept), None)
+        set_atime_fd(fd, now - SECOND)
+        kept = target.look(force_sync=True).st_atime_ns
+    except OSError:
+        return None
+    if granularity is not None and (now - SECOND) - (now - SECOND) % granularity != kept:
+        return None
+    return granularity

@@ -1,0 +1,252 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The walk over C(.chunks): 65,536 prefix directories by name, and what lies in them.
+
+The store belongs to an account that may be hostile, and the walk runs as root. So it goes through descriptors of
+directories, follows no link, enters no other filesystem, and takes a name that is gone for normal: backups and garbage
+collection run meanwhile.
+"""
+
+from __future__ import annotations
+
+import array
+import dataclasses
+import errno
+import os
+import re
+import stat
+import time
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.chunk_listing import (
+    chunk_lister,
+    is_digest,
+    prefix_lister,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import foreign_kind
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import (
+    CHUNK,
+    PREFIX,
+    Directory,
+    Visitor,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.work_queue import WorkQueue
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Job, OnProgress, Pulse, run_jobs
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS, PREFIX_COUNT, is_prefix
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
+_SUFFIXED = re.compile(
+    rb"[0-9a-fA-F]{64}\.(?:(?P<bad>[0-9]\.bad)|(?P<using>using)|(?P<temporary>tmp_[A-Za-z0-9]{6}))\Z"
+)
+
+
+def chunk_class(name: bytes) -> str:
+    """What PBS takes a regular file in a prefix directory for: C(chunk), C(bad), C(using), C(temporary) or C(other).
+
+    Source: PBS, the chunk iterator of garbage collection, 4.1.2 and newer; it ignores temporary files and others.
+    """
+    if is_digest(name):
+        return "chunk"
+    found = _SUFFIXED.match(name)
+    return found.lastgroup or "other" if found else "other"
+
+
+@dataclasses.dataclass
+class ChunkExtras:
+    """What is counted in prefix directories beyond owners and modes; see C(OwnershipFacts)."""
+
+    prefixes_walked: int = 0
+    prefixes_missing: int = 0
+    bad_chunks: int = 0
+    temporary: int = 0
+    temporary_bytes: int = 0
+    using_markers: int = 0
+
+
+def walk_together(
+    path: str,
+    jobs: t.Callable[[WorkQueue], t.Mapping[str, Job]],
+    stall: float,
+    on_progress: t.Optional[OnProgress] = None,
+) -> t.Tuple[t.List[t.Dict[str, t.Any]], str]:
+    """C(run_jobs) for walks that take the numbers of prefix directories from one queue."""
+    queue = WorkQueue(range(PREFIX_COUNT))
+    try:
+        _parts, trouble = run_jobs(path, {"order": lambda pulse: _arrange(queue, path, pulse)}, stall)
+        if trouble:
+            return [], trouble
+        parts, trouble = run_jobs(path, jobs(queue), stall, on_progress, keep=(queue.fd,))
+        # Each worker may well have ended as it should, and yet somebody else have taken from the queue.
+        left = queue.count - sum(part.get("progress", {}).get("prefixes", 0) for part in parts)
+        if left and not trouble:
+            where = display(os.path.join(path, CHUNKS))
+            trouble = "%s: %d of %d prefix directories were not looked at" % (where, left, queue.count)
+        return parts, trouble
+    finally:
+        queue.close()
+
+
+def _arrange(queue: WorkQueue, path: str, pulse: Pulse) -> None:
+    """Put the numbers into the order of the inodes of their directories.
+
+    What was made at the same time lies together on a disk, and the directories of a copied store were made in another
+    order than that of their names. Taken in that order, a block of inodes is read once, and written once. It is no more
+    than a hint: what is wrong here the walk finds, too, and tells of it.
+    """
+    inodes = array.array("Q", bytes(8 * PREFIX_COUNT))
+    left = 2 * PREFIX_COUNT  # a hostile owner may put millions of other names there
+    lister = prefix_lister()
+    try:
+        store = OpenStore(path)
+        if not store.local:
+            return
+        pulse.at(CHUNKS)
+        for names, all_prefixes in lister.batches(store.open_chunks()):
+            for name, inode in zip(names, lister.inodes()):
+                if all_prefixes or is_prefix(os.fsdecode(name)):
+                    inodes[int(name, 16)] = inode
+            pulse.beat(dict)
+            left -= len(names)
+            if left <= 0:
+                break
+    except OSError:
+        return
+    queue.arrange(inodes.__getitem__)
+
+
+class ChunkWalk:
+    """Goes through prefix directories, and what lies in those that shall be listed."""
+
+    def __init__(
+        self, store: OpenStore, skeleton: Visitor, chunks: Visitor, pulse: Pulse, temporary_age: float = 86400.0
+    ) -> None:
+        """C(skeleton) is told of prefix directories, C(chunks) of what lies in them.
+
+        Temporary files younger than C(temporary_age) seconds are somebody's work. Raises C(OSError) where C(.chunks)
+        cannot be opened.
+        """
+        self.extras = ChunkExtras()
+        self._store = store
+        top = store.open_chunks()
+        self._top = Directory(store.path.rstrip("/") + "/" + CHUNKS, top, os.fstat(top))
+        self._skeleton = skeleton
+        self._chunks = chunks
+        self._pulse = pulse
+        self._stale_before = time.time() - temporary_age
+        self._visited = 0
+        self._lister = chunk_lister()
+
+    def close(self) -> None:
+        """Let go of C(.chunks)."""
+        os.close(self._top.fd)
+
+    def progress(self) -> t.Dict[str, int]:
+        return {
+            "prefixes": self._visited,
+            "files": self._chunks.seen(),
+            # One and the same visitor may look at both.
+            "wrong": sum(visitor.wrong() for visitor in dict.fromkeys((self._chunks, self._skeleton))),
+        }
+
+    def walk(self, numbers: t.Iterable[int], listed: t.Container[int]) -> None:
+        """Go through the prefix directories with these numbers, and into those of them that are C(listed)."""
+        for number in numbers:
+            name = "%04x" % number
+            inner = CHUNKS + "/" + name
+            self._pulse.at(inner)
+            if inner in self._store.mounts:
+                self._skeleton.foreign("mount", self._top.join(name))
+            else:
+                self._enter(name, number in listed)
+            self._visited += 1
+            self._pulse.beat(self.progress)
+        self._pulse.put("progress", self.progress())
+
+    def _enter(self, name: str, listed: bool) -> None:
+        path = self._top.join(name)
+        try:
+            fd = open_inside(name, self._top.fd)
+        except FileNotFoundError:
+            self.extras.prefixes_missing += 1
+            return
+        except OSError as exc:
+            self._closed(name, path, exc)
+            return
+        try:
+            status = os.fstat(fd)
+            if status.st_dev != self._store.device:
+                self._skeleton.foreign("mount", path)
+                return
+            if listed:
+                self._list(Directory(path, fd, status))
+            self._skeleton.directory(path, status, PREFIX, fd)
+        except OSError as exc:
+            self._chunks.error(path, exc)
+        finally:
+            os.close(fd)
+
+    def _closed(self, name: str, path: str, error: OSError) -> None:
+        """A prefix directory that cannot be opened as one."""
+        if error.errno == errno.EXDEV:
+            self._skeleton.foreign("mount", path)
+            return
+        try:
+            status = os.stat(name, dir_fd=self._top.fd, follow_symlinks=False)
+        except OSError as exc:
+            self._skeleton.missed(path, exc)
+            return
+        if stat.S_ISDIR(status.st_mode):
+            self._skeleton.directory(path, status, PREFIX, -1)
+            self._skeleton.error(path, error)
+        else:
+            self._skeleton.foreign(foreign_kind(status.st_mode), path, "instead of a directory")
+
+    def _list(self, prefix: Directory) -> None:
+        try:
+            for number, (names, digests) in enumerate(self._lister.batches(prefix.fd)):
+                if number:
+                    self._pulse.beat(self.progress)
+                chunks = names if digests else self._set_apart(prefix, names)
+                if chunks:
+                    self._chunks.files(prefix, chunks, CHUNK)
+            self.extras.prefixes_walked += 1
+        except OSError as exc:
+            self._chunks.error(prefix.path, exc)
+
+    def _set_apart(self, prefix: Directory, names: t.Iterable[bytes]) -> t.List[bytes]:
+        """Deal with the names that are not digests; return the others."""
+        chunks = []
+        for raw in names:
+            kind = chunk_class(raw)
+            if kind == "chunk":
+                chunks.append(raw)
+                continue
+            name = os.fsdecode(raw)
+            try:
+                status = os.stat(name, dir_fd=prefix.fd, follow_symlinks=False)
+            except OSError as exc:
+                self._chunks.missed(prefix.join(name), exc)
+                continue
+            if not stat.S_ISREG(status.st_mode):
+                self._chunks.foreign(foreign_kind(status.st_mode), prefix.join(name))
+            elif kind == "temporary" and status.st_mtime >= self._stale_before:
+                self._chunks.busy(status)
+            else:
+                self._count(kind, prefix.join(name), status)
+                self._chunks.file(prefix, name, status, CHUNK)
+        return chunks
+
+    def _count(self, kind: str, path: str, status: os.stat_result) -> None:
+        if kind == "bad":
+            self.extras.bad_chunks += 1
+        elif kind == "using":
+            self.extras.using_markers += 1
+        elif kind == "temporary":
+            self.extras.temporary += 1
+            self.extras.temporary_bytes += status.st_size
+        else:
+            self._chunks.foreign("name", path)

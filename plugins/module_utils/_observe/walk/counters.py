@@ -1,0 +1,326 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Exact counts of what a walk finds, with the first paths of each kind, in bounded memory."""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import os
+import stat
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import PathProblem
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnerCount, WalkCounts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import Directory, Rule, Visitor
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission import Status, allows
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Batch, mode_string, statx
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+
+_MAX_OWNERS = 256
+"""Different owners that are counted apart; a hostile tree may have four thousand million."""
+
+_MAX_SIGNATURES = 4096
+"""Different ones that are remembered of each sort."""
+
+OTHER_OWNERS = (-1, -1)
+"""Under these ids the rest is counted."""
+
+_FOREIGN = {
+    stat.S_IFDIR: "directory",
+    stat.S_IFLNK: "link",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFBLK: "device",
+    stat.S_IFCHR: "device",
+}
+
+T = t.TypeVar("T")
+
+
+def foreign_kind(mode: int) -> str:
+    """The kind under which something is counted where something else belongs."""
+    return _FOREIGN.get(stat.S_IFMT(mode), "name")
+
+
+def _flags(dir_fd: int, name: str) -> t.List[str]:
+    """The inode flags that forbid changes; none where they cannot be read."""
+    try:
+        return statx(name, dir_fd).flags
+    except OSError:
+        return []
+
+
+class Examples:
+    """The first paths of each kind by name, in whatever order they are come across, and by which of several workers."""
+
+    def __init__(self, limit: int) -> None:
+        self.found: t.Dict[str, t.List[PathProblem]] = {}
+        """In their order."""
+        self._limit = limit
+
+    def wants(self, kind: str, path: str) -> bool:
+        """Whether something at the path, or below it, would be among them."""
+        examples = self.found.get(kind, ())
+        return len(examples) < self._limit or (len(examples) > 0 and display(path) < examples[-1].path)
+
+    def add(self, kind: str, path: str, detail: str) -> None:
+        if not self.wants(kind, path):
+            return
+        examples = self.found.setdefault(kind, [])
+        bisect.insort(examples, PathProblem(display(path), detail))
+        del examples[self._limit :]
+
+
+class Owners:
+    """Counts by owner. Where there are too many, those with the lowest ids: in whatever order they are come across."""
+
+    def __init__(self) -> None:
+        self._counts: t.Dict[t.Tuple[int, int], int] = {}
+        self._others = 0
+        self._known: t.List[t.Tuple[int, int]] = []
+        """Those that are counted apart, sorted."""
+
+    def add(self, uid: int, gid: int, count: int = 1) -> None:
+        key = (uid, gid)
+        if key in self._counts:
+            self._counts[key] += count
+        elif key == OTHER_OWNERS:
+            self._others += count
+        else:
+            bisect.insort(self._known, key)
+            self._counts[key] = count
+            if len(self._known) > _MAX_OWNERS:
+                self._others += self._counts.pop(self._known.pop())
+
+    def ranked(self) -> t.List[OwnerCount]:
+        """Most first."""
+        counts = {**self._counts, OTHER_OWNERS: self._others} if self._others else self._counts
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return [OwnerCount(uid, gid, count) for (uid, gid), count in ranked]
+
+
+class _Alike(t.NamedTuple):
+    """Regular files of one signature; the fields as in C(os.stat_result)."""
+
+    st_mode: int
+    st_uid: int
+    st_gid: int
+    st_nlink: int
+    flags: t.Sequence[str]
+    """Inode flags that forbid changes."""
+
+
+class _Known:
+    """The signatures that were met under one rule, and what is to be said about files that have them."""
+
+    def __init__(self) -> None:
+        self.good: t.Set[bytes] = set()
+        """Nothing is wrong."""
+        self.faulty: t.Dict[bytes, _Alike] = {}
+        """So often that there are enough examples: only counting is left, unless a name comes before theirs."""
+        self.kinds: t.Set[str] = set()
+        """Of what is wrong with these."""
+        self._met: t.Dict[bytes, int] = {}
+
+    def add(self, signature: bytes, alike: _Alike, kinds: t.Collection[str], enough: int) -> None:
+        """A file was looked at by itself, and has C(kinds) of faults; C(enough) is the number of examples."""
+        if len(self._met if kinds else self.good) >= _MAX_SIGNATURES:
+            return
+        if not kinds:
+            self.good.add(signature)
+            return
+        self._met[signature] = self._met.get(signature, 0) + 1
+        if self._met[signature] >= enough:
+            self.faulty[signature] = alike
+            self.kinds.update(kinds)
+
+
+class Tally(Visitor):
+    """Counts one tree, or one worker's part of it, and changes nothing."""
+
+    def __init__(self, identity: Identity, max_paths: int) -> None:
+        self.counts = WalkCounts()
+        self.empty = 0
+        """Files without content, among those that C(files) was told of."""
+        self._identity = identity
+        self._examples = Examples(max_paths)
+        self._owners = Owners()
+        self._max_paths = max_paths
+        self._known: t.Dict[Rule, _Known] = {}
+        try:
+            self._batch: t.Optional[Batch] = Batch()
+        except OSError:
+            self._batch = None
+
+    def files(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> None:
+        answers = None
+        if self._batch is not None:
+            answers = self._batch.look(where.fd, names)
+        if answers is None:
+            for name in names:
+                self._look(where, os.fsdecode(name), rule)
+            return
+        known = self._known.setdefault(rule, _Known())
+        good, faulty = known.good, known.faulty
+        again: t.Dict[bytes, int] = {}
+        near = self._wants(known, where.path)
+        files = total = 0
+        for name, (signature, size) in zip(names, answers):
+            # The whole cost of a file that is as it should be, or as many others, beside the system call.
+            if size and signature in good:
+                files += 1
+                total += size
+            elif size and signature in faulty and not (near and self._wants(known, where.join(os.fsdecode(name)))):
+                files += 1
+                total += size
+                again[signature] = again.get(signature, 0) + 1
+            else:
+                self._meet(where, os.fsdecode(name), signature, size, rule)
+                near = self._wants(known, where.path)
+        self.counts.files += files
+        self.counts.bytes += total
+        for signature, times in again.items():
+            self._weigh(faulty[signature], rule, faulty[signature].flags, times)
+
+    def _wants(self, known: _Known, path: str) -> bool:
+        """Whether one that is known to be faulty, at this path or below it, is an example."""
+        return any(self._examples.wants(kind, path) for kind in known.kinds)
+
+    def _meet(self, where: Directory, name: str, signature: bytes, size: int, rule: Rule) -> None:
+        """One name with its answer."""
+        _attributes, links, uid, gid, mode = Batch.unpack(signature)
+        if not stat.S_ISREG(mode):
+            self.foreign(foreign_kind(mode), where.join(name))
+            return
+        alike = _Alike(mode, uid, gid, links, Batch.flags(signature))
+        kinds = self._regular(where.join(name), alike, size, rule, alike.flags)
+        self._known[rule].add(signature, alike, kinds, self._max_paths)
+
+    def _look(self, where: Directory, name: str, rule: Rule) -> None:
+        """One name."""
+        path = where.join(name)
+        try:
+            status = os.stat(name, dir_fd=where.fd, follow_symlinks=False)
+        except OSError as exc:
+            self.missed(path, exc)
+            return
+        if not stat.S_ISREG(status.st_mode):
+            self.foreign(foreign_kind(status.st_mode), path)
+            return
+        self._regular(path, status, status.st_size, rule, _flags(where.fd, name))
+
+    def _regular(self, path: str, status: Status, size: int, rule: Rule, flags: t.Sequence[str]) -> t.Collection[str]:
+        """One of those that C(files) was told of; the kinds of what is wrong with it."""
+        self.empty += size == 0
+        self.counts.files += 1
+        self.counts.bytes += size
+        return self._compare(path, status, rule, flags)
+
+    def file(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> None:
+        self.counts.files += 1
+        self.counts.bytes += status.st_size
+        self._compare(where.join(name), status, rule, _flags(where.fd, name))
+
+    def directory(self, path: str, status: os.stat_result, rule: Rule, fd: int) -> None:
+        self.counts.directories += 1
+        self._compare(path, status, rule, self._batch.flags_of(fd) if self._batch and fd >= 0 else ())
+
+    def busy(self, status: os.stat_result) -> None:
+        self.counts.files += 1
+        self.counts.bytes += status.st_size
+
+    def _compare(self, path: str, status: Status, rule: Rule, flags: t.Sequence[str]) -> t.Collection[str]:
+        """Hold it against the rule; the kinds of what is wrong with it."""
+        faults = self._weigh(status, rule, flags, 1)
+        for kind, detail in faults.items():
+            self._examples.add(kind, path, detail)
+        return faults
+
+    def _weigh(self, status: Status, rule: Rule, flags: t.Sequence[str], times: int) -> t.Dict[str, str]:
+        """What is wrong with so many that are alike: the details by kind."""
+        faults: t.Dict[str, str] = {}
+        if rule.owned:
+            if (status.st_uid, status.st_gid) != (self._identity.uid, self._identity.gid):
+                faults["wrong_owner"] = "uid %d, gid %d" % (status.st_uid, status.st_gid)
+                self._count_owner(status, times)
+            # None at all: it is being removed just now.
+            if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
+                faults["hardlink"] = "%d links" % status.st_nlink
+                self._count("hardlink", times)
+            if flags:
+                faults["immutable"] = "flags: " + ", ".join(flags)
+                self._count("immutable", times)
+        if rule.exact and status.st_mode & 0o777 != rule.mode:
+            faults["wrong_mode"] = "mode %s instead of %04o" % (mode_string(status.st_mode), rule.mode)
+            self.counts.wrong_mode += times
+        if not allows(self._identity, status, rule.needs):
+            faults["unreadable"] = "mode %s, uid %d, gid %d" % (
+                mode_string(status.st_mode),
+                status.st_uid,
+                status.st_gid,
+            )
+            self.counts.unreadable += times
+        return faults
+
+    def _count_owner(self, status: Status, times: int) -> None:
+        """A wrong one."""
+        self.counts.wrong_owner += times
+        self.counts.wrong_uid += times if status.st_uid != self._identity.uid else 0
+        self.counts.wrong_gid += times if status.st_gid != self._identity.gid else 0
+        self._owners.add(status.st_uid, status.st_gid, times)
+
+    def foreign(self, kind: str, path: str, detail: str = "") -> None:
+        self._count(kind, 1)
+        self._examples.add(kind, path, detail)
+
+    def _count(self, kind: str, times: int) -> None:
+        self.counts.foreign[kind] = self.counts.foreign.get(kind, 0) + times
+
+    def vanished(self) -> None:
+        self.counts.vanished += 1
+
+    def error(self, path: str, error: t.Union[OSError, str]) -> None:
+        self.counts.errors += 1
+        self._examples.add("errors", path, error if isinstance(error, str) else describe_error(error))
+
+    def seen(self) -> int:
+        return self.counts.files
+
+    def wrong(self) -> int:
+        return self.counts.wrong_owner
+
+    def result(self) -> WalkCounts:
+        """The counts, with the owners of what is wrong and the examples."""
+        self.counts.owners = self._owners.ranked()
+        self.counts.examples = self._examples.found
+        return self.counts
+
+
+def merge(cls: t.Type[T], parts: t.Iterable[T], max_paths: int) -> T:
+    """Add up the counts of several workers, field by field; the examples are the first by path."""
+    total = cls()
+    for part in parts:
+        for field in dataclasses.fields(t.cast(t.Any, cls)):
+            setattr(total, field.name, _sum(getattr(total, field.name), getattr(part, field.name)))
+    for problems in getattr(total, "examples", {}).values():
+        problems.sort()
+        del problems[max_paths:]
+    return total
+
+
+def _sum(one: t.Any, other: t.Any) -> t.Any:
+    if isinstance(one, dict):
+        total = dict(one)
+        for key, value in other.items():
+            total[key] = _sum(total[key], value) if key in total else value
+        return total
+    if isinstance(one, list) and all(isinstance(owner, OwnerCount) for owner in one + other):
+        owners = Owners()
+        for owner in one + other:
+            owners.add(owner.uid, owner.gid, owner.count)
+        return owners.ranked()
+    return one + other

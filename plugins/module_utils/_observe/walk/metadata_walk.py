@@ -1,0 +1,150 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The walk over what lies beside C(.chunks): namespaces, groups, snapshots, and what does not belong there.
+
+Garbage collection walks this whole tree to find index files. It follows no links, leaves out hidden names, and stops
+at a directory or an index file that it cannot read; only C(lost+found) in the base directory is forgiven.
+Source: PBS, garbage collection, marking.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import stat
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import foreign_kind
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import (
+    METADATA_DIRECTORY,
+    METADATA_FILE,
+    STRAY_DIRECTORY,
+    STRAY_FILE,
+    STRAY_INDEX,
+    Directory,
+    Visitor,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import GROUPS
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import batches
+
+_MAX_DEPTH = 100
+"""Directories below each other; PBS itself goes down to 18. Each holds two descriptors."""
+
+_INDEXES = (".fidx", ".didx")
+_PROTECTED = ".protected"
+_FORGIVEN = "lost+found"
+
+
+class MetadataWalk:
+    """Looks at everything below the base directory except the chunk store."""
+
+    def __init__(self, store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
+        self._store = store
+        self._visitor = visitor
+        self._pulse = pulse
+
+    def progress(self) -> t.Dict[str, int]:
+        return {"wrong": self._visitor.wrong()}
+
+    def walk(self) -> None:
+        """Walk the tree. Raises C(OSError) where the base directory cannot be listed."""
+        # A list of open listings instead of recursion: how deep it goes is somebody else's choice.
+        stack = [_Level(self._store.path, self._store.base, self._store.status, owned=False)]
+        try:
+            while stack:
+                self._pulse.beat(self.progress)
+                level = stack[-1]
+                try:
+                    entry = next(level.entries, None)
+                except OSError as exc:
+                    self._visitor.error(level.path, exc)
+                    entry = None
+                if entry is None:
+                    stack.pop().close()
+                    continue
+                below = self._visit(level, entry, len(stack))
+                if below is not None:
+                    stack.append(below)
+        finally:
+            while stack:
+                stack.pop().close()
+        self._pulse.put("progress", self.progress())
+
+    def _visit(self, level: _Level, entry: os.DirEntry[str], depth: int) -> t.Optional[_Level]:
+        """One name; the directory to go on with, if it is one."""
+        name = entry.name
+        if name.startswith(".") and not (name == _PROTECTED and level.owned):
+            return None
+        if depth == 1 and name == _FORGIVEN:
+            return None
+        path = level.join(name)
+        inner = path[len(self._store.path.rstrip("/")) + 1 :]
+        self._pulse.at(inner)
+        if inner in self._store.mounts:
+            self._visitor.foreign("mount", path)
+            return None
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError as exc:
+            self._visitor.missed(path, exc)
+            return None
+        if status.st_dev != self._store.device:
+            self._visitor.foreign("mount", path)
+            return None
+        owned = level.owned
+        if depth == 1:
+            owned = name in GROUPS
+            if not owned:
+                self._visitor.foreign("name", path, "no part of a datastore")
+        if stat.S_ISDIR(status.st_mode):
+            return self._descend(level, name, status, owned, depth)
+        if stat.S_ISREG(status.st_mode):
+            rule = METADATA_FILE if owned else STRAY_INDEX if name.endswith(_INDEXES) else STRAY_FILE
+            self._visitor.file(level, name, status, rule)
+        elif owned:
+            self._visitor.foreign(foreign_kind(status.st_mode), path)
+        return None
+
+    def _descend(self, level: _Level, name: str, status: os.stat_result, owned: bool, depth: int) -> t.Optional[_Level]:
+        path = level.join(name)
+        rule = METADATA_DIRECTORY if owned else STRAY_DIRECTORY
+        if depth >= _MAX_DEPTH:
+            self._visitor.error(path, "deeper than %d directories" % _MAX_DEPTH)
+            return None
+        try:
+            fd = open_inside(name, level.fd)
+        except OSError as exc:
+            if exc.errno not in (errno.ENOENT, errno.EXDEV):
+                self._visitor.directory(path, status, rule, -1)
+            self._visitor.missed(path, exc)
+            return None
+        try:
+            status = os.fstat(fd)
+            if status.st_dev != self._store.device:
+                self._visitor.foreign("mount", path)
+                os.close(fd)
+                return None
+            self._visitor.directory(path, status, rule, fd)
+            return _Level(path, fd, status, owned)
+        except OSError as exc:
+            os.close(fd)
+            self._visitor.error(path, exc)
+            return None
+
+
+class _Level(Directory):
+    """A directory that is being listed."""
+
+    def __init__(self, path: str, fd: int, status: os.stat_result, owned: bool) -> None:
+        super().__init__(path, fd, status)
+        self.entries = itertools.chain.from_iterable(batches(fd))
+        self.owned = owned
+
+    def close(self) -> None:
+        os.close(self.fd)

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A datastore's base directory and chunk store, held open for a walk."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mountinfo import MountEntry
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import (
+    open_directory,
+    open_inside,
+    open_to_change,
+)
+
+_LOCAL = frozenset(("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "tmpfs", "xfs", "zfs"))
+
+
+def _is_local(entry: t.Optional[MountEntry]) -> bool:
+    return entry is not None and entry.fstype in _LOCAL and "idmapped" not in entry.options
+
+
+def open_together(path: str, pulse: Pulse, change: bool = False) -> OpenStore:
+    """An C(OpenStore) for one of several children: the same directory for all of them. Raises C(OSError)."""
+    store = OpenStore(path, change)
+    pulse.agree(store.status)
+    return store
+
+
+class OpenStore:
+    """The base directory, held open, with what is mounted below it."""
+
+    def __init__(self, path: str, change: bool = False) -> None:
+        """Open the base directory, following links as PBS does. Raises C(OSError).
+
+        With C(change) only where root may change something (see C(open_to_change)), and only with a C(.chunks) in it:
+        what is at the path now need not be what was there when it was looked at.
+        """
+        self.path = path
+        self.base = open_to_change(path) if change else open_directory(path, follow=True)
+        self.status = os.fstat(self.base)
+        self.device = self.status.st_dev
+        # The kernel's name for the directory: asking for it touches no filesystem.
+        real = os.readlink("/proc/self/fd/%d" % self.base).rstrip("/") + "/"
+        table = MountTable.read()
+        self.local = _is_local(table.find_entry(real.rstrip("/") or "/"))
+        """On a filesystem on which this kernel itself sees to owners and modes, and shows them as they are. Elsewhere
+        (a server, a process behind FUSE, layers, mapped ids) others may have rights that the mode does not show."""
+        self.mounts = {entry.mount_point[len(real) :] for entry in table.entries if entry.mount_point.startswith(real)}
+        """Mount points below, relative to the base directory. Nothing there is touched: its server may be dead, and
+        it may be another part of the same filesystem."""
+        if change:
+            os.close(self.open_chunks())
+
+    def is_read_only(self) -> bool:
+        """Whether the kernel would refuse any change there. Raises C(OSError)."""
+        return bool(os.fstatvfs(self.base).f_flag & os.ST_RDONLY)
+
+    def open_chunks(self) -> int:
+        """Open C(.chunks). Raises C(OSError), also where it is on another filesystem."""
+        if CHUNKS in self.mounts:
+            raise OSError("another filesystem is mounted there")
+        fd = open_inside(CHUNKS, self.base)
+        if os.fstat(fd).st_dev != self.device:
+            os.close(fd)
+            raise OSError("on another filesystem than the base directory")
+        return fd

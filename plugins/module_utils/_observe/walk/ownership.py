@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who owns a datastore, and what of it the daemon's user can read: the walk, split over processes.
+
+Nothing is changed, not even the access times of what is read. The answer is no snapshot: backups and garbage
+collection go on, and each name is reported as it was when it was looked at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import load
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnershipFacts, WalkCounts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.chunk_walk import ChunkWalk, walk_together
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import Tally, merge
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.metadata_walk import MetadataWalk
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import open_together
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.skeleton_walk import walk_skeleton
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.work_queue import WorkQueue
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import (
+    Job,
+    OnProgress,
+    Pulse,
+    worker_count,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import PREFIX_COUNT
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
+
+SCOPES = ("full", "sample", "skeleton", "none")
+
+_TREES = ("skeleton", "chunks", "metadata")
+
+
+@dataclasses.dataclass
+class WalkPlan:
+    """What of a datastore is walked, and how."""
+
+    path: str
+    """The base directory, absolute."""
+    uid: int
+    gid: int
+    """Who should own everything."""
+    groups: t.Tuple[int, ...] = ()
+    """The groups of that user, for what it can read."""
+    scope: str = "full"
+    """C(full): everything. C(sample): the chunks of some prefix directories only. C(skeleton): neither chunks nor
+    metadata. C(none): nothing."""
+    sample_prefixes: int = 256
+    """Prefix directories, evenly chosen, that C(sample) looks into."""
+    workers: int = 0
+    """Processes that walk over the chunks; 0 for as many as there are processors, and at least two."""
+    max_paths: int = 20
+    """Paths that are kept as examples, of each kind."""
+    stall: float = 60.0
+    """Seconds of silence after which a worker is given up."""
+    temporary_age: float = 86400.0
+    """Seconds after which a temporary file counts as left behind."""
+    as_owner: bool = False
+    """Walk as that user, where root is refused (root_squash)."""
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.uid, self.gid, self.groups)
+
+    def listed(self) -> t.Container[int]:
+        """The numbers of the prefix directories that are looked into."""
+        if self.scope == "full":
+            return range(PREFIX_COUNT)
+        if self.scope == "sample":
+            count = min(max(self.sample_prefixes, 0), PREFIX_COUNT)
+            return frozenset(number * PREFIX_COUNT // count for number in range(count))
+        return ()
+
+
+def observe_ownership(plan: WalkPlan, on_progress: t.Optional[OnProgress] = None) -> OwnershipFacts:
+    """Walk over a datastore; see C(WalkPlan).
+
+    Never raises because of the datastore: what could not be seen is said in C(complete), C(stuck) and C(errors).
+    Access control lists are not looked at: what the mode bits deny counts as unreadable.
+    """
+    facts = OwnershipFacts(scope=plan.scope, uid=plan.uid, gid=plan.gid)
+    if plan.scope == "none":
+        facts.not_walked = "not asked for"
+        return facts
+    workers = worker_count(plan.workers) if plan.scope == "full" else 1
+    started = time.monotonic_ns()
+    parts, facts.stuck = walk_together(plan.path, lambda queue: _jobs(plan, workers, queue), plan.stall, on_progress)
+    facts.elapsed_ns = time.monotonic_ns() - started
+    facts.method = "one stat a file, workers: %d" % workers
+    for tree in _TREES:
+        found = [load(WalkCounts, part[tree]) for part in parts if tree in part]
+        setattr(facts, tree, merge(WalkCounts, found, plan.max_paths))
+    for part in parts:
+        for name, number in part.get("extras", {}).items():
+            setattr(facts, name, getattr(facts, name) + number)
+    facts.stuck = facts.stuck or _first_error([getattr(facts, tree) for tree in _TREES])
+    facts.complete = not facts.stuck
+    return facts
+
+
+def _first_error(trees: t.Sequence[WalkCounts]) -> str:
+    """What could not be looked at; empty where that is nothing."""
+    first = next((problem for counts in trees for problem in counts.examples.get("errors", ())), None)
+    if first is not None:
+        return "%s: %s" % (first.path, first.detail)
+    errors = sum(counts.errors for counts in trees)
+    return "files or directories that could not be looked at: %d" % errors if errors else ""
+
+
+def _jobs(plan: WalkPlan, workers: int, queue: WorkQueue) -> t.Dict[str, Job]:
+    jobs: t.Dict[str, Job] = {}
+    for number in range(workers):
+        jobs["chunks %d" % number] = lambda pulse: _walk_chunks(plan, queue, pulse)
+    jobs["skeleton"] = lambda pulse: _walk_skeleton(plan, pulse)
+    if plan.scope != "skeleton":
+        jobs["metadata"] = lambda pulse: _walk_metadata(plan, pulse)
+    return {name: _as_owner(plan.identity, job) for name, job in jobs.items()} if plan.as_owner else jobs
+
+
+def _as_owner(identity: Identity, job: Job) -> Job:
+    def work(pulse: Pulse) -> None:
+        become(identity)
+        job(pulse)
+
+    return work
+
+
+def _walk_chunks(plan: WalkPlan, numbers: t.Iterable[int], pulse: Pulse) -> None:
+    skeleton, chunks = Tally(plan.identity, plan.max_paths), Tally(plan.identity, plan.max_paths)
+    walk = ChunkWalk(open_together(plan.path, pulse), skeleton, chunks, pulse, plan.temporary_age)
+    walk.walk(numbers, plan.listed())
+    pulse.put("skeleton", skeleton.result())
+    pulse.put("chunks", chunks.result())
+    pulse.put("extras", dict(dataclasses.asdict(walk.extras), empty_chunks=chunks.empty))
+
+
+def _walk_skeleton(plan: WalkPlan, pulse: Pulse) -> None:
+    tally = Tally(plan.identity, plan.max_paths)
+    walk_skeleton(open_together(plan.path, pulse), tally, pulse)
+    pulse.put("skeleton", tally.result())
+
+
+def _walk_metadata(plan: WalkPlan, pulse: Pulse) -> None:
+    tally = Tally(plan.identity, plan.max_paths)
+    MetadataWalk(open_together(plan.path, pulse), tally, pulse).walk()
+    pulse.put("metadata", tally.result())

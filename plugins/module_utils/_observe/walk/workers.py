@@ -1,0 +1,166 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The children that walk over one datastore: how they say how far they are, and what comes of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import mmap
+import os
+import struct
+import time
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import PREFIX_COUNT
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, Outcome, Task, run
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
+
+@dataclasses.dataclass
+class WalkProgress:
+    """How far a walk is."""
+
+    prefixes: int = 0
+    prefixes_total: int = PREFIX_COUNT
+    files: int = 0
+    """Chunk files seen."""
+    wrong: int = 0
+    """Files and directories seen that belong to somebody else."""
+
+
+OnProgress = t.Callable[[WalkProgress], None]
+Counter = t.Callable[[], t.Dict[str, int]]
+"""Answers with a child's share of C(WalkProgress), by field."""
+
+
+class Position:
+    """Where a child is, in memory that it shares with its parent: a child that hangs cannot say it any more."""
+
+    SIZE = 512
+
+    def __init__(self, memory: mmap.mmap, slot: int) -> None:
+        self._memory = memory
+        self._start = slot * self.SIZE
+
+    def set(self, path: str) -> None:
+        """Note the path, relative to the base directory, before it is touched."""
+        data = path.encode("utf-8", "surrogateescape")[: self.SIZE - 1] + b"\0"
+        self._memory[self._start : self._start + len(data)] = data
+
+    def get(self) -> str:
+        data = self._memory[self._start : self._start + self.SIZE]
+        return data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+
+class Agreement:
+    """What each child has found at the path of the datastore, in memory that all of them share.
+
+    The path is opened by each of them, and what is there may change between: a filesystem is unmounted, and below it is
+    another store. Of two children the one that looks later sees what the other has found.
+    """
+
+    _ENTRY = struct.Struct("=QQ")
+    SIZE = _ENTRY.size
+
+    def __init__(self, memory: mmap.mmap, slot: int, slots: int) -> None:
+        self._memory = memory
+        self._slot = slot
+        self._slots = slots
+
+    def check(self, status: os.stat_result) -> None:
+        """To be called before anything is changed. Raises C(OSError) where another child has found something else."""
+        mine = (status.st_dev, status.st_ino)
+        self._ENTRY.pack_into(self._memory, self._slot * self.SIZE, *mine)
+        found = {self._ENTRY.unpack_from(self._memory, slot * self.SIZE) for slot in range(self._slots)}
+        if found - {mine, (0, 0)}:
+            raise OSError(
+                "what is at the path of the datastore has changed since this began (was a filesystem mounted or unmounted?)"
+            )
+
+
+class Pulse:
+    """What a child says while it works, at a steady pace: silence is what makes the parent give it up."""
+
+    INTERVAL = 0.5
+    """Seconds."""
+
+    def __init__(self, channel: Channel, position: Position, agreement: Agreement) -> None:
+        self.at = position.set
+        self.put = channel.put
+        self.agree = agreement.check
+        self.also: t.Callable[[], None] = lambda: None
+        """What else to hand over with the progress: it is what a child that is killed leaves behind."""
+        self._due = 0.0
+
+    def beat(self, progress: Counter) -> None:
+        """Say how far it is, if that is due."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + self.INTERVAL
+            self.put("progress", progress())
+            self.also()
+
+
+Job = t.Callable[[Pulse], None]
+"""What one child does; it hands over what it has found out with C(Pulse.put)."""
+
+
+def worker_count(wanted: int) -> int:
+    """How many processes walk over the chunks: 0 is for as many as there are processors, and at least two."""
+    return wanted or max(2, len(os.sched_getaffinity(0)))
+
+
+def run_jobs(
+    path: str,
+    jobs: t.Mapping[str, Job],
+    stall: float,
+    on_progress: t.Optional[OnProgress] = None,
+    keep: t.Container[int] = (),
+) -> t.Tuple[t.List[t.Dict[str, t.Any]], str]:
+    """Run each job in a child of its own, and give up one that is silent for C(stall) seconds.
+
+    They keep the descriptors C(keep). Returns what each child has put, and where the first one that did not come to its
+    end was, with the reason; an empty text where all did.
+    """
+    memory = mmap.mmap(-1, max(1, len(jobs)) * Position.SIZE)
+    positions = {key: Position(memory, slot) for slot, key in enumerate(jobs)}
+    common = mmap.mmap(-1, max(1, len(jobs)) * Agreement.SIZE)
+    agreements = {key: Agreement(common, slot, len(jobs)) for slot, key in enumerate(jobs)}
+
+    def task(key: str, job: Job) -> Task:
+        return lambda channel: job(Pulse(channel, positions[key], agreements[key]))
+
+    tasks = {key: task(key, job) for key, job in jobs.items()}
+    outcomes = run(tasks, stall, renew=True, on_part=_Sum(on_progress).on_part, keep=keep)
+    trouble = _trouble(path, outcomes, positions)
+    memory.close()
+    common.close()
+    return [outcome.parts for outcome in outcomes.values()], trouble
+
+
+def _trouble(path: str, outcomes: t.Mapping[str, Outcome], positions: t.Mapping[str, Position]) -> str:
+    for key, outcome in outcomes.items():
+        if not outcome.finished:
+            where = display(os.path.join(path, positions[key].get())).rstrip("/")
+            return "%s: %s" % (where, "no answer" if outcome.timed_out else outcome.error)
+    return ""
+
+
+class _Sum:
+    """Adds up what the children say about their progress."""
+
+    def __init__(self, on_progress: t.Optional[OnProgress]) -> None:
+        self._on_progress = on_progress
+        self._latest: t.Dict[str, t.Dict[str, int]] = {}
+
+    def on_part(self, key: str, name: str, value: t.Any) -> None:
+        if name != "progress" or self._on_progress is None:
+            return
+        self._latest[key] = value
+        total = WalkProgress()
+        for part in self._latest.values():
+            for field, number in part.items():
+                setattr(total, field, getattr(total, field) + number)
+        self._on_progress(total)

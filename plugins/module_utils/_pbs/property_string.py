@@ -1,0 +1,336 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Property strings: several settings in one value, such as C(gc-atime-cutoff=2880,sync-level=file).
+
+PBS stores them as they were sent, so two of them are compared by what they say, never as text. Nothing here touches a
+disk. Source: PBS, property string parser (proxmox-schema) and its API types, as of 4.2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+import unicodedata
+import urllib.parse
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import values as kinds
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import Kind, Value, shown
+
+_ESCAPES = {'"': '"', "\\": "\\", "n": "\n"}
+
+
+class PropertyStringError(ValueError):
+    """What is wrong, where, and what is allowed; in words for people."""
+
+
+# --- text and its parts -----------------------------------------------------------------------------------------------
+
+
+def parse(text: str, default_key: t.Optional[str] = None) -> t.Dict[str, str]:
+    """Take a property string apart, in its own order and without a look at what the keys mean.
+
+    A value without a key belongs to C(default_key). A comma at the end is allowed, as PBS allows it. Raises
+    C(PropertyStringError).
+    """
+    result: t.Dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        start = position
+        key, position = _key(text, position)
+        value, position = _value(text, position)
+        if key is None:
+            key = default_key
+            if key is None:
+                raise PropertyStringError("%s at character %d has no key" % (shown(value), start + 1))
+        if key in result:
+            raise PropertyStringError("%s at character %d is there twice" % (shown(key), start + 1))
+        result[key] = value
+    return result
+
+
+def _key(text: str, position: int) -> t.Tuple[t.Optional[str], int]:
+    if text.startswith('"', position):
+        return None, position
+    equals = text.find("=", position)
+    comma = text.find(",", position)
+    if equals < 0 or 0 <= comma < equals:
+        return None, position
+    return text[position:equals], equals + 1
+
+
+def _value(text: str, position: int) -> t.Tuple[str, int]:
+    """The value, and the position behind the comma that ends it."""
+    if not text.startswith('"', position):
+        comma = text.find(",", position)
+        return (text[position:], len(text)) if comma < 0 else (text[position:comma], comma + 1)
+    value, end = _quoted(text, position)
+    if end < len(text) and text[end] != ",":
+        raise PropertyStringError("a comma is missing behind the quoted value, at character %d" % (end + 1))
+    return value, end + 1
+
+
+def _quoted(text: str, opening: int) -> t.Tuple[str, int]:
+    """What stands between the quotes, and the position behind the closing one."""
+    parts: t.List[str] = []
+    position = opening + 1
+    while position < len(text):
+        char = text[position]
+        if char == '"':
+            return "".join(parts), position + 1
+        if char == "\\":
+            position += 1
+            escaped = text[position : position + 1]
+            if escaped not in _ESCAPES:
+                break
+            char = _ESCAPES[escaped]
+        parts.append(char)
+        position += 1
+    if position < len(text):
+        raise PropertyStringError(
+            '%s at character %d is no escape; \\" and \\\\ and \\n are'
+            % (shown(text[position - 1 : position + 1]), position)
+        )
+    raise PropertyStringError("the quote that opens at character %d is never closed" % (opening + 1))
+
+
+def render(
+    values: t.Mapping[str, object],
+    default_key: t.Optional[str] = None,
+    order: t.Optional[t.Sequence[str]] = None,
+) -> str:
+    """Write a property string that C(parse) reads back as the same.
+
+    Keys come in C(order), the others behind them by name, so that the same settings give the same text; the default
+    key comes first and, where its value allows that, bare. None is left out. Raises C(PropertyStringError) for what
+    no property string can say, or no configuration file hold.
+    """
+    first = [default_key] if default_key is not None else []
+    ranks = {key: rank for rank, key in reversed(list(enumerate([*first, *(order or ())])))}
+    parts = []
+    for key in sorted(values, key=lambda name: (ranks.get(name, len(ranks) + 1), name)):
+        value = values[key]
+        if value is None:
+            continue
+        text = as_text(value, key)
+        if not key or key != key.strip() or any(char in ',="' or _is_control(char) for char in key):
+            raise PropertyStringError("%s cannot be a key" % shown(key))
+        if any(_is_control(char) and char != "\n" for char in text):
+            raise PropertyStringError("%s: %s has a control character" % (shown(key), shown(text)))
+        if key == default_key and text and not set(text) & set(',="\n'):
+            parts.append(text)
+        else:
+            parts.append(key + "=" + (_quote(text) if "," in text or "\n" in text or text.startswith('"') else text))
+    return ",".join(parts)
+
+
+def as_text(value: object, name: str) -> str:
+    """A scalar as PBS writes it. Raises C(PropertyStringError) for anything but a string, an integer or a boolean."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, str)):
+        return str(value)
+    raise PropertyStringError("%s: a %s cannot be a value" % (shown(name), type(value).__name__))
+
+
+def _quote(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) == "Cc"
+
+
+def parse_bool(text: str) -> bool:
+    """1, on, yes, true are true; 0, off, no, false are false; in any case. Raises C(PropertyStringError)."""
+    try:
+        return kinds.Boolean().read(text)
+    except ValueError as exc:
+        raise PropertyStringError("%s is no boolean: %s" % (shown(text), exc)) from None
+
+
+def percent_decoded(message: str) -> str:
+    """A maintenance message as PBS shows it; empty where what it encodes is not UTF-8."""
+    try:
+        return urllib.parse.unquote(message, errors="strict")
+    except UnicodeDecodeError:
+        return ""
+
+
+# --- what the keys mean -----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """One key of a property string."""
+
+    kind: Kind
+    default: t.Optional[Value] = None
+    """What PBS does where the key is not there; None where that is not a value of the key."""
+    since: str = ""
+    """The first PBS that knows it, where that matters."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Schema:
+    """The keys that one property string may have."""
+
+    name: str
+    keys: t.Mapping[str, Key]
+    default_key: t.Optional[str] = None
+    required: t.Tuple[str, ...] = ()
+    consistent: t.Optional[t.Callable[[t.Mapping[str, Value]], None]] = None
+    """Raises C(PropertyStringError) where keys that are right one by one do not go together."""
+    choices_checked_when_stored: bool = False
+    """Whether PBS refuses a word that is not among the choices already when it reads the configuration file."""
+
+
+def parse_typed(text: str, schema: Schema, unknown: t.Optional[t.List[str]] = None) -> t.Dict[str, Value]:
+    """Take a property string apart into booleans, integers and text, as the schema has it.
+
+    Where the list C(unknown) is given, keys and values that the schema does not have are added to it in words, and
+    kept as text: a newer PBS may know them. Raises C(PropertyStringError), which names key, value and what is allowed.
+    """
+    return _typed(parse(text, schema.default_key), schema, unknown, check_choices=True)
+
+
+def check_stored(text: str, schema: Schema) -> None:
+    """The checks that PBS makes when it reads a configuration file, which let a wrong word of an enumeration pass.
+
+    PBS 4 accepts C(tuning sync-level=sometimes) in the file and in an update, and fails when it uses the tuning (GC).
+    Raises C(PropertyStringError).
+    """
+    _typed(parse(text, schema.default_key), schema, None, check_choices=schema.choices_checked_when_stored)
+
+
+def _typed(
+    raw: t.Mapping[str, str], schema: Schema, unknown: t.Optional[t.List[str]], check_choices: bool
+) -> t.Dict[str, Value]:
+    result: t.Dict[str, Value] = {}
+    for name, text in raw.items():
+        key = schema.keys.get(name)
+        result[name] = text
+        if key is None:
+            problem = "%s has no key %s; it has %s" % (schema.name, shown(name), ", ".join(sorted(schema.keys)))
+        elif isinstance(key.kind, kinds.Choice) and not check_choices:
+            continue
+        else:
+            try:
+                result[name] = key.kind.read(text)
+                continue
+            except ValueError as exc:
+                problem = "%s: %s is %s; allowed: %s" % (schema.name, name, shown(text), exc)
+        if unknown is None:
+            raise PropertyStringError(problem)
+        unknown.append(problem)
+    missing = [name for name in schema.required if name not in result]
+    if missing:
+        raise PropertyStringError("%s: %s is missing" % (schema.name, ", ".join(missing)))
+    if schema.consistent is not None:
+        schema.consistent(result)
+    return result
+
+
+def compare_equal(
+    a: t.Union[str, t.Mapping[str, object], None],
+    b: t.Union[str, t.Mapping[str, object], None],
+    schema: Schema,
+    in_effect: bool = False,
+) -> bool:
+    """Whether two property strings say the same, whatever their order, quotes and spelling of booleans.
+
+    Either may be the text or a mapping of its keys; None is as good as empty. With C(in_effect), a key that is not
+    there counts as its default. What does not parse is equal to nothing but the same text.
+    """
+    if a == b:
+        return True
+    try:
+        return _comparable(a, schema, in_effect) == _comparable(b, schema, in_effect)
+    except PropertyStringError:
+        return False
+
+
+def _comparable(
+    source: t.Union[str, t.Mapping[str, object], None], schema: Schema, in_effect: bool
+) -> t.Dict[str, Value]:
+    if isinstance(source, str):
+        raw = parse(source, schema.default_key)
+    else:
+        raw = {key: as_text(value, key) for key, value in (source or {}).items() if value is not None}
+    # An empty string is no setting at all, whatever would be required in one that says something.
+    values = _typed(raw, schema, None, check_choices=True) if raw else {}
+    if in_effect:
+        defaults = {name: key.default for name, key in schema.keys.items() if key.default is not None}
+        values = {**defaults, **values}
+    return values
+
+
+# --- the property strings of PBS 4.2 ----------------------------------------------------------------------------------
+
+TUNING = Schema(
+    "tuning",
+    {
+        "chunk-order": Key(kinds.Choice(("none", "inode")), "inode"),
+        "sync-level": Key(kinds.Choice(("none", "file", "filesystem")), "filesystem"),
+        "gc-atime-safety-check": Key(kinds.Boolean(), True, "3.3.7"),
+        "gc-atime-cutoff": Key(kinds.Integer(1, 2880), 1445, "3.3.7"),
+        "gc-cache-capacity": Key(kinds.Integer(0, 8388608), 1048576, "3.3.7"),
+        "default-verification-workers": Key(kinds.THREADS, 4, "4.0.22"),
+        "default-verification-readers": Key(kinds.THREADS, 1, "4.0.22"),
+    },
+)
+"""How a datastore works; C(gc-atime-cutoff) is in minutes, C(gc-cache-capacity) in digests."""
+
+_NOTIFY = Key(kinds.Choice(("always", "never", "error")))
+
+NOTIFY = Schema("notify", {"gc": _NOTIFY, "verify": _NOTIFY, "sync": _NOTIFY, "prune": _NOTIFY})
+"""Which jobs mail about what; for C(notification-mode legacy-sendmail) only."""
+
+MAINTENANCE = Schema(
+    "maintenance-mode",
+    {
+        "type": Key(kinds.Choice(("read-only", "offline", "delete", "unmount", "s3-refresh"))),
+        "message": Key(kinds.MAINTENANCE_MESSAGE),
+    },
+    default_key="type",
+    required=("type",),
+)
+"""C(unmount) since 3.3, C(s3-refresh) since 4.0.4; people set C(read-only) and C(offline), the rest PBS sets itself."""
+
+
+def _backend_consistent(values: t.Mapping[str, Value]) -> None:
+    kind = values.get("type", "filesystem")
+    s3_only = ("client", "bucket", "max-cache-size")
+    if kind == "filesystem":
+        extra = [name for name in s3_only if name in values]
+        if extra:
+            raise PropertyStringError("backend: type filesystem allows no option %s" % ", ".join(extra))
+    elif kind == "s3":
+        missing = [name for name in s3_only[:2] if name not in values]
+        if missing:
+            raise PropertyStringError("backend: missing option %s, which type s3 requires" % ", ".join(missing))
+
+
+BACKEND = Schema(
+    "backend",
+    {
+        "type": Key(kinds.Choice(("filesystem", "s3")), "filesystem", "4.0.4"),
+        "client": Key(kinds.S3_CLIENT),
+        "bucket": Key(kinds.S3_BUCKET),
+        "max-cache-size": Key(kinds.Size()),
+    },
+    default_key="type",
+    consistent=_backend_consistent,
+    choices_checked_when_stored=True,
+)
+"""Where the chunks are kept, since 4.0.4; C(max-cache-size) is read as bytes."""
+
+THRESHOLDS = Schema(
+    "notification-thresholds",
+    {
+        **{"s3-" + name: Key(kinds.Integer(), since="4.1.7") for name in ("get", "put", "post", "head", "delete")},
+        **{"s3-" + name: Key(kinds.Size(), since="4.1.7") for name in ("upload", "download")},
+    },
+)
+"""Counts of requests, and sizes in bytes, above which PBS notifies; since 4.1.7."""

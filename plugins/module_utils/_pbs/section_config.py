@@ -1,0 +1,260 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+r"""PBS's configuration files: sections C(type: id), with one indented C(key value) a line.
+
+PBS reads a file as a whole or not at all: a comment, an unknown section type or property, a property that is there
+twice or a required one that is missing, and nothing in the file is usable. Nothing here touches a disk. Source: PBS,
+section configuration parser (proxmox-section-config) and its API types, as of 4.2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import property_string
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import values as kinds
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import Kind, shown
+
+# What PBS's language takes for white space; Python's own idea has the separators \x1c to \x1f too.
+_SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+_SPACES = frozenset(_SPACE)
+
+
+class SectionConfigError(ValueError):
+    """Why PBS cannot read the file, and the line (from 1) where it stops."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__("line %d: %s" % (line, message))
+        self.line = line
+        self.message = message
+
+
+@dataclasses.dataclass(frozen=True)
+class Property:
+    """One property that a section may have."""
+
+    kind: Kind
+    required: bool = False
+    since: str = ""
+    """The first PBS that knows it, where that matters: an older one cannot read a file that has it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SectionType:
+    id: Kind
+    properties: t.Mapping[str, Property]
+
+
+Schema = t.Mapping[str, SectionType]
+"""The section types that a file may have."""
+
+
+@dataclasses.dataclass
+class Section:
+    type: str
+    id: str
+    line: int
+    """Where it begins, from 1."""
+    properties: t.Dict[str, t.Union[str, t.List[str]]] = dataclasses.field(default_factory=dict)
+    """Values as they stand there; a list where a property that the schema does not have is there more than once."""
+    unknown: t.List[str] = dataclasses.field(default_factory=list)
+    """What the schema does not have, in words; empty where C(parse) was strict."""
+
+    def text(self, name: str) -> str:
+        """The value of a property that is there at most once; empty where it is not there."""
+        value = self.properties.get(name, "")
+        return value if isinstance(value, str) else value[-1]
+
+
+def digest(data: bytes) -> str:
+    """What PBS's API takes and gives as C(digest): SHA-256 of the file in hex; of nothing, where there is no file."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def parse(data: bytes, schema: Schema, strict: bool = True) -> t.List[Section]:
+    """Read a configuration file as PBS does, sections in the order of the file.
+
+    Of two sections with the same id the later one counts, as in PBS. Not strict, it tolerates what a newer PBS may have
+    (section types, properties, values) and says so in C(Section.unknown); what breaks the form of the file, a known
+    property that is there twice, and a required one that is missing stay errors. Raises C(SectionConfigError).
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        before = data.count(b"\n", 0, exc.start)
+        raise SectionConfigError(before + 1, "the byte 0x%02x is not UTF-8" % data[exc.start]) from None
+    sections: t.Dict[str, Section] = {}
+    section: t.Optional[Section] = None
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip(_SPACE):
+            if section is not None:
+                _finish(section, schema)
+            section = None
+        elif section is None:
+            section = _begin(number, line, schema, strict)
+            # The later of two takes the earlier one's place out of the way, and stands where it is itself.
+            sections.pop(section.id, None)
+            sections[section.id] = section
+        else:
+            _add(section, number, line, schema, strict)
+    if section is not None:
+        _finish(section, schema)
+    return list(sections.values())
+
+
+def _begin(number: int, line: str, schema: Schema, strict: bool) -> Section:
+    kind, colon, name = line.partition(":")
+    kind, name = kind.strip(_SPACE), name.strip(_SPACE)
+    if not line[0].isalpha() or not colon:
+        hint = "; PBS's files have no comments" if line.lstrip(_SPACE).startswith(("#", ";")) else ""
+        raise SectionConfigError(number, "expected a section header 'type: id', found %s%s" % (shown(line), hint))
+    section = Section(kind, name, number)
+    known = schema.get(kind)
+    if known is None:
+        problem = "unknown section type %s; known: %s" % (shown(kind), ", ".join(sorted(schema)))
+        if strict:
+            raise SectionConfigError(number, problem)
+        section.unknown.append("line %d: %s" % (number, problem))
+        return section
+    try:
+        known.id.read(name)
+    except ValueError as exc:
+        # Names end up in paths and commands, so this is no matter of versions.
+        raise SectionConfigError(
+            number, "%s cannot be the name of a %s; allowed: %s" % (shown(name), kind, exc)
+        ) from None
+    return section
+
+
+def _add(section: Section, number: int, line: str, schema: Schema, strict: bool) -> None:
+    content = line.lstrip(_SPACE)
+    end = next((index for index, char in enumerate(content) if char in _SPACES), None)
+    if line[0] not in _SPACES or end is None:
+        raise SectionConfigError(
+            number, "expected an indented 'key value' of section %s, found %s" % (shown(section.id), shown(line))
+        )
+    key, value = content[:end], content[end:].strip(_SPACE)
+    if section.type in schema and key in schema[section.type].properties and key in section.properties:
+        raise SectionConfigError(number, "property %s is there twice" % shown(key))
+    problem = _problem(section.type, key, value, schema)
+    if problem:
+        if strict:
+            raise SectionConfigError(number, problem)
+        section.unknown.append("line %d: %s" % (number, problem))
+    earlier = section.properties.get(key)
+    if isinstance(earlier, list):
+        earlier.append(value)
+    else:
+        section.properties[key] = value if earlier is None else [earlier, value]
+
+
+def _problem(kind: str, key: str, value: str, schema: Schema) -> str:
+    """What the schema has against a property; empty where nothing."""
+    if kind not in schema:
+        return ""  # that has been said of the section
+    known = schema[kind].properties.get(key)
+    if known is None:
+        return "unknown property %s" % shown(key)
+    try:
+        known.kind.read(value)
+    except property_string.PropertyStringError as exc:
+        return str(exc)
+    except ValueError as exc:
+        return "%s is %s; allowed: %s" % (key, shown(value), exc)
+    return ""
+
+
+def _finish(section: Section, schema: Schema) -> None:
+    if section.type not in schema:
+        return
+    for name, known in schema[section.type].properties.items():
+        if known.required and name not in section.properties:
+            raise SectionConfigError(section.line, "section %s has no %s" % (shown(section.id), name))
+
+
+# --- the files of PBS 4.2 ---------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class PropertyString(Kind):
+    """A property string, checked as far as PBS checks it on reading the file."""
+
+    schema: property_string.Schema
+
+    @property
+    def allowed(self) -> str:  # type: ignore[override]
+        return "a property string of " + ", ".join(sorted(self.schema.keys))
+
+    def read(self, text: str) -> str:
+        property_string.check_stored(text, self.schema)
+        return text
+
+
+_SCHEDULE = kinds.CalendarEvent()
+_FLAG = kinds.Boolean()
+_KEEPS = {
+    "keep-" + name: Property(kinds.Integer(1)) for name in ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+}
+
+DATASTORE: Schema = {
+    "datastore": SectionType(
+        kinds.DATASTORE_NAME,
+        {
+            "path": Property(kinds.PATH, required=True),
+            "comment": Property(kinds.COMMENT),
+            "gc-schedule": Property(_SCHEDULE),
+            "gc-on-unmount": Property(_FLAG, since="4.1.8"),
+            "prune-schedule": Property(_SCHEDULE),
+            **_KEEPS,
+            "verify-new": Property(_FLAG),
+            "notify-user": Property(kinds.USER_ID),
+            "notify": Property(PropertyString(property_string.NOTIFY)),
+            "notification-mode": Property(kinds.Choice(("legacy-sendmail", "notification-system")), since="3.2"),
+            "tuning": Property(PropertyString(property_string.TUNING)),
+            "maintenance-mode": Property(PropertyString(property_string.MAINTENANCE)),
+            "backing-device": Property(kinds.FILESYSTEM_UUID, since="3.2.12"),
+            "backend": Property(PropertyString(property_string.BACKEND), since="4.0.4"),
+            "notification-thresholds": Property(PropertyString(property_string.THRESHOLDS), since="4.1.7"),
+            "counter-reset-schedule": Property(_SCHEDULE, since="4.1.7"),
+        },
+    )
+}
+"""C(datastore.cfg)."""
+
+PRUNE: Schema = {
+    "prune": SectionType(
+        kinds.JOB_ID,
+        {
+            "store": Property(kinds.DATASTORE_NAME, required=True),
+            "schedule": Property(_SCHEDULE, required=True),
+            "disable": Property(_FLAG),
+            "comment": Property(kinds.COMMENT),
+            "ns": Property(kinds.NAMESPACE),
+            "max-depth": Property(kinds.Integer(0, 7)),
+            **_KEEPS,
+        },
+    )
+}
+"""C(prune.cfg)."""
+
+VERIFICATION: Schema = {
+    "verification": SectionType(
+        kinds.JOB_ID,
+        {
+            "store": Property(kinds.DATASTORE_NAME, required=True),
+            "schedule": Property(_SCHEDULE),
+            "ignore-verified": Property(_FLAG),
+            "outdated-after": Property(kinds.Integer(0)),
+            "comment": Property(kinds.COMMENT),
+            "ns": Property(kinds.NAMESPACE),
+            "max-depth": Property(kinds.Integer(0, 7)),
+            "read-threads": Property(kinds.THREADS, since="4.0.20"),
+            "verify-threads": Property(kinds.THREADS, since="4.0.20"),
+        },
+    )
+}
+"""C(verification.cfg)."""

@@ -1,0 +1,155 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a single value of PBS's configuration may be: text to a typed value, or a word on what is allowed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.calendar_event import ALLOWED, is_calendar_event
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+
+Value = t.Union[bool, int, str]
+
+_TRUE = ("1", "on", "yes", "true")
+_FALSE = ("0", "off", "no", "false")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
+_SIZE = re.compile(r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?(?P<unit> *([kmgtp]i?)?b?)", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_SHOWN = 64
+
+
+def shown(text: str) -> str:
+    """The text in quotes, fit for a message: nothing unprintable, and not longer than a line."""
+    safe = display(text)
+    return "'%s'" % (safe if len(safe) <= _SHOWN else safe[: _SHOWN - 1] + "…")
+
+
+class Kind:
+    """One kind of value. C(read) raises C(ValueError) with what is allowed."""
+
+    allowed: str
+
+    def read(self, text: str) -> Value:
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class Boolean(Kind):
+    allowed = "1, on, yes or true, or 0, off, no or false"
+
+    def read(self, text: str) -> bool:
+        word = text.lower()
+        if word in _TRUE:
+            return True
+        if word in _FALSE:
+            return False
+        raise ValueError(self.allowed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Integer(Kind):
+    minimum: t.Optional[int] = None
+    maximum: t.Optional[int] = None
+
+    @property
+    def allowed(self) -> str:  # type: ignore[override]
+        if self.minimum is None:
+            return "a whole number"
+        if self.maximum is None:
+            return "a whole number from %d" % self.minimum
+        return "a whole number from %d to %d" % (self.minimum, self.maximum)
+
+    def read(self, text: str) -> int:
+        if _INTEGER.fullmatch(text):
+            number = int(text)
+            low = -(2**63) if self.minimum is None else self.minimum
+            high = 2**63 - 1 if self.maximum is None else self.maximum
+            if low <= number <= high:
+                return number
+        raise ValueError(self.allowed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice(Kind):
+    """One of some words, in just that case."""
+
+    words: t.Tuple[str, ...]
+
+    @property
+    def allowed(self) -> str:  # type: ignore[override]
+        return ", ".join(self.words[:-1]) + " or " + self.words[-1]
+
+    def read(self, text: str) -> str:
+        if text in self.words:
+            return text
+        raise ValueError(self.allowed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Text(Kind):
+    """Text of a length in characters and, as a whole, of a pattern."""
+
+    allowed: str
+    pattern: str = r"(?s:.*)"
+    minimum: int = 0
+    maximum: t.Optional[int] = None
+
+    def read(self, text: str) -> str:
+        fits = self.minimum <= len(text) and (self.maximum is None or len(text) <= self.maximum)
+        if fits and re.fullmatch(self.pattern, text):
+            return text
+        raise ValueError(self.allowed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Size(Kind):
+    """A number of bytes with an optional unit, base 10 (C(MB)) or base 2 (C(MiB)); read as bytes."""
+
+    allowed = "a size such as 1024, 64GB or 64GiB"
+
+    def read(self, text: str) -> int:
+        match = _SIZE.fullmatch(text) if len(text) <= 64 else None
+        if match:
+            unit = match.group("unit").strip().lower()
+            if unit.endswith("b"):
+                unit = unit[:-1]
+            base = 1024 if unit.endswith("i") else 1000
+            size = float(text[: match.start("unit")]) * base ** _POWERS[unit.rstrip("i")]
+            if math.isfinite(size):
+                return int(size)
+        raise ValueError(self.allowed)
+
+
+@dataclasses.dataclass(frozen=True)
+class CalendarEvent(Kind):
+    allowed = ALLOWED
+
+    def read(self, text: str) -> str:
+        if is_calendar_event(text):
+            return text
+        raise ValueError(self.allowed)
+
+
+_NO_CONTROL = r"[^\x00-\x1f\x7f]*"
+_SAFE_ID = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+_ID_WORDS = "3 to 32 letters, digits, '_', '.' or '-', not beginning with '.' or '-'"
+
+DATASTORE_NAME = Text(_ID_WORDS, _SAFE_ID, 3, 32)
+JOB_ID = Text(_ID_WORDS, _SAFE_ID, 3, 32)
+PATH = Text("1 to 4096 characters", minimum=1, maximum=4096)
+COMMENT = Text("one line of at most 128 characters", _NO_CONTROL, maximum=128)
+MAINTENANCE_MESSAGE = Text("one line of at most 64 characters", _NO_CONTROL, maximum=64)
+NAMESPACE = Text(
+    "up to 8 names joined by '/', at most 256 characters", r"(?:(?:%s/){0,7}%s)?" % (_SAFE_ID, _SAFE_ID), maximum=256
+)
+FILESYSTEM_UUID = Text("a filesystem UUID in lower case", r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+USER_ID = Text("a user such as admin@pbs", r"[^\s:/\x00-\x1f\x7f]+@" + _SAFE_ID, 3, 64)
+S3_CLIENT = Text(_ID_WORDS, _SAFE_ID, 3, 32)
+S3_BUCKET = Text("lower-case letters, digits and '-'", r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", 3, 63)
+THREADS = Integer(1, 32)

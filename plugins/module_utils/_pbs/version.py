@@ -1,0 +1,31 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How versions of PBS compare, and the newest one that this collection knows."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+PACKAGE = "proxmox-backup-server"
+MANAGER = "/usr/sbin/proxmox-backup-manager"
+NEWEST_KNOWN = (4, 2)
+"""The newest PBS whose configuration files this collection knows completely."""
+
+_PARTS = re.compile(r"([0-9]+)|(~)")
+
+
+def parse_version(text: str) -> t.Tuple[int, ...]:
+    """The numbers of a version, to be compared: C(4.2.0-1) is C((4, 2, 0, 1)); empty where there is none.
+
+    A tilde sorts before everything, as in Debian's versions. An epoch is left out: PBS has none.
+    """
+    numbers = (int(digits) if digits else -1 for digits, _tilde in _PARTS.findall(text[:64].rpartition(":")[2]))
+    return tuple(numbers)
+
+
+def is_newer_than_known(version: t.Optional[str]) -> bool:
+    """Whether this PBS may have settings that this collection does not know. An unknown version counts as known."""
+    return version is not None and parse_version(version)[: len(NEWEST_KNOWN)] > NEWEST_KNOWN
