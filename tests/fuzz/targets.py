@@ -48,6 +48,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import (
     blob,
     calendar_event,
+    index,
     manifest,
     owner,
     property_string,
