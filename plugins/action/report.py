@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import time
 
 from ansible import constants
@@ -12,7 +14,9 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import waivers_spec
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import parse_waivers
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.absence import reason_of
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import Run
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Inputs
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.report import FORMATS, Order, ReportError, make
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.table import Line, table
@@ -37,6 +41,7 @@ class ActionModule(ActionBase):
                 formats=dict(type="list", elements="str", choices=list(FORMATS), default=list(FORMATS)),
                 dest=dict(type="path", required=True),
                 partial=dict(type="bool", default=False),
+                name=dict(type="str", default=""),
                 history=dict(type="path"),
                 history_days=dict(type="int", default=365),
                 fail_on=dict(type="str", choices=SEVERITIES, default="high"),
@@ -47,7 +52,7 @@ class ActionModule(ActionBase):
         if args["history_days"] < 0:
             raise AnsibleActionFail("history_days: must be 0 (keep everything) or more, not %d" % args["history_days"])
         try:
-            report = make(self._order(args), time.time(), write=not self._task.check_mode)
+            report = make(self._order(args, task_vars or {}), time.time(), write=not self._task.check_mode)
         except (ReportError, ValueError) as exc:
             raise AnsibleActionFail(str(exc)) from exc
         for warning in report.warnings:
@@ -61,22 +66,38 @@ class ActionModule(ActionBase):
         result.update(self._told(report, args, lines))
         return result
 
-    @staticmethod
-    def _order(args):
+    def _order(self, args, task_vars):
         return Order(
             inputs=Inputs(
                 documents=args["documents"],
                 merge=args["merge"],
                 hosts={str(host): reason_of(said) for host, said in args["hosts"].items()},
                 waivers=parse_waivers(args["waivers"]),
+                run=self._run_of(task_vars),
                 partial=args["partial"],
             ),
             dest=args["dest"],
             formats=list(dict.fromkeys(args["formats"])),
+            name=args["name"],
             history=args["history"],
             history_days=args["history_days"],
             fail_on=args["fail_on"],
             fail_on_unknown=args["fail_on_unknown"],
+        )
+
+    def _run_of(self, task_vars):
+        """How Ansible was called, for those who read the report later."""
+        try:
+            account = getpass.getuser()
+        except (KeyError, OSError):
+            account = "uid %d" % os.getuid()
+        # A controller such as AWX runs everything as one account, and says who asked for it.
+        operator = task_vars.get("awx_user_name") or task_vars.get("tower_user_name") or os.environ.get("SUDO_USER")
+        return Run(
+            operator=display(str(operator or account)),
+            inventory=tuple(display(str(source)) for source in task_vars.get("ansible_inventory_sources") or ()),
+            limit=display(str(task_vars.get("ansible_limit") or "")),
+            check_mode=bool(self._task.check_mode),
         )
 
     def _told(self, report, args, lines):

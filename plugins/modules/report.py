@@ -96,6 +96,13 @@ options:
     description: Whether the report covers only part of the fleet. Waivers for other hosts are then not reported as unused.
     type: bool
     default: false
+  name:
+    description:
+      - A name that tells this report apart from others. It becomes the label C(report) of every series in
+        C(metrics.prom), so that the files of two reports can be read by one exporter, and stands in the heading of the
+        page.
+    type: str
+    default: ""
   history:
     description:
       - SQLite file that stores the problems of every run, since when they existed, and when they were fixed; F(report.html)

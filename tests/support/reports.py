@@ -36,7 +36,7 @@ QUIET = ("pass", "skip")
 def report(dest: Path, *documents: Path, **options: Any) -> Report:
     """A report to `dest`; options are those of Inputs and Order. Without a history unless one is asked for."""
     waivers = parse_waivers(options.pop("waivers", []))
-    inputs = {key: options.pop(key) for key in ("merge", "hosts", "partial") if key in options}
+    inputs = {key: options.pop(key) for key in ("merge", "hosts", "partial", "run") if key in options}
     options.setdefault("history", "")
     now = options.pop("now", NOW)
     return make(Order(Inputs([str(path) for path in documents], waivers=waivers, **inputs), str(dest), **options), now)
@@ -82,6 +82,7 @@ def _sarif(path: Path) -> Counter[str]:
     (run,) = json.loads(path.read_text())["runs"]
     totals = Counter(run["properties"]["totals"]["by_status"])
     told = Counter(result["properties"]["status"] for result in run["results"])
+    told.update(run["properties"]["results_left_out"])
     assert +told == +Counter({status: totals[status] for status in totals if status not in QUIET})
     return totals
 

@@ -39,6 +39,9 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 100
 """Objects and lists inside of each other; a document has some 10. Deeper ones stop some of the writers of formats."""
 
+MAX_RUNS = 100
+"""Runs that one report tells of, and sources of an inventory."""
+
 Json = t.Dict[str, t.Any]
 
 
@@ -59,6 +62,22 @@ class Missing(t.NamedTuple):
     host: str
     reason: str
     seen: str
+    last_seen: str = ""
+    """When its newest document was finished; empty where none is known."""
+
+
+class Run(t.NamedTuple):
+    """Who made a report, of what: as Ansible was called."""
+
+    operator: str = ""
+    """The account that ran it."""
+    inventory: t.Tuple[str, ...] = ()
+    limit: str = ""
+    """The pattern that left out hosts; empty where there is none."""
+    check_mode: bool = False
+
+    def as_dict(self) -> Json:
+        return {**self._asdict(), "inventory": list(self.inventory)}
 
 
 class Read(t.NamedTuple):
@@ -108,7 +127,7 @@ def _begins_with(path: str, beginning: bytes) -> bool:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def scan(path: str) -> t.Iterator[t.Union[Read, Missing, LeftOut]]:
+def scan(path: str) -> t.Iterator[t.Union[Read, Missing, Run, LeftOut]]:
     """Everything in one file; never raises for what is in it."""
     try:
         if stat.S_IFMT(os.stat(path).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
@@ -136,7 +155,7 @@ def load(place: Place) -> Json:
     return checked(parse(data))
 
 
-def _scan_report(path: str) -> t.Iterator[t.Union[Read, Missing, LeftOut]]:
+def _scan_report(path: str) -> t.Iterator[t.Union[Read, Missing, Run, LeftOut]]:
     with open(path, "rb") as stream:
         stream.seek(-min(len(REPORT_END), os.fstat(stream.fileno()).st_size), os.SEEK_END)
         if stream.read() != REPORT_END.encode():
@@ -145,7 +164,9 @@ def _scan_report(path: str) -> t.Iterator[t.Union[Read, Missing, LeftOut]]:
         head = stream.readline(MAX_BYTES)
         if not head.endswith(REPORT_DOCUMENTS.encode() + b"\n"):
             raise NotADocument("the report was written anew by another program; give it as it was written")
-        yield from _missing(parse(head + b"]}"))
+        parsed = parse(head + b"]}")
+        yield from _missing(parsed)
+        yield from _runs(parsed)
         offset = len(head)
         for number, line in enumerate(iter(functools.partial(stream.readline, MAX_BYTES + 1), b""), 2):
             if len(line) > MAX_BYTES:
@@ -172,9 +193,29 @@ def _missing(head: t.Any) -> t.Iterator[Missing]:
             name, seen = host.get("host"), host.get("seen")
             if not isinstance(name, str) or not name:
                 raise NotADocument("a host of the report has no name")
+            last = host.get("last_seen")
             yield Missing(
-                display(name), display(str(host.get("reason") or "")), str(seen) if _is_timestamp(seen) else ""
+                display(name),
+                display(str(host.get("reason") or "")),
+                str(seen) if _is_timestamp(seen) else "",
+                str(last) if _is_timestamp(last) else "",
             )
+
+
+def _runs(head: Json) -> t.Iterator[Run]:
+    """Who made the report; reports of earlier versions do not say it."""
+    runs = head.get("runs", [])
+    if not isinstance(runs, list):
+        raise NotADocument("'runs' of the report is no list")
+    for run in runs[:MAX_RUNS]:
+        if not isinstance(run, dict) or not isinstance(run.get("inventory"), list):
+            raise NotADocument("a run of the report is no object with an inventory")
+        yield Run(
+            operator=display(str(run.get("operator") or "")),
+            inventory=tuple(display(str(source)) for source in run["inventory"][:MAX_RUNS]),
+            limit=display(str(run.get("limit") or "")),
+            check_mode=run.get("check_mode") is True,
+        )
 
 
 def parse(data: bytes) -> t.Any:
@@ -308,4 +349,9 @@ def _wrong_in_finding(item: t.Any) -> str:
         return "there is no severity %r" % (severity,)
     if not isinstance(evidence, dict) or not (waiver is None or isinstance(waiver, dict)):
         return "'evidence' or 'waiver' is no object"
+    commands = item.get("commands")
+    if commands is not None and not (
+        isinstance(commands, list) and all(isinstance(command, str) for command in commands)
+    ):
+        return "'commands' is no list of texts"
     return ""

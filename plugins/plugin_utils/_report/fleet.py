@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import Control
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import timestamp
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import Waiver
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents, told
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import KNOWN, control_of, reaches
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import LeftOut, Missing, Read
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import LeftOut, Missing, Read, Run
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import (
     STATES,
     Counts,
@@ -41,6 +42,8 @@ class Inputs:
     hosts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     """The hosts of this run that ought to have a document, and why one has none (empty: not known, or it has one)."""
     waivers: t.Sequence[Waiver] = ()
+    run: t.Optional[Run] = None
+    """Who makes this report, of what."""
     partial: bool = False
     """This is a part of the fleet: waivers for hosts that are not in it are not called unused."""
     own_outputs: t.FrozenSet[str] = frozenset()
@@ -59,6 +62,8 @@ class Fleet:
     waivers: t.List[WaiverUse]
     controls: t.List[Control]
     """Those of the catalog, the report's own, and what else the documents have."""
+    runs: t.List[Run] = dataclasses.field(default_factory=list)
+    """Who made this report and those that it was merged from, of what; by their texts."""
     counts: Counts = dataclasses.field(default_factory=Counts)
 
     def __post_init__(self) -> None:
@@ -67,9 +72,15 @@ class Fleet:
         for finding in self.findings:
             self.counts.add(finding.status, finding.severity)
 
-    @property
+    @functools.cached_property
     def worst_first(self) -> t.List[Host]:
+        """The one order in which hosts are shown to people: by what matters most, then by name."""
         return sorted(self.hosts, key=lambda host: host.counts.badness())
+
+    @functools.cached_property
+    def ranks(self) -> t.Dict[str, int]:
+        """The places of the hosts in that order. Findings about the fleet itself (no host) stand before all of them."""
+        return {"": -1, **{host.name: place for place, host in enumerate(self.worst_first)}}
 
     def hosts_by_state(self) -> t.Dict[str, int]:
         found = dict.fromkeys(STATES, 0)
@@ -123,7 +134,8 @@ def gather(inputs: Inputs, now: float) -> Fleet:
         for finding in use.judge(hosts, today=today, partial=inputs.partial, fleet_made=generated)
     ]
     controls = [*KNOWN, *(control_of(name) for name in sorted(gathering.controls - {control.id for control in KNOWN}))]
-    return Fleet(hosts, findings, sorted(set(gathering.left_out)), generated, uses, controls)
+    runs = sorted({*gathering.runs, *([inputs.run] if inputs.run else [])})
+    return Fleet(hosts, findings, sorted(set(gathering.left_out)), generated, uses, controls, runs)
 
 
 class _Gathering:
@@ -132,6 +144,7 @@ class _Gathering:
         self.newest: t.Dict[str, Host] = {}
         self.missing: t.Dict[str, Missing] = {}
         self.left_out: t.List[LeftOut] = []
+        self.runs: t.Set[Run] = set()
         self.controls: t.Set[str] = set()
         self.expected = frozenset(display(str(name)) for name in inputs.hosts)
         self._seen: t.Set[str] = set()
@@ -148,6 +161,8 @@ class _Gathering:
             for item in documents.scan(name):
                 if isinstance(item, LeftOut):
                     self.left_out.append(item)
+                elif isinstance(item, Run):
+                    self.runs.add(item)
                 elif isinstance(item, Missing):
                     earlier = self.missing.get(item.host)
                     if earlier is None or earlier.seen < item.seen:
@@ -173,7 +188,11 @@ class _Gathering:
             finished=document["finished"],
             pbs_version=display(document["pbs_version"] or ""),
             collection_version=display(document["collection_version"]),
+            seconds=told.seconds_between(document["started"], document["finished"]),
             check_mode=document.get("check_mode") is True,
+            asked=told.asked_of(document),
+            seen_in=told.walked_of(document),
+            last_seen=document["finished"],
             place=item.place,
         )
         findings = list(findings_of(name, document, only_problems_in_words=True))
@@ -187,13 +206,13 @@ class _Gathering:
         for name, item in self.missing.items():
             have = self.newest.get(name)
             if have is None or have.finished < item.seen:
-                self._miss(name, item.reason, item.seen or generated)
+                self._miss(name, item.reason, item.seen or generated, item.last_seen)
         for given, reason in self.inputs.hosts.items():
             name = display(str(given))
             if reason or name not in self.newest:
                 self._miss(name, display(reason or ""), generated)
 
-    def _miss(self, name: str, reason: str, seen: str) -> None:
+    def _miss(self, name: str, reason: str, seen: str, last_seen: str = "") -> None:
         older = self.newest.get(name)
         last = ""
         if older is not None and older.has_document:
@@ -205,6 +224,7 @@ class _Gathering:
                 counts["warn"],
             )
         host = Host(name=name, counts=Counts(), stores=[Store("", Counts())], reason=reason, seen=seen, last=last)
+        host.last_seen = max(last_seen, older.last_seen if older is not None else "")
         count(host, [host.missing()])
         # Why is more than the remedy, which is the same for all of them.
         host.stores[0].first = "No document: %s" % (reason or "no reason is known")

@@ -42,6 +42,8 @@ class Finding(t.NamedTuple):
     waiver: t.Optional[t.Mapping[str, str]]
     since: str = ""
     """When the history first saw it; empty where there is none."""
+    commands: t.Tuple[str, ...] = ()
+    """What to run to fix it, a command each; empty where a document has none."""
 
 
 class Counts:
@@ -94,6 +96,31 @@ class Counts:
         return dict(self.by_status, worst=self.worst, worst_unknown=self.worst_unknown)
 
 
+class Asked(t.NamedTuple):
+    """What a preflight asked of a host: the settings that its document names, in words."""
+
+    scope: str = ""
+    """How much of the chunk stores was walked."""
+    probe: str = ""
+    controls: t.Tuple[str, ...] = ()
+    """The controls that were asked for; empty: all."""
+    policy: t.Tuple[t.Tuple[str, str], ...] = ()
+    """The thresholds, by name."""
+    check_mode: bool = False
+
+
+class Walked(t.NamedTuple):
+    """How much of a datastore the walk over its chunks saw."""
+
+    datastore: str
+    scope: str
+    chunks: int
+    bytes: int
+    prefixes: int
+    prefixes_total: int
+    complete: bool
+
+
 @dataclasses.dataclass(frozen=True)
 class Place:
     """Where a document lies: the bytes of a file from C(offset) on; all of them if C(length) is -1."""
@@ -111,6 +138,8 @@ class Store:
     counts: Counts
     first: str = ""
     """The remedy of the worst finding, or its message where it has none."""
+    first_commands: t.Tuple[str, ...] = ()
+    """The commands of that remedy."""
     first_rank: t.Tuple[int, int] = (99, 0)
 
 
@@ -124,9 +153,15 @@ class Host:
     """The host itself, then its datastores."""
     finished: str = ""
     """When its document was finished; empty where there is none."""
+    seconds: float = 0.0
+    """How long the preflight took on the host."""
     pbs_version: str = ""
     collection_version: str = ""
     check_mode: bool = False
+    asked: t.Optional[Asked] = None
+    """What was asked of it; None where its document does not say."""
+    seen_in: t.List[Walked] = dataclasses.field(default_factory=list)
+    """What was seen in its datastores."""
     place: t.Optional[Place] = None
     """None where there is no document."""
     reason: str = ""
@@ -135,6 +170,8 @@ class Host:
     """When it was found out that there is none."""
     last: str = ""
     """What an older document said, where the newest news is that there is none."""
+    last_seen: str = ""
+    """When its newest document was finished, an older one's too; empty where none is known."""
     waivers_used: t.FrozenSet[int] = frozenset()
     """The numbers of the waivers that cover a finding."""
     waivers_asked: t.FrozenSet[int] = frozenset()
@@ -176,6 +213,7 @@ class Host:
             "check_mode": self.check_mode,
             "datastores": self.datastores,
             "summary": self.counts.as_dict(),
+            "last_seen": self.last_seen or None,
             "reason": self.reason or None,
             "seen": self.seen or None,
         }
@@ -204,6 +242,7 @@ def findings_of(
             display(remedy) if remedy and in_words else "",
             item["evidence"],
             waiver,
+            commands=tuple(display(command) for command in item.get("commands") or ()) if in_words else (),
         )
 
 
@@ -222,6 +261,7 @@ def count(host: Host, findings: t.Iterable[Finding]) -> None:
             if how_bad < store.first_rank:
                 store.first_rank = how_bad
                 store.first = finding.remedy or finding.message
+                store.first_commands = finding.commands
 
 
 _DIGITS = re.compile(r"(\d+)")

@@ -14,6 +14,7 @@ import os
 import sqlite3
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 from ansible_collections.fleetops.pbs.plugins.module_utils._version import VERSION
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import fleet as fleet_module
@@ -54,6 +55,8 @@ class Order:
     history: t.Optional[str] = None
     """The path of the history; None: beside the report; empty: none."""
     history_days: int = 365
+    name: str = ""
+    """Tells this report apart from others; empty where it is the only one."""
     fail_on: str = "high"
     fail_on_unknown: str = "critical"
 
@@ -90,7 +93,7 @@ def make(order: Order, now: float, write: bool = True) -> Report:
         code=status.code(fleet, order.fail_on, order.fail_on_unknown),
         status="",
     )
-    context = Context(fleet, VERSION, order.fail_on, order.fail_on_unknown)
+    context = Context(fleet, VERSION, order.fail_on, order.fail_on_unknown, display(order.name))
     report.status = status.line(context)
     if not write:
         return report

@@ -48,6 +48,30 @@ def prose(text: str) -> Markup:
     return Markup("").join(marked)
 
 
+def code_in_markdown(text: str, in_cell: bool = False) -> Markup:
+    """A text as code. In the cell of a table a bar ends the cell, in code too."""
+    line = " ".join(text.split("\n"))
+    if not line.strip():
+        return Markup(in_markdown(line))
+    fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
+    space = " " if line.startswith(("`", " ")) or line.endswith(("`", " ")) else ""
+    if in_cell:
+        line = line.replace("|", "\\|")
+    return Markup(f"{fence}{space}{line}{space}{fence}")
+
+
+def prose_in_markdown(text: str, in_cell: bool = False) -> Markup:
+    """A text in which `words in backticks` are code and nothing else is markup."""
+    parts = text.split("`")
+    marked = [
+        code_in_markdown(part, in_cell)
+        if number % 2 and number < len(parts) - 1
+        else in_markdown("`" * (number % 2) + part)
+        for number, part in enumerate(parts)
+    ]
+    return Markup("".join(marked))
+
+
 def many(number: int, word: str) -> str:
     """`1 host`, `2,000 hosts`."""
     return "%s %s" % (format(number, ","), word if number == 1 else word + "s")
@@ -111,7 +135,9 @@ def html() -> jinja2.Environment:
 @functools.lru_cache(1)
 def markdown() -> jinja2.Environment:
     """The templates of the summary."""
-    return _environment("markdown", autoescape=False, finalize=_markdown)
+    environment = _environment("markdown", autoescape=False, finalize=_markdown)
+    environment.filters.update(prose=prose_in_markdown, code=code_in_markdown)
+    return environment
 
 
 def write(stream: t.TextIO, environment: jinja2.Environment, name: str, **values: t.Any) -> None:

@@ -26,6 +26,8 @@ class Context:
     """Of this collection."""
     fail_on: str
     fail_on_unknown: str
+    name: str = ""
+    """Of the report, where there are several."""
     trend: t.Sequence[t.Mapping[str, t.Any]] = ()
     fixed: t.Callable[[], t.Sequence[t.Mapping[str, str]]] = tuple
     """What was mended since the run before: host, datastore, control, first_seen; complete when all hosts have been."""

@@ -247,6 +247,8 @@ def _detail(item: Item, place: int, control: int, state: int, severity: int) -> 
     ]
     if finding.remedy:
         parts.append(',"remedy":' + quoted(finding.remedy))
+    if finding.commands:
+        parts.append(',"commands":' + to_json(finding.commands))
     if finding.evidence:
         parts.append(',"evidence":' + _exact(item))
     if finding.waiver:

@@ -5,7 +5,8 @@
 """junit.xml: a suite for each host, a test case for each finding.
 
 JUnit knows less than we do: C(fail) is a failure, C(unknown) an error, C(skip) and C(waived) are skipped; C(warn) and
-C(fixed) pass, with a line of output. The properties of a suite have the exact counts.
+C(fixed) pass, with a line of output. The properties of a suite have the exact counts. The time of a suite is that of the
+preflight on the host; the time of a walk or a probe is that of the first case that rests on it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import functools
 import typing as t
 from xml.sax.saxutils import escape, quoteattr
 
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import told
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import FLEET, Format, HostPart, Item
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Counts
 
@@ -29,40 +31,50 @@ class JUnit(Format):
         self._id = 0
         self.stream.write(
             '<?xml version="1.0" encoding="UTF-8"?>\n'
-            '<testsuites name="fleetops.pbs preflight" tests="%d" failures="%d" errors="%d">\n'
-            % (counts.total, counts["fail"], counts["unknown"])
+            '<testsuites name="fleetops.pbs preflight" tests="%d" failures="%d" errors="%d" time="%.3f">\n'
+            % (counts.total, counts["fail"], counts["unknown"], sum(host.seconds for host in self.fleet.hosts))
         )
 
     def about_fleet(self, items: t.Sequence[Item]) -> None:
         counts = Counts()
         for item in items:
             counts.add(item.finding.status, item.finding.severity)
-        self._suite(FLEET, self.fleet.generated, counts, items, {})
+        self._suite(FLEET, self.fleet.generated, 0.0, counts, items, {}, {})
 
     def host(self, part: HostPart) -> None:
         properties = {"pbs_version": part.host.pbs_version, "collection_version": part.host.collection_version}
         self._suite(
             part.host.name,
             part.host.finished or part.host.seen or self.fleet.generated,
+            part.host.seconds,
             part.host.counts,
             part.items,
             properties,
+            told.durations_of(part.document) if part.document is not None else {},
         )
 
     def end(self) -> None:
         self.stream.write("</testsuites>\n")
 
     def _suite(
-        self, name: str, when: str, counts: Counts, items: t.Sequence[Item], properties: t.Mapping[str, str]
+        self,
+        name: str,
+        when: str,
+        seconds: float,
+        counts: Counts,
+        items: t.Sequence[Item],
+        properties: t.Mapping[str, str],
+        durations: t.Dict[t.Tuple[str, str], float],
     ) -> None:
         lines = [
-            '<testsuite name=%s id="%d" package="fleetops.pbs" hostname=%s timestamp="%s" time="0" '
+            '<testsuite name=%s id="%d" package="fleetops.pbs" hostname=%s timestamp="%s" time="%.3f" '
             'tests="%d" failures="%d" errors="%d" skipped="%d">\n<properties>'
             % (
                 quoteattr(name),
                 self._id,
                 quoteattr(name),
                 when[:19],  # the time of a suite has no zone; it is UTC
+                seconds,
                 counts.total,
                 counts["fail"],
                 counts["unknown"],
@@ -75,20 +87,24 @@ class JUnit(Format):
         ]
         lines += ['<property name="%s" value="%d"/>' % pair for pair in counts.by_status.items()]
         lines.append("</properties>\n")
-        lines += [self._case(name, item) for item in items]
+        for item in items:
+            finding = item.finding
+            spent = durations.pop((finding.datastore, finding.control.rpartition("-")[0]), 0.0)
+            lines.append(self._case(name, item, spent))
         lines.append("</testsuite>\n")
         self.stream.write("".join(lines))
 
-    def _case(self, suite: str, item: Item) -> str:
+    def _case(self, suite: str, item: Item, seconds: float) -> str:
         finding = item.finding
         where = _quoted("%s.%s" % (suite, finding.datastore) if finding.datastore else suite)
-        begin = '<testcase classname=%s name=%s time="0">' % (where, self._names[finding.control])
+        begin = '<testcase classname=%s name=%s time="%.3f">' % (where, self._names[finding.control], seconds)
         status = finding.status
         if status == "pass":
             return begin[:-1] + "/>\n"
         if status in ("fail", "unknown"):
             tag = "failure" if status == "fail" else "error"
             body = finding.message + ("\nRemedy: " + finding.remedy if finding.remedy else "")
+            body += "".join("\nRun: " + command for command in finding.commands)
             body += "\nEvidence: " + item.evidence if item.evidence else ""
             inner = '<%s type="%s" message=%s>%s</%s>' % (
                 tag,

@@ -4,7 +4,8 @@
 
 """metrics.prom: the text format of Prometheus, for node_exporter's textfile collector or a web server.
 
-The labels C(host) and C(datastore) are those that exporters for PBS use, so that the series can be joined.
+The labels `host` and `datastore` name what the inventory and PBS call them; docs/monitoring.md shows the joins with the
+exporters that people use beside this. The file of a report with a name has the label `report` on every series.
 """
 
 from __future__ import annotations
@@ -20,18 +21,30 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import 
 STATUS_VALUES = {"pass": 0, "warn": 1, "fail": 2, "unknown": 3, "skip": 4, "waived": 5, "fixed": 6}
 """The first four are those of a monitoring plugin."""
 
+NO_DOCUMENT = 6
+"""The worst severity of a host that nothing is known about: worse than any that failed, and no number of those."""
+
 _HELP = (
     ("control_status", "What a control says: " + ", ".join("%d %s" % (v, k) for k, v in STATUS_VALUES.items()) + "."),
     ("findings", "Findings of a host or datastore by status; no host: about the fleet itself."),
     ("host_document_timestamp_seconds", "When the document of a host was finished; 0 where there is none."),
     (
-        "host_worst_severity",
-        "The worst severity that failed on a host: 0 none, 1 info, 2 low, 3 medium, 4 high, 5 critical.",
+        "host_last_seen_timestamp_seconds",
+        "When the newest document of a host was finished, an earlier run's too; 0: never.",
     ),
+    (
+        "host_worst_severity",
+        "The worst severity that failed on a host: 0 none, 1 info, 2 low, 3 medium, 4 high, 5 critical; 6 no document.",
+    ),
+    ("host_info", "Always 1; the labels say which versions a host has."),
+    ("datastore_chunks", "Chunks that the preflight saw in a datastore."),
+    ("datastore_walk_complete", "Whether all chunks of a datastore were seen: 1 yes, 0 no."),
     ("report_timestamp_seconds", "When the newest document of the report was finished."),
     ("report_hosts", "Hosts by the worst status that they have."),
     ("report_left_out", "Files that could not be used for the report."),
 )
+"""The texts are a part of the contract: files with different ones for a name cannot be read by one exporter."""
+
 PREFIX = "fleetops_pbs_"
 
 
@@ -47,9 +60,10 @@ class Metrics(Format):
     def begin(self) -> None:
         # All series of a metric stand together; they come in by host, so they wait in files.
         self._parts: t.Dict[str, t.IO[str]] = {name: _part() for name, _help in _HELP}
+        self._report = "report=%s," % label(self.context.name) if self.context.name else ""
 
     def about_fleet(self, items: t.Sequence[Item]) -> None:
-        self._controls([item.finding for item in items], '{host="",datastore=""')
+        self._controls([item.finding for item in items], 'host="",datastore=""')
 
     def host(self, part: HostPart) -> None:
         name = label(part.host.name)
@@ -57,9 +71,22 @@ class Metrics(Format):
         for item in part.items:
             by_store.setdefault(item.finding.datastore, []).append(item.finding)
         for datastore, findings in by_store.items():
-            self._controls(findings, "{host=%s,datastore=%s" % (name, label(datastore)))
-        self._add("host_document_timestamp_seconds", "{host=%s}" % name, _seconds(part.host.finished))
-        self._add("host_worst_severity", "{host=%s}" % name, rank(part.host.counts.worst) + 1)
+            self._controls(findings, "host=%s,datastore=%s" % (name, label(datastore)))
+        host = part.host
+        self._add("host_document_timestamp_seconds", "host=%s" % name, _seconds(host.finished))
+        self._add("host_last_seen_timestamp_seconds", "host=%s" % name, _seconds(host.last_seen))
+        worst = rank(host.counts.worst) + 1 if host.has_document else NO_DOCUMENT
+        self._add("host_worst_severity", "host=%s" % name, worst)
+        if host.has_document:
+            versions = "pbs_version=%s,collection_version=%s" % (
+                label(host.pbs_version),
+                label(host.collection_version),
+            )
+            self._add("host_info", "host=%s,%s" % (name, versions), 1)
+        for walked in host.seen_in:
+            labels = "host=%s,datastore=%s" % (name, label(walked.datastore))
+            self._add("datastore_chunks", labels, walked.chunks)
+            self._add("datastore_walk_complete", labels, int(walked.complete))
 
     def _controls(self, findings: t.Sequence[Finding], labels: str) -> None:
         counts = dict.fromkeys(STATUS_VALUES, 0)
@@ -72,23 +99,34 @@ class Metrics(Format):
                 worst[finding.control] = finding
         self._parts["control_status"].write(
             "".join(
-                '%scontrol_status%s,control=%s,severity="%s"} %d\n'
-                % (PREFIX, labels, label(finding.control), finding.severity, STATUS_VALUES[finding.status])
+                '%scontrol_status{%s%s,control=%s,severity="%s"} %d\n'
+                % (
+                    PREFIX,
+                    self._report,
+                    labels,
+                    label(finding.control),
+                    finding.severity,
+                    STATUS_VALUES[finding.status],
+                )
                 for finding in worst.values()
             )
         )
         self._parts["findings"].write(
-            "".join('%sfindings%s,status="%s"} %d\n' % (PREFIX, labels, *pair) for pair in counts.items())
+            "".join(
+                '%sfindings{%s%s,status="%s"} %d\n' % (PREFIX, self._report, labels, *pair) for pair in counts.items()
+            )
         )
 
     def _add(self, name: str, labels: str, value: float) -> None:
-        self._parts[name].write("%s%s%s %s\n" % (PREFIX, name, labels, repr(value)))
+        inside = (self._report + labels).rstrip(",")
+        braces = "{%s}" % inside if inside else ""
+        self._parts[name].write("%s%s%s %s\n" % (PREFIX, name, braces, repr(value)))
 
     def end(self) -> None:
         self._add("report_timestamp_seconds", "", _seconds(self.fleet.generated))
         self._add("report_left_out", "", len(self.fleet.left_out))
         for state, number in self.fleet.hosts_by_state().items():
-            self._add("report_hosts", '{state="%s"}' % state, number)
+            self._add("report_hosts", 'state="%s"' % state, number)
         for name, text in _HELP:
             part = self._parts[name]
             self.stream.write("# HELP %s%s %s\n# TYPE %s%s gauge\n" % (PREFIX, name, text, PREFIX, name))

@@ -11,6 +11,7 @@ what it names, so that the same documents give the same file.
 
 from __future__ import annotations
 
+import re
 import typing as t
 import uuid
 
@@ -24,7 +25,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base 
 )
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Counts, Finding, Host
 
-OSCAL_VERSION = "1.1.3"
+OSCAL_VERSION = "1.2.1"
 _NAMESPACE = uuid.UUID("c1f2c1de-51f3-5f6c-9a28-4b0d3a1f6d10")
 _NS = "https://github.com/fleetops/pbs"
 _QUIET = ("pass", "skip")
@@ -86,7 +87,7 @@ class Oscal(Format):
         if fleet.hosts:
             result["local-definitions"]["inventory-items"] = [_inventory_item(host) for host in fleet.hosts]  # type: ignore[index]
         if fleet.left_out:
-            result["remarks"] = "Left out: " + "; ".join("%s: %s" % pair for pair in fleet.left_out)
+            result["remarks"] = _text("Left out: " + "; ".join("%s: %s" % pair for pair in fleet.left_out))
         self.stream.write(
             '{"assessment-results":{"uuid":%s,"metadata":%s,"import-ap":{"href":"#%s"},"results":[%s,"observations":['
             % (to_json(identity("report", made, run)), to_json(metadata), self._plan, to_json(result)[:-1])
@@ -154,7 +155,7 @@ class Oscal(Format):
             observation["props"].append(_prop("waived-until", finding.waiver.get("until", "")))
             observation["remarks"] = "Waived: " + _text(finding.waiver.get("justification", ""))
         elif finding.remedy:
-            observation["remarks"] = "Remedy: " + _text(finding.remedy)
+            observation["remarks"] = _text("Remedy: " + " Run: ".join((finding.remedy, *finding.commands)))
         if item.evidence:
             observation["relevant-evidence"] = [{"description": item.evidence}]
         self._write(observation)
@@ -193,8 +194,8 @@ class Oscal(Format):
         satisfied = not counts["fail"] and not counts["unknown"]
         finding: t.Dict[str, t.Any] = {
             "uuid": identity("finding", control.id, self.fleet.generated),
-            "title": "%s %s" % (control.id, control.title),
-            "description": control.why or control.title,
+            "title": _text("%s %s" % (control.id, control.title)),
+            "description": _text(control.why or control.title),
             "props": [
                 _prop("severity", control.severity),
                 *(_prop("findings-" + status, str(number)) for status, number in counts.by_status.items()),
@@ -236,6 +237,9 @@ def _prop(name: str, value: str) -> t.Dict[str, str]:
     return {"name": name, "ns": _NS, "value": _text(value)}
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
 def _text(value: str) -> str:
-    """Text as OSCAL has it: not empty, no space around it."""
-    return value.strip() or "-"
+    """Text as OSCAL has it: one line without control characters, not empty, no space around it."""
+    return _CONTROL.sub(" ", value).strip() or "-"

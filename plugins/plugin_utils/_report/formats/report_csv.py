@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import Format, HostPart, Item
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import Format, HostPart, Item, to_json
 
 COLUMNS = (
     "host",
@@ -19,6 +19,7 @@ COLUMNS = (
     "severity",
     "message",
     "remedy",
+    "commands",
     "waived_until",
     "waived_because",
     "since",
@@ -31,11 +32,24 @@ _FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _SUSPECT = _FORMULA | frozenset(" '")
 
 
+CELL = 32_000
+"""Characters of a cell: a spreadsheet takes 32,767, and Python's own reader gives up the whole file beyond 131,072."""
+
+
 def cell(text: str) -> str:
-    """The text as a cell that no spreadsheet computes."""
+    """The text as a cell that no spreadsheet computes, and that every reader takes."""
+    if len(text) > CELL:
+        text = "%s… (%s more characters, see report.json)" % (text[:CELL], format(len(text) - CELL, ","))
     if text[:1] not in _SUSPECT:
         return text
     return "'" + text if text.lstrip(" '")[:1] in _FORMULA else text
+
+
+def evidence_cell(text: str) -> str:
+    """Evidence stays JSON: what is too long is left out as a whole, and the cell says so."""
+    if len(text) <= CELL:
+        return text
+    return to_json({"left_out": "%s characters, see report.json" % format(len(text), ",")})
 
 
 class ReportCsv(Format):
@@ -65,11 +79,12 @@ class ReportCsv(Format):
                     finding.severity,
                     cell(finding.message),
                     cell(finding.remedy),
+                    cell("\n".join(finding.commands)),
                     cell(waiver.get("until", "")),
                     cell(waiver.get("justification", "")),
                     finding.since,
                     finished,
-                    item.evidence,
+                    evidence_cell(item.evidence),
                 )
             )
         self._rows.writerows(rows)

@@ -40,6 +40,7 @@ class ReportJson(Format):
             "waivers": [use.as_dict() for use in fleet.waivers],
             "left_out": [{"path": path, "reason": reason} for path, reason in fleet.left_out],
             "trend": list(self.context.trend),
+            "runs": [run.as_dict() for run in fleet.runs],
             "hosts": [host.as_dict() for host in fleet.hosts],
         }
         self.stream.write(REPORT_BEGIN + _encode(head)[1:-1] + ", " + REPORT_DOCUMENTS + "\n")
@@ -63,6 +64,7 @@ def _as_dict(finding: Finding) -> t.Dict[str, t.Any]:
         "severity": finding.severity,
         "message": finding.message,
         "remedy": finding.remedy,
+        "commands": list(finding.commands),
         "evidence": finding.evidence,
         "waiver": None,
     }

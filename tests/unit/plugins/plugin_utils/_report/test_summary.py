@@ -16,7 +16,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.templates import in_markdown
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.templates import (
+    code_in_markdown,
+    in_markdown,
+    prose_in_markdown,
+)
 from ansible_collections.fleetops.pbs.tests.support import documents, reports
 
 
@@ -75,6 +79,38 @@ def test_no_text_is_markup(given_text: str) -> None:
     assert html.unescape(inside.group(1)) == "before: %s" % shown
     cells = MARKDOWN.render("| a | b |\n|---|---|\n| %s | c |\n" % in_markdown(shown))
     assert cells.count("<td>") == 2
+
+
+@given(st.text(max_size=40) | st.sampled_from(["a|b", "`", "``", "a`b", " a ", "\\|", "`a``b`"]))
+def test_code_is_shown_as_it_is(given_text: str) -> None:
+    shown = " ".join(display(given_text).split()) or "x"
+    rendered = MARKDOWN.render("- x\n  - %s\n" % code_in_markdown(shown))
+    (inside,) = re.findall(r"<code>(.*?)</code>", rendered, re.DOTALL)
+    assert html.unescape(inside) == shown
+    if "\\" not in shown:
+        cells = MARKDOWN.render("| a | b |\n|---|---|\n| %s | c |\n" % code_in_markdown(shown, in_cell=True))
+        assert cells.count("<td>") == 2
+        assert html.unescape(re.findall(r"<code>(.*?)</code>", cells, re.DOTALL)[0]) == shown
+
+
+@given(st.text(st.sampled_from("`a<*|_[]() "), max_size=30))
+def test_nothing_but_backticks_is_markup_in_prose(given_text: str) -> None:
+    shown = " ".join(display(given_text).split()) or "x"
+    rendered = MARKDOWN.render("- before: %s\n" % prose_in_markdown(shown))
+    assert set(re.findall(r"<(/?\w+)", rendered)) <= {"ul", "/ul", "li", "/li", "code", "/code"}
+    shown_text = html.unescape(re.sub("<.*?>", "", rendered)).strip()
+    assert shown_text.replace("`", "").replace(" ", "") == "before:" + shown.replace("`", "").replace(" ", "")
+
+
+def test_backticks_are_code_in_the_summary(tmp_path: Path) -> None:
+    finding = documents.finding(
+        "PBS-ATIME-01", "tank", "fail", message="`noatime` is *live*.", remedy="Run `mount -o remount`."
+    )
+    documents.write(tmp_path / "in", [documents.whole("pbs1", ["tank"], [finding], documents.START)])
+    rendered = MARKDOWN.render(Path(reports.report(tmp_path / "out", tmp_path / "in").paths["summary.md"]).read_text())
+    assert rendered.count("<code>mount -o remount</code>") == 2
+    assert "<code>noatime</code> is *live*." in rendered
+    assert "`" not in rendered
 
 
 def test_the_summary_is_a_document_of_tables_and_lists(tmp_path: Path) -> None:
