@@ -99,8 +99,7 @@ options:
   name:
     description:
       - A name that tells this report apart from others. It becomes the label C(report) of every series in
-        C(metrics.prom), so that the files of two reports can be read by one exporter, and stands in the heading of the
-        page.
+        C(metrics.prom), so that the files of two reports can be read by one exporter. The heading of the page shows it.
     type: str
     default: ""
   history:
