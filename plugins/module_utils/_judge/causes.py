@@ -12,14 +12,13 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts, TouchFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.filesystems import NETWORK
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     OUTSIDE,
     Case,
     in_shell,
     inexpressible,
 )
-
-NETWORK = ("nfs", "nfs4", "cifs", "smb3")
 
 NO_ANSWER = "no answer"
 """What every text about silence has in it."""

@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What several rules about mounts ask of a case."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts, PersistentMount
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import explain
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import Case, Evidence
+
+
+def mount_of(case: Case) -> MountFacts:
+    return t.cast(MountFacts, case.need("mount"))
+
+
+def mount_evidence(mount: MountFacts) -> Evidence:
+    return {
+        "mount_point": mount.mount_point,
+        "source": mount.source,
+        "fstype": mount.fstype,
+        "options": mount.options,
+        "super_options": mount.super_options,
+    }
+
+
+def contract_of(case: Case) -> t.Mapping[str, t.Any]:
+    """The C(mount) part of the declaration; empty where there is none."""
+    return (case.declared or {}).get("mount") or {}
+
+
+def own_persistent(case: Case, mount: MountFacts) -> t.List[PersistentMount]:
+    return [entry for entry in case.need("persistent") if entry.where == mount.mount_point]
+
+
+def refused_by(case: Case, numbers: t.Sequence[int]) -> t.Optional[t.Tuple[str, str]]:
+    """What the probe could not do, and what mends it, if it was stopped by one of these errors; None if it was not."""
+    atime = case.the_store.atime
+    for touch in (atime.probe, atime.zero_chunk) if atime is not None else ():
+        if touch is not None and touch.errno in numbers:
+            explanation, remedy = explain(case, touch.errno)
+            made = "made" if touch.step == "create" else "touched"
+            detail = "%s: %s" % (touch.error, explanation) if explanation else touch.error
+            return "no file could be %s as uid %d in %s: %s" % (made, touch.uid, case.the_store.path, detail), remedy
+    return None
+
+
+def is_below(path: str, parent: str) -> bool:
+    return path.startswith(parent.rstrip("/") + "/")

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What comes back after a reboot, and who waits for it."""
+
+from __future__ import annotations
+
+import os.path
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import PersistentMount
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._common import (
+    contract_of,
+    mount_evidence,
+    mount_of,
+    own_persistent,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    Case,
+    Evidence,
+    Verdict,
+    failed,
+    in_shell,
+    passed,
+    skipped,
+    unknown,
+    warned,
+)
+
+
+def persistent(case: Case) -> Verdict:
+    if contract_of(case).get("persistent") is False:
+        return skipped("The declaration does not want this mount to be persistent.")
+    mount = mount_of(case)
+    entries = own_persistent(case, mount)
+    if mount.is_root:
+        return skipped("The root filesystem always comes back.")
+    evidence: Evidence = {
+        "entries": [
+            {"kind": e.kind, "where": e.where, "source": e.source, "file": e.file, "active_at_boot": e.active_at_boot}
+            for e in entries
+        ],
+        **mount_evidence(mount),
+    }
+    if mount.deleted:
+        return failed(
+            "The directory that is mounted at %s was removed from its filesystem: nothing can mount it again."
+            % mount.mount_point,
+            "Copy what is needed while it is still mounted (cp -a), then make the directory and the mount anew.",
+            **evidence,
+        )
+    if not entries and case.host.container:
+        return warned(
+            "%s is mounted from outside of this container (%s); whether it comes back is decided there."
+            % (mount.mount_point, case.host.container),
+            "Look at the container's configuration on the outer host (a mount point of LXC, a bind of systemd-nspawn).",
+            severity="low",
+            **evidence,
+        )
+    if not entries:
+        return failed(
+            "Nothing mounts %s at boot: no line in /etc/fstab, no .mount unit, no ZFS dataset." % mount.mount_point,
+            "Add a line to /etc/fstab (by UUID) or enable a .mount unit; the `mounts` role does it.",
+            **evidence,
+        )
+    good = [entry for entry in entries if entry.active_at_boot and entry.source_matches is not False]
+    good.sort(key=lambda entry: entry.source_matches is None)
+    if good:
+        first = good[0]
+        if first.source_matches is None and first.kind in ("fstab", "systemd"):
+            return warned(
+                "%s mounts %s at boot; whether that is what is mounted now (%s) could not be found out."
+                % (first.file, first.source, mount.source),
+                "Write the source as UUID=….",
+                severity="low",
+                **evidence,
+            )
+        return passed(
+            "%s comes back after a reboot (%s: %s)." % (mount.mount_point, first.kind, first.file), **evidence
+        )
+    other = [entry for entry in entries if entry.source_matches is False]
+    if other:
+        return failed(
+            "At boot %s mounts %s at %s; mounted now is %s."
+            % (other[0].file, other[0].source, mount.mount_point, mount.source),
+            "Correct %s, or mount what it names." % other[0].file,
+            **evidence,
+        )
+    undecided = [entry for entry in entries if entry.active_at_boot is None]
+    if undecided:
+        return unknown(
+            "Whether %s is active at boot could not be found out: %s."
+            % (undecided[0].file, undecided[0].detail or "no answer"),
+            **evidence,
+        )
+    return failed(
+        "%s knows %s, but does not mount it at boot (%s)."
+        % (entries[0].file, mount.mount_point, entries[0].detail or "not active at boot"),
+        _activate(entries[0]),
+        **evidence,
+    )
+
+
+def _activate(entry: PersistentMount) -> str:
+    """What makes an entry count at boot."""
+    if entry.kind == "zfs":
+        return "zfs set canmount=on %s" % in_shell(entry.file)
+    if entry.kind == "systemd":
+        return "systemctl enable %s" % in_shell(os.path.basename(entry.file))
+    if entry.kind == "fstab":
+        return "Remove `noauto` from the line for %s in %s, or what overrides it." % (entry.where, entry.file)
+    return "Unmask %s." % entry.file
+
+
+def unit_order(case: Case) -> Verdict:
+    store = case.the_store
+    mount = mount_of(case)
+    if mount.is_root:
+        return skipped("The root filesystem is always there first.")
+    if store.configured is not None and store.configured.backing_device:
+        return skipped("PBS mounts removable datastores itself.")
+    if case.host.container and store.persistent is not None and not own_persistent(case, mount):
+        return skipped("It is mounted from outside of this container before anything starts here.")
+    orders = store.unit_order
+    if not orders:
+        return unknown("The order of the units could not be found out.")
+    evidence: Evidence = {
+        "units": [{"unit": order.unit, "waits": order.waits, "by": order.by, "needs": order.needs} for order in orders]
+    }
+    idle = [order for order in orders if order.waits is False]
+    if idle:
+        return failed(
+            "%s not wait for %s at boot."
+            % (" and ".join(order.unit for order in idle) + (" does" if len(idle) == 1 else " do"), mount.mount_point),
+            "A drop-in for both units: [Unit] RequiresMountsFor=%s (the `mounts` role writes it)." % store.path,
+            **evidence,
+        )
+    unclear = [order for order in orders if order.waits is None]
+    if unclear:
+        return unknown("Whether %s waits could not be found out: %s." % (unclear[0].unit, unclear[0].error), **evidence)
+    return passed("Both units wait for %s (%s)." % (mount.mount_point, orders[0].by), **evidence)

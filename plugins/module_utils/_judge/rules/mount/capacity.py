@@ -1,0 +1,131 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the filesystem has room for."""
+
+from __future__ import annotations
+
+import errno
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import SpaceFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.filesystems import (
+    ANY_SIZE,
+    NEW_STORE_BYTES,
+    NEW_STORE_INODES,
+    UNFIT,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._common import mount_of, refused_by
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    Case,
+    Evidence,
+    Verdict,
+    counted,
+    failed,
+    in_shell,
+    passed,
+    unknown,
+    warned,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import PREFIX_COUNT
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+MIB = 1024 * 1024
+
+
+def directory_limit(case: Case) -> Verdict:
+    skeleton = case.the_store.skeleton
+    if skeleton is not None and skeleton.prefixes >= PREFIX_COUNT:
+        return passed("All 65,536 prefix directories are there.")
+    mount = mount_of(case)
+    dir_nlink = case.the_store.dir_nlink
+    evidence: Evidence = {"fstype": mount.fstype, "dir_nlink": dir_nlink}
+    if mount.fstype in ("ext2", "ext3"):
+        return failed("%s ends at about 32,000 directories in one." % mount.fstype, "Move to ext4.", **evidence)
+    if mount.fstype == "ext4":
+        if dir_nlink is None:
+            return unknown("Whether ext4 has dir_nlink could not be read from %s." % mount.source, **evidence)
+        if not dir_nlink:
+            return failed(
+                "ext4 without dir_nlink ends at 64,998 directories in one; a chunk store has 65,536.",
+                "Unmounted: tune2fs -O dir_nlink %s && e2fsck -f %s" % (in_shell(mount.source), in_shell(mount.source)),
+                **evidence,
+            )
+        return passed("ext4 with dir_nlink.", **evidence)
+    if mount.fstype in ANY_SIZE:
+        return passed("%s has no such limit." % mount.fstype, **evidence)
+    if mount.fstype in UNFIT:
+        return failed(
+            "%s cannot hold 65,538 entries in one directory." % mount.fstype, "Move to ext4, xfs or ZFS.", **evidence
+        )
+    return unknown(
+        "How many entries a directory of %s holds is not known here; creation would tell." % mount.fstype, **evidence
+    )
+
+
+def space(case: Case) -> Verdict:
+    refused = refused_by(case, _NO_ROOM)
+    if refused is not None and case.the_store.space is None:
+        return failed("%s." % (refused[0][0].upper() + refused[0][1:]), refused[1])
+    found: SpaceFacts = case.need("space")
+    policy = case.policy
+    evidence: Evidence = {
+        "bytes_total": found.bytes_total,
+        "bytes_available": found.bytes_available,
+        "inodes_total": found.inodes_total,
+        "inodes_available": found.inodes_available,
+    }
+    skeleton = case.the_store.skeleton
+    if skeleton is not None and skeleton.state in ("absent", "empty"):
+        short = _too_small_for_creation(case, found)
+        if short:
+            return failed(
+                "%s." % short, "Use a larger filesystem, or make it with more inodes (mkfs.ext4 -N).", **evidence
+            )
+    if not found.bytes_total:
+        return unknown("The filesystem says nothing about its size.", **evidence)
+    bytes_free = _percent(found.bytes_available, found.bytes_total)
+    inodes_free = _percent(found.inodes_available, found.inodes_total) if found.inodes_total else 100.0
+    evidence.update(bytes_free_percent=bytes_free, inodes_free_percent=inodes_free)
+    remedy = "Prune and collect garbage, or grow the filesystem."
+    for what, free, fail in (
+        ("bytes", bytes_free, policy.space_fail_percent),
+        ("inodes", inodes_free, policy.inodes_fail_percent),
+    ):
+        if free < fail:
+            return failed("%.1f %% of the %s are free; required are %g %%." % (free, what, fail), remedy, **evidence)
+    if refused is not None:
+        return failed(
+            "%.0f %% of the bytes and %.0f %% of the inodes are free, but %s." % (bytes_free, inodes_free, refused[0]),
+            refused[1],
+            **evidence,
+        )
+    for what, free, warn in (
+        ("bytes", bytes_free, policy.space_warn_percent),
+        ("inodes", inodes_free, policy.inodes_warn_percent),
+    ):
+        if free < warn:
+            return warned(
+                "%.1f %% of the %s are free; below %g %% it is time to act." % (free, what, warn), remedy, **evidence
+            )
+    inodes_text = "%.0f %% of the inodes" % inodes_free if found.inodes_total else "inodes without limit"
+    return passed("%.0f %% of the bytes and %s are free." % (bytes_free, inodes_text), **evidence)
+
+
+def _percent(part: int, whole: int) -> float:
+    """Cut, not rounded, to what is shown: 4.96 is not 5.0 where 5 are required."""
+    return part * 1000 // whole / 10
+
+
+def _too_small_for_creation(case: Case, found: SpaceFacts) -> str:
+    mount = case.the_store.mount
+    needed = NEW_STORE_BYTES.get(mount.fstype, 0) if mount is not None else 0
+    if found.inodes_total and found.inodes_available < NEW_STORE_INODES:
+        return "%s free; a new datastore takes 65,537" % counted(found.inodes_available, "inode")
+    if found.bytes_available < needed:
+        return "%d MiB free; a new datastore takes %d MiB on %s" % (
+            found.bytes_available // MIB,
+            needed // MIB,
+            mount.fstype if mount is not None else "",
+        )
+    return ""

@@ -1,0 +1,165 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the mount's options allow, and whether they are those that were asked for."""
+
+from __future__ import annotations
+
+import errno
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import damaged, read_only, read_only_cause
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._common import (
+    contract_of,
+    mount_evidence,
+    mount_of,
+    own_persistent,
+    refused_by,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    Case,
+    Evidence,
+    Verdict,
+    failed,
+    in_shell,
+    passed,
+    skipped,
+)
+
+ATIME_OPTIONS = ("noatime", "strictatime", "relatime")
+FLAGS = (("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec"), ("sync", "async"), ("nodiratime", "diratime"))
+IMPLIED = {
+    "user": ("noexec", "nosuid", "nodev"),
+    "users": ("noexec", "nosuid", "nodev"),
+    "owner": ("nosuid", "nodev"),
+    "group": ("nosuid", "nodev"),
+}
+"""What mount(8) adds where others than root may mount."""
+BOOT_ONLY = ("noauto", "nofail", "user", "users", "owner", "group", "defaults", "auto", "nouser", "loop")
+_NOT_WRITABLE = (errno.EROFS, errno.EIO, errno.ENXIO, errno.EUCLEAN, errno.ESHUTDOWN)
+
+
+def writable(case: Case) -> Verdict:
+    mount = mount_of(case)
+    half = read_only(mount)
+    stopped = {"emergency_ro", "shutdown"} & set(mount.super_options)
+    if stopped:
+        return failed(
+            "%s: the filesystem has stopped after an error (superblock option %s)."
+            % (mount.mount_point, stopped.pop()),
+            damaged(mount),
+            half=half,
+            **mount_evidence(mount),
+        )
+    if half == "filesystem":
+        return failed(
+            "%s: the filesystem itself is read-only (superblock option ro)." % mount.mount_point,
+            read_only_cause(case.the_store)[1],
+            half=half,
+            **mount_evidence(mount),
+        )
+    if half == "mount":
+        return failed(
+            "%s: this mount is read-only (mount option ro), the filesystem below is not." % mount.mount_point,
+            "mount -o remount,bind,rw %s" % in_shell(mount.mount_point),
+            half=half,
+            **mount_evidence(mount),
+        )
+    refused = refused_by(case, _NOT_WRITABLE)
+    if refused is not None:
+        what, remedy = refused
+        return failed("%s is mounted read-write, but %s." % (mount.mount_point, what), remedy, **mount_evidence(mount))
+    return passed("%s is mounted read-write." % mount.mount_point, **mount_evidence(mount))
+
+
+def options(case: Case) -> Verdict:
+    contract = contract_of(case)
+    required, forbidden = contract.get("options") or [], contract.get("options_forbidden") or []
+    if not required and not forbidden:
+        return skipped("No options are declared.")
+    mount = mount_of(case)
+    live = _in_force(mount)
+    missing = [o for o in required if o not in live and o not in BOOT_ONLY and not o.startswith(("x-", "_netdev"))]
+    present = [option for option in forbidden if option in live]
+    severity = contract.get("severity") or ""
+    if missing or present:
+        parts = ["required and missing: %s" % ", ".join(missing)] if missing else []
+        parts += ["forbidden and present: %s" % ", ".join(present)] if present else []
+        return failed(
+            "%s: %s." % (mount.mount_point, "; ".join(parts)),
+            _mend_options(missing, present, mount),
+            severity=severity,
+            missing=missing,
+            present=present,
+            **mount_evidence(mount),
+        )
+    return passed("The options satisfy the contract.", **mount_evidence(mount))
+
+
+def _in_force(mount: MountFacts) -> t.Set[str]:
+    """The options that hold, with those that the kernel does not show because they are the default."""
+    live = set(mount.options) | set(mount.super_options)
+    if read_only(mount):
+        live.discard("rw")
+    if not live & {"noatime", "relatime"}:
+        live.add("strictatime")
+    live.update(opposite for flag, opposite in (*FLAGS, ("noatime", "atime")) if flag not in live)
+    return live
+
+
+def _mend_options(missing: t.Sequence[str], present: t.Sequence[str], mount: MountFacts) -> str:
+    parts = []
+    if missing:
+        parts.append("mount -o remount,%s" % in_shell(",".join(missing), mount.mount_point))
+    if present:
+        parts.append("remount %s without %s" % (mount.mount_point, ", ".join(present)))
+    return "%s; and the same where the mount is made at boot." % "; ".join(parts)
+
+
+def options_persist(case: Case) -> Verdict:
+    mount = mount_of(case)
+    entries = [
+        entry
+        for entry in own_persistent(case, mount)
+        if entry.kind in ("fstab", "systemd") and entry.active_at_boot and entry.source_matches is not False
+    ]
+    if not entries:
+        return skipped("No line of /etc/fstab and no unit to compare with (PBS-MOUNT-02).")
+    entry = entries[0]
+    differences = _option_differences(entry.options, mount)
+    evidence: Evidence = {"persistent": entry.options, "file": entry.file, **mount_evidence(mount)}
+    if differences:
+        return failed(
+            "%s is mounted otherwise than %s says: %s." % (mount.mount_point, entry.file, "; ".join(differences)),
+            "mount -o remount %s, or correct %s." % (in_shell(mount.mount_point), entry.file),
+            differences=differences,
+            **evidence,
+        )
+    return passed("The live options are those of %s." % entry.file, **evidence)
+
+
+def _option_differences(written: t.Sequence[str], mount: MountFacts) -> t.List[str]:
+    """Compare what the kernel shows of an option list; the last of contradicting options wins, as mount(8) has it."""
+    live = set(mount.options)
+    written = [part for option in written for part in (*IMPLIED.get(option, ()), option)]
+    differences = []
+    wants_ro = _last(written, ("ro", "rw"), "rw") == "ro"
+    if wants_ro != bool(read_only(mount)):
+        differences.append("live %s, written %s" % (("rw", "ro") if wants_ro else ("ro", "rw")))
+    wanted_atime = _last(written, ATIME_OPTIONS, "relatime")
+    live_atime = next((option for option in ATIME_OPTIONS if option in live), "strictatime")
+    if wanted_atime != live_atime:
+        differences.append("live %s, written %s" % (live_atime, wanted_atime))
+    for flag, opposite in FLAGS:
+        wanted = _last(written, (flag, opposite), opposite) == flag
+        present = flag in live or flag in mount.super_options
+        if wanted != present:
+            differences.append("live %s, written %s" % ((flag, opposite) if present else (opposite, flag)))
+    return differences
+
+
+def _last(written: t.Sequence[str], choices: t.Sequence[str], default: str) -> str:
+    found = [option for option in written if option in choices]
+    return found[-1] if found else default

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the daemons see at the path."""
+
+from __future__ import annotations
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import read_only
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    Case,
+    Evidence,
+    Verdict,
+    failed,
+    passed,
+    unknown,
+)
+
+
+def daemon_view(case: Case) -> Verdict:
+    views = case.the_store.daemon_views
+    if not views:
+        return unknown("No running daemon could be asked what it sees at %s." % case.the_store.path)
+    evidence: Evidence = {
+        "views": [
+            {"unit": view.unit, "pid": view.pid, "same": view.same, "detail": view.detail, "options": view.options}
+            for view in views
+        ]
+    }
+    other = [view for view in views if view.same is False]
+    if other:
+        return failed(
+            "%s (process %d) sees something else at %s: %s."
+            % (other[0].unit, other[0].pid, case.the_store.path, other[0].detail),
+            "systemctl restart proxmox-backup proxmox-backup-proxy, when no backup is running.",
+            **evidence,
+        )
+    mount = case.the_store.mount
+    closed = [view for view in views if "ro" in view.options and not read_only(mount)]
+    if closed:
+        return failed(
+            "%s (process %d) sees %s read-only, while it is read-write outside of the unit."
+            % (closed[0].unit, closed[0].pid, case.the_store.path),
+            "A drop-in for the unit: [Service] ReadWritePaths=%s; then restart it when no backup is running."
+            % case.the_store.path,
+            **evidence,
+        )
+    unclear = [view for view in views if view.same is None]
+    if unclear:
+        return unknown("What %s sees could not be found out: %s." % (unclear[0].unit, unclear[0].detail), **evidence)
+    return passed("The daemons see the same mount.", **evidence)
