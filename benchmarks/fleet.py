@@ -81,7 +81,7 @@ class Bench:
     """A fleet that is up, and what it takes to run plays on it."""
 
     def __init__(self, fleet: fleet_hosts.Fleet, directory: Path, sockets: Path) -> None:
-        """C(sockets) is a directory for those of ssh, whose paths must be short."""
+        """`sockets` is a directory for those of ssh, whose paths must be short."""
         self.fleet = fleet
         self.directory = directory
         self.sockets = sockets

@@ -5,7 +5,7 @@
 
 Every host has namespaces, a root directory, an ssh server and a datastore of its own, on an ext4 of its own. All of it
 lives in a network that nobody else sees, and ends with the process that made it. Without an ssh server on this machine
-the hosts have datastores only, and are reached by the connection C(local).
+the hosts have datastores only, and are reached by the connection `local`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Fleet:
     hosts: list[Host]
     directory: Path
     connection: str
-    """C(ssh) or C(local)."""
+    """`ssh` or `local`."""
     python: str
     """The interpreter of the hosts."""
 
@@ -170,7 +170,7 @@ def template(directory: Path) -> Path:
 
 @contextlib.contextmanager
 def fleet(count: int, directory: Path, connection: str) -> Iterator[Fleet]:
-    """So many hosts, up and answering; gone at the end. Call C(enclose) before. Needs root."""
+    """So many hosts, up and answering; gone at the end. Call `enclose` before. Needs root."""
     store = template(directory)
     made = Fleet([], directory, connection, managed_python())
     if connection == "ssh":

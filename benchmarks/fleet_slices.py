@@ -41,7 +41,7 @@ def run(
     forks: int,
     environment: Mapping[str, str],
 ) -> list[Path]:
-    """Run all slices side by side; the C(report.json) of each, as it came back."""
+    """Run all slices side by side; the `report.json` of each, as it came back."""
     started = []
     for number, hosts in enumerate(parts, 1):
         project = _project(directory / f"slice{number}", inventory, variables)
@@ -110,7 +110,7 @@ def _start(
 
 
 def merge(reports: Sequence[Path], destination: Path, environment: Mapping[str, str], directory: Path) -> Path:
-    """One report of those of the slices, by the playbook C(report)."""
+    """One report of those of the slices, by the playbook `report`."""
     variables = {
         "report_merge": [str(path) for path in reports],
         "report_dest": str(destination),

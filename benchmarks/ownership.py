@@ -165,7 +165,7 @@ def proportional_set_size(pid: int) -> int:
 
 
 def take_turns(candidates: Sequence[Candidate], rounds: int, before: Callable[[], None]) -> list[Figures]:
-    """Every candidate once in each round, each time after C(before)."""
+    """Every candidate once in each round, each time after `before`."""
     found = [Figures() for _candidate in candidates]
     for number in range(rounds):
         for candidate, figures in zip(candidates, found):
@@ -224,7 +224,7 @@ def table(title: str, candidates: Sequence[Candidate], found: Sequence[Figures])
 
 
 def benchmark(fstype: str, chunks: int, room: int, rounds: int, with_slow: bool) -> str:
-    """C(room) is how many bytes the filesystem shall have for each chunk."""
+    """`room` is how many bytes the filesystem shall have for each chunk."""
     size = max(2048 * MIB, room * chunks)
     text = [f"### {fstype}, {chunks:,} chunks", ""]
     with mounts.loopfs(fstype, MOUNT[fstype], mkfs=MKFS[fstype], size=size) as path:

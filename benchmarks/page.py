@@ -11,7 +11,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
 
 def marks(name: str, target: str) -> tuple[str, str]:
-    """The lines around the section of a benchmark, which C(make target) writes."""
+    """The lines around the section of a benchmark, which `make target` writes."""
     return f"<!-- {name}: written by make {target} -->", f"<!-- end of {name} -->"
 
 

@@ -31,10 +31,10 @@ def measured(source: str, dest: str) -> None:
     print(
         "%d findings of %d hosts, all %d formats" % (report.fleet.counts.total, len(report.fleet.hosts), len(FORMATS))
     )
-    print("time      %6.2f s (%.2f s of processor)" % (seconds, usage.ru_utime + usage.ru_stime))
-    print("memory    %6.1f MiB at most" % (usage.ru_maxrss / 1024))
+    print(f"time      {seconds:6.2f} s ({usage.ru_utime + usage.ru_stime:.2f} s of processor)")
+    print(f"memory    {usage.ru_maxrss / 1024:6.1f} MiB at most")
     for name, path in report.paths.items():
-        print("%-14s %8.2f MB" % (name, os.path.getsize(path) / 1e6))
+        print(f"{name:14} {os.path.getsize(path) / 1000000.0:8.2f} MB")
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
             ),
         )
         size = sum(path.stat().st_size for path in (place / "results").iterdir())
-        print("documents %6.1f MB" % (size / 1e6), flush=True)
+        print(f"documents {size / 1000000.0:6.1f} MB", flush=True)
         # A process of its own: the documents were made in this one.
         child = [sys.executable, __file__, "--measured", str(place / "results"), str(place / "report")]
         sys.exit(subprocess.run(child, check=False).returncode)

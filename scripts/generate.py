@@ -95,7 +95,7 @@ def _close(definition: object) -> None:
             item.pop("title", None)
             item.pop("default", None)
         if "description" in definition:
-            definition["description"] = " ".join(definition["description"].replace("C(", "`").replace(")", "`").split())
+            definition["description"] = " ".join(definition["description"].split())
 
 
 # --- the controls -----------------------------------------------------------------------------------------------------
@@ -138,26 +138,26 @@ def reference() -> str:
         prefix = control.id.rpartition("-")[0]
         if prefix != family:
             family = prefix
-            lines += ["", "## %s" % FAMILIES[family]]
+            lines += ["", f"## {FAMILIES[family]}"]
         lines += [
             "",
-            "### %s" % control.id,
+            f"### {control.id}",
             "",
-            "**%s**" % (control.title[0].upper() + control.title[1:]),
+            f"**{control.title[0].upper() + control.title[1:]}**",
             "",
-            "Severity: %s. Applies to: %s." % (_severity(control), _applies(control)),
+            f"Severity: {_severity(control)}. Applies to: {_applies(control)}.",
             "",
             control.why,
             "",
-            "How to fix it: %s" % control.remedy,
+            f"How to fix it: {control.remedy}",
             "",
             "<!-- needs: a real PBS -->",
             "```shell",
             *commands[control.id].splitlines(),
             "```",
             "",
-            "- Behaviour of PBS: %s" % control.behaviour,
-            "- Standards: %s" % ", ".join(control.standards),
+            f"- Behaviour of PBS: {control.behaviour}",
+            f"- Standards: {', '.join(control.standards)}",
         ]
     return "\n".join(lines) + "\n"
 

@@ -55,9 +55,7 @@ class Combination:
         )
 
 
-HEADER = "{:<8} {:<11} {:<9} {:>6} {:>6} {:>7} {:>7}".format(
-    "core", "controller", "managed", "passed", "failed", "skipped", "seconds"
-)
+HEADER = f"{'core':<8} {'controller':<11} {'managed':<9} {'passed':>6} {'failed':>6} {'skipped':>7} {'seconds':>7}"
 
 
 def environment(core: str, python: Path) -> Path:

@@ -27,7 +27,7 @@ def unpack(requirement: str, names: list[str], target: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
             members = archive.namelist()
             for name in names:
-                prefix = "ansible_collections/{}/".format(name.replace(".", "/"))
+                prefix = f"ansible_collections/{name.replace('.', '/')}/"
                 chosen = [member for member in members if member.startswith(prefix)]
                 if not chosen:
                     sys.exit(f"{requirement} holds no collection {name}")

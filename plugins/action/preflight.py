@@ -39,7 +39,7 @@ class ActionModule(LongRun, ActionBase):
             document = checked(dict(document, host=args["host"]))
         except (NotADocument, TypeError, ValueError) as exc:
             del result["document"]
-            result.update(failed=True, msg="The host's answer is no document of this collection: %s." % exc)
+            result.update(failed=True, msg=f"The host's answer is no document of this collection: {exc}.")
             return result
         result["document"] = document
         self._display.display(summary(document, result["msg"], self._display.columns, self._paint))
@@ -47,7 +47,7 @@ class ActionModule(LongRun, ActionBase):
             try:
                 result["dest"] = write_document(os.path.abspath(dest), result.pop("document"))
             except OSError as exc:
-                raise AnsibleActionFail("dest: '%s' cannot be written on the controller: %s" % (dest, exc)) from exc
+                raise AnsibleActionFail(f"dest: '{dest}' cannot be written on the controller: {exc}") from exc
         return result
 
     def _look(self, args, task_vars):
@@ -61,7 +61,7 @@ class ActionModule(LongRun, ActionBase):
         # No Python, no room for temporary files: the reason is in the last line that the host has written.
         said = str(answer.get("module_stderr") or answer.get("module_stdout") or "").strip().splitlines()
         if answer.get("failed") and said:
-            answer["msg"] = "%s: %s" % (answer.get("msg", "The module failed"), said[-1])
+            answer["msg"] = f"{answer.get('msg', 'The module failed')}: {said[-1]}"
         return answer
 
     def _run(self, args, task_vars):

@@ -60,7 +60,7 @@ class ActionModule(ActionBase):
         lines = table(report.fleet)
         if args["show"]:
             wanted = report.paths.get("report.html")
-            where = [Line("The report: %s" % wanted)] if wanted and not self._task.check_mode else []
+            where = [Line(f"The report: {wanted}")] if wanted and not self._task.check_mode else []
             for line in [*lines, *where]:
                 self._display.display(line.text, color=getattr(constants, line.colour) if line.colour else None)
         result.update(self._told(report, args, lines))

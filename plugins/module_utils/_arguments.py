@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import DATASTORE_NAME
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
-Spec = t.Dict[str, t.Dict[str, t.Any]]
+Spec = dict[str, dict[str, t.Any]]
 
 
 class OptionError(ValueError):
@@ -32,8 +32,8 @@ def property_spec() -> Spec:
     notified: Spec = {
         name: {"type": "str", "choices": ["always", "never", "error"]} for name in ("gc", "verify", "sync", "prune")
     }
-    thresholds: Spec = {"s3_%s" % name: {"type": "int"} for name in ("get", "put", "post", "head", "delete")}
-    thresholds.update({"s3_%s" % name: {"type": "str"} for name in ("upload", "download")})
+    thresholds: Spec = {f"s3_{name}": {"type": "int"} for name in ("get", "put", "post", "head", "delete")}
+    thresholds.update({f"s3_{name}": {"type": "str"} for name in ("upload", "download")})
     return {
         "comment": {"type": "str"},
         "gc_schedule": {"type": "str"},
@@ -79,9 +79,7 @@ def property_spec() -> Spec:
 
 def keep_spec() -> Spec:
     """How many backups a prune job keeps."""
-    return {
-        "keep_%s" % period: {"type": "int"} for period in ("last", "hourly", "daily", "weekly", "monthly", "yearly")
-    }
+    return {f"keep_{period}": {"type": "int"} for period in ("last", "hourly", "daily", "weekly", "monthly", "yearly")}
 
 
 def prune_job_spec() -> Spec:
@@ -120,7 +118,7 @@ def manager_spec() -> Spec:
 
 
 def datastore_spec() -> Spec:
-    """One entry of C(pbs_datastores): what should be there."""
+    """One entry of `pbs_datastores`: what should be there."""
     return {
         "name": {"type": "str", "required": True},
         "path": {"type": "str"},
@@ -169,40 +167,40 @@ def waivers_spec() -> Spec:
 
 
 def check_path(path: str, option: str) -> str:
-    """An absolute path below C(/), as PBS wants a datastore's; returned normalised. Raises C(OptionError)."""
+    """An absolute path below `/`, as PBS wants a datastore's; returned normalised. Raises `OptionError`."""
     if not path.startswith("/"):
-        raise OptionError("%s: '%s' is not an absolute path" % (option, path))
+        raise OptionError(f"{option}: '{path}' is not an absolute path")
     if "\0" in path:
-        raise OptionError("%s: a path has no NUL character in it" % option)
+        raise OptionError(f"{option}: a path has no NUL character in it")
     if not path.isprintable():
         # It would stand in every result and report; and PBS keeps a path on one line.
-        raise OptionError("%s: '%s' has characters in it that cannot be shown" % (option, display(path)))
+        raise OptionError(f"{option}: '{display(path)}' has characters in it that cannot be shown")
     normal = os.path.normpath(path)
     if normal.strip("/") == "":
-        raise OptionError("%s: '%s' is the root directory, which cannot be a datastore" % (option, path))
+        raise OptionError(f"{option}: '{path}' is the root directory, which cannot be a datastore")
     # normpath keeps a second leading slash, which POSIX leaves to the system; Linux takes it for one.
     return "/" + normal.lstrip("/")
 
 
-def check_declarations(entries: t.Sequence[t.Mapping[str, t.Any]], option: str) -> t.List[t.Dict[str, t.Any]]:
-    """Check names and paths of C(pbs_datastores) and drop what was left out. Raises C(OptionError)."""
+def check_declarations(entries: t.Sequence[t.Mapping[str, t.Any]], option: str) -> list[dict[str, t.Any]]:
+    """Check names and paths of `pbs_datastores` and drop what was left out. Raises `OptionError`."""
     checked = []
-    seen: t.Set[str] = set()
+    seen: set[str] = set()
     for number, entry in enumerate(entries):
         where = "%s[%d]" % (option, number)
         name = str(entry["name"])
         try:
             DATASTORE_NAME.read(name)
         except ValueError as exc:
-            raise OptionError("%s.name: '%s' is no name for a datastore; allowed: %s" % (where, name, exc)) from None
+            raise OptionError(f"{where}.name: '{name}' is no name for a datastore; allowed: {exc}") from None
         if name in seen:
-            raise OptionError("%s.name: '%s' is declared twice" % (where, name))
+            raise OptionError(f"{where}.name: '{name}' is declared twice")
         seen.add(name)
         given = {key: value for key, value in entry.items() if value is not None}
         if given.get("backing_device"):
             given["path"] = "/mnt/datastore/" + name
         elif "path" not in given:
-            raise OptionError("%s: '%s' has no path" % (where, name))
+            raise OptionError(f"{where}: '{name}' has no path")
         given["path"] = check_path(str(given["path"]), where + ".path")
         tuning = given.get("tuning") or {}
         minutes = tuning.get("gc_atime_cutoff")
@@ -213,7 +211,7 @@ def check_declarations(entries: t.Sequence[t.Mapping[str, t.Any]], option: str) 
 
 
 def require_account(user: str) -> None:
-    """Raise C(OptionError) for a user that was named and does not exist.
+    """Raise `OptionError` for a user that was named and does not exist.
 
     That `backup` itself is missing is what PBS-HOST-01 reports; another user was written down by somebody.
     """
@@ -222,4 +220,4 @@ def require_account(user: str) -> None:
     try:
         pwd.getpwnam(user)
     except (KeyError, ValueError):
-        raise OptionError("user: there is no user '%s' on this host" % user) from None
+        raise OptionError(f"user: there is no user '{user}' on this host") from None

@@ -37,20 +37,20 @@ OF_PBS = ("PBS-ATIME-01", "PBS-ATIME-02", "PBS-ATIME-03")
 CONTROLS = (*OF_PBS, "PBS-ATIME-06")
 
 
-def check_atime(params: t.Mapping[str, t.Any], check_mode: bool) -> t.Dict[str, t.Any]:
-    """Try the touch on C(params["path"]) and return the module's result, C(failed) included.
+def check_atime(params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Try the touch on `params["path"]` and return the module's result, `failed` included.
 
-    Raises C(ValueError) for an option without sense: a path that is relative, C(/), missing or no directory, a user
+    Raises `ValueError` for an option without sense: a path that is relative, `/`, missing or no directory, a user
     that does not exist.
     """
     path = check_path(params["path"], "path")
     if not 0 < params["deadline"] < float("inf"):
-        raise OptionError("deadline: must be more than 0 seconds, not %g" % params["deadline"])
+        raise OptionError(f"deadline: must be more than 0 seconds, not {params['deadline']:g}")
     require_account(params["user"])
     account = observe_account(params["user"], params["group"])
     if account.uid is None or account.gid is None:
-        what = "user '%s'" % params["user"] if account.uid is None else "group '%s'" % params["group"]
-        raise OptionError("there is no %s on this host, so nothing can be tried as the daemon" % what)
+        what = f"user '{params['user']}'" if account.uid is None else f"group '{params['group']}'"
+        raise OptionError(f"there is no {what} on this host, so nothing can be tried as the daemon")
     store = StoreFacts(name="path", path=path)
     plan = plan_probe(account, params["probe"], check_mode, params["deadline"])
     table = MountTable.read()
@@ -66,16 +66,16 @@ def _require_directory(store: StoreFacts) -> None:
     if location is None:
         return
     if not location.exists:
-        raise OptionError("path: '%s' %s" % (display(store.path), location.error or "does not exist"))
+        raise OptionError(f"path: '{display(store.path)}' {location.error or 'does not exist'}")
     if location.type != "directory":
-        raise OptionError("path: '%s' is not a directory but a %s" % (display(store.path), location.type))
+        raise OptionError(f"path: '{display(store.path)}' is not a directory but a {location.type}")
 
 
-def _result(store: StoreFacts, findings: t.Sequence[Finding], check_mode: bool) -> t.Dict[str, t.Any]:
+def _result(store: StoreFacts, findings: t.Sequence[Finding], check_mode: bool) -> dict[str, t.Any]:
     failures = [finding for finding in findings if finding.status == "fail"]
     open_questions = [finding for finding in findings if finding.status == "unknown" and finding.control in OF_PBS]
     atime = store.atime
-    result: t.Dict[str, t.Any] = {
+    result: dict[str, t.Any] = {
         "changed": inserts_marker(store),
         "honoured": True,
         "findings": [dataclasses.asdict(finding) for finding in findings],

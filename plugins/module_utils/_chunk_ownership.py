@@ -33,10 +33,10 @@ Progress = t.Callable[[str, WalkProgress], None]
 
 def chunk_ownership(
     params: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Optional[Progress] = None
-) -> t.Dict[str, t.Any]:
-    """Repair, or in check mode count what would be repaired; return the module's result, C(failed) included.
+) -> dict[str, t.Any]:
+    """Repair, or in check mode count what would be repaired; return the module's result, `failed` included.
 
-    Raises C(ValueError) for options without sense, before anything is changed; its message names option and value.
+    Raises `ValueError` for options without sense, before anything is changed; its message names option and value.
     """
     plan = _plan(params)
     _require_chunk_store(plan.path, params["deadline"], "path" if params["path"] else "name")
@@ -65,15 +65,15 @@ def _repair(plan: RepairPlan, what: str, on_progress: t.Optional[Progress]) -> R
 def _plan(params: t.Mapping[str, t.Any]) -> RepairPlan:
     for option in ("deadline", "stall"):
         if not 0 < params[option] < float("inf"):
-            raise OptionError("%s: must be more than 0 seconds, not %g" % (option, params[option]))
+            raise OptionError(f"{option}: must be more than 0 seconds, not {params[option]:g}")
     for option in ("workers", "max_paths", "max_changes"):
         if params[option] is not None and params[option] < 0:
             raise OptionError("%s: must not be negative, but is %d" % (option, params[option]))
     account = observe_account(params["user"], params["group"])
     if account.uid is None:
-        raise OptionError("user: there is no user '%s' on this host" % account.user)
+        raise OptionError(f"user: there is no user '{account.user}' on this host")
     if account.gid is None:
-        raise OptionError("group: there is no group '%s' on this host" % account.group)
+        raise OptionError(f"group: there is no group '{account.group}' on this host")
     return RepairPlan(
         path=check_path(params["path"], "path") if params["path"] else _configured_path(params),
         uid=account.uid,
@@ -91,10 +91,8 @@ def _configured_path(params: t.Mapping[str, t.Any]) -> str:
     directory, datastores = observe_configuration(params["config_dir"])
     for datastore in datastores:
         if datastore.name == params["name"]:
-            return check_path(effective_path(datastore), "name: the path of '%s'" % display(datastore.name))
-    raise OptionError(
-        "name: there is no datastore '%s' in %s/datastore.cfg" % (display(params["name"]), directory.path)
-    )
+            return check_path(effective_path(datastore), f"name: the path of '{display(datastore.name)}'")
+    raise OptionError(f"name: there is no datastore '{display(params['name'])}' in {directory.path}/datastore.cfg")
 
 
 def _uid(user: str) -> int:
@@ -104,11 +102,11 @@ def _uid(user: str) -> int:
     except (KeyError, ValueError):
         if user.isascii() and user.isdigit():
             return int(user)
-        raise OptionError("only_from: there is no user '%s' on this host" % display(user)) from None
+        raise OptionError(f"only_from: there is no user '{display(user)}' on this host") from None
 
 
 def _require_chunk_store(path: str, deadline: float, option: str) -> None:
-    """Raise C(OptionError) where no chunk store can be seen at the path."""
+    """Raise `OptionError` where no chunk store can be seen at the path."""
 
     def look(channel: Channel) -> None:
         channel.put("real", os.path.realpath(path))
@@ -118,24 +116,24 @@ def _require_chunk_store(path: str, deadline: float, option: str) -> None:
 
     outcome = run_one(look, deadline)
     parts = outcome.parts
-    shown = "%s: '%s'" % (option, display(path))
+    shown = f"{option}: '{display(path)}'"
     if outcome.timed_out:
-        raise OptionError("%s does not answer within %g seconds" % (shown, deadline))
+        raise OptionError(f"{shown} does not answer within {deadline:g} seconds")
     if parts.get("real") == "/":
-        raise OptionError("%s leads to the root directory, which cannot be a datastore" % shown)
+        raise OptionError(f"{shown} leads to the root directory, which cannot be a datastore")
     if "kind" not in parts:
-        raise OptionError("%s cannot be looked at: %s" % (shown, outcome.error))
+        raise OptionError(f"{shown} cannot be looked at: {outcome.error}")
     if parts["kind"] != "directory":
-        raise OptionError("%s is not a directory but a %s" % (shown, parts["kind"]))
+        raise OptionError(f"{shown} is not a directory but a {parts['kind']}")
     if parts["chunks"] != "directory":
-        found = "it is a %s" % parts["chunks"] if parts["chunks"] else outcome.error
-        raise OptionError("%s is no chunk store, it has no directory %s (%s)" % (shown, CHUNKS, found))
+        found = f"it is a {parts['chunks']}" if parts["chunks"] else outcome.error
+        raise OptionError(f"{shown} is no chunk store, it has no directory {CHUNKS} ({found})")
 
 
 # --- result ------------------------------------------------------------------------------------------------------------
 
 
-def _result(plan: RepairPlan, facts: RepairFacts, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+def _result(plan: RepairPlan, facts: RepairFacts, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     counts = facts.counts
     changes = {
         "total": counts.changed,
@@ -148,7 +146,7 @@ def _result(plan: RepairPlan, facts: RepairFacts, params: t.Mapping[str, t.Any])
         "by_mode": [{"step": step, "count": count} for step, count in sorted(counts.modes.items())],
         "paths": _paths(counts, "changed"),
     }
-    result: t.Dict[str, t.Any] = {
+    result: dict[str, t.Any] = {
         "changed": bool(counts.changed),
         "failed": not facts.complete,
         "base": display(plan.path),
@@ -164,7 +162,7 @@ def _result(plan: RepairPlan, facts: RepairFacts, params: t.Mapping[str, t.Any])
         "elapsed": round(facts.elapsed_ns / 1e9, 3),
     }
     if counts.changed:
-        result["diff"] = _diff(counts, "%s:%s" % (params["user"], params["group"]))
+        result["diff"] = _diff(counts, f"{params['user']}:{params['group']}")
     result["msg"] = _message(facts, result, plan, params)
     hard_links = counts.refused.get("hardlink", 0)
     if hard_links:
@@ -173,7 +171,7 @@ def _result(plan: RepairPlan, facts: RepairFacts, params: t.Mapping[str, t.Any])
             "under another name." % hard_links
         )
         for first in _paths(counts, "hardlink")[:1]:
-            warning += " First: %s" % first["path"]
+            warning += f" First: {first['path']}"
         result["warnings"] = [warning]
     return result
 
@@ -181,7 +179,7 @@ def _result(plan: RepairPlan, facts: RepairFacts, params: t.Mapping[str, t.Any])
 def _message(facts: RepairFacts, result: t.Mapping[str, t.Any], plan: RepairPlan, params: t.Mapping[str, t.Any]) -> str:
     counts = facts.counts
     done = "would be" if plan.dry else "were"
-    who = "%s:%s" % (params["user"], params["group"])
+    who = f"{params['user']}:{params['group']}"
     if counts.changed or not facts.exact:
         text = "%s%d of %d files and directories %s given to %s or got their mode." % (
             "" if facts.exact else "At least ",
@@ -196,7 +194,7 @@ def _message(facts: RepairFacts, result: t.Mapping[str, t.Any], plan: RepairPlan
         first = result["failed_paths"][0] if result["failed_paths"] else {"path": plan.path, "detail": ""}
         text += " %d failed, the first: %s: %s." % (counts.failed, first["path"], first["detail"])
     if facts.stopped:
-        text += " Given up: %s." % facts.stopped
+        text += f" Given up: {facts.stopped}."
     return text
 
 
@@ -209,14 +207,14 @@ def _too_many(facts: RepairFacts, limit: int) -> str:
     )
 
 
-def _paths(counts: RepairCounts, kind: str) -> t.List[t.Dict[str, str]]:
-    problems: t.List[PathProblem] = counts.examples.get(kind, [])
+def _paths(counts: RepairCounts, kind: str) -> list[dict[str, str]]:
+    problems: list[PathProblem] = counts.examples.get(kind, [])
     return [dataclasses.asdict(problem) for problem in problems]
 
 
 def _owner(uid: int, gid: int) -> str:
-    """C(user:group), numbers where there is no name; for the rest beyond the different owners that are counted apart,
-    C(others)."""
+    """`user:group`, numbers where there is no name; for the rest beyond the different owners that are counted apart,
+    `others`."""
     if uid < 0:
         return "others"
     try:
@@ -227,10 +225,10 @@ def _owner(uid: int, gid: int) -> str:
         group = grp.getgrgid(gid).gr_name
     except (KeyError, OverflowError):
         group = str(gid)
-    return "%s:%s" % (user, group)
+    return f"{user}:{group}"
 
 
-def _diff(counts: RepairCounts, wanted: str) -> t.Dict[str, str]:
+def _diff(counts: RepairCounts, wanted: str) -> dict[str, str]:
     """Counts by old owner and mode, and the first paths."""
     before, after = [], []
     for owner in counts.owners:
@@ -241,6 +239,6 @@ def _diff(counts: RepairCounts, wanted: str) -> t.Dict[str, str]:
         before.append("%d with mode %s" % (count, old))
         after.append("%d with mode %s" % (count, new))
     for problem in counts.examples.get("changed", []):
-        before.append("%s (%s)" % (problem.path, problem.detail))
-        after.append("%s (%s)" % (problem.path, wanted))
+        before.append(f"{problem.path} ({problem.detail})")
+        after.append(f"{problem.path} ({wanted})")
     return {"before": "".join(line + "\n" for line in before), "after": "".join(line + "\n" for line in after)}

@@ -62,8 +62,8 @@ class Decision:
     """What has to be done with the path."""
 
     action: str
-    """C(create), C(reuse), or C(complete) (and then reuse)."""
-    warnings: t.List[str] = dataclasses.field(default_factory=list)
+    """`create`, `reuse`, or `complete` (and then reuse)."""
+    warnings: list[str] = dataclasses.field(default_factory=list)
     not_tried: str = ""
     """Why access times were not tried, where they were not."""
 
@@ -78,9 +78,9 @@ def decide(
     check_mode: bool,
     deadline: float,
 ) -> Decision:
-    """Look at C(path) and decide. C(others) is what PBS has configured; C(reuse) is what the user insists on, if anything.
+    """Look at `path` and decide. `others` is what PBS has configured; `reuse` is what the user insists on, if anything.
 
-    Nothing is changed, but for the private file of the probe, which is removed. Raises C(RefusedError).
+    Nothing is changed, but for the private file of the probe, which is removed. Raises `RefusedError`.
     """
     store, neighbours = _observe(name, path, others, plan_probe(account, probe, check_mode, deadline))
     decision = _decision(store, reuse)
@@ -99,7 +99,7 @@ def decide(
     if decision.action != REUSE and probe != "none" and not check_mode:
         _require_that_root_can_give(store, account, deadline)
     decision.warnings += [
-        "%s: %s" % (finding.control, finding.message)
+        f"{finding.control}: {finding.message}"
         for finding in findings
         if finding.status == "warn" or (finding.status == "unknown" and not check_mode)
     ]
@@ -113,7 +113,7 @@ def decide(
 
 def _observe(
     name: str, path: str, others: t.Sequence[DatastoreConfig], plan: ProbePlan
-) -> t.Tuple[StoreFacts, t.List[StoreFacts]]:
+) -> tuple[StoreFacts, list[StoreFacts]]:
     table = MountTable.read()
     neighbours = [StoreFacts(name=item.name, path=effective_path(item), configured=item) for item in others]
     # Only where they are, not what is in them; and what does not answer does not count against the new one twice.
@@ -161,7 +161,7 @@ def _from_above(name: str, path: str, plan: ProbePlan, table: MountTable) -> Sto
 
 
 def _require_that_root_can_give(store: StoreFacts, account: AccountFacts, deadline: float) -> None:
-    """PBS makes everything as root and gives it to the daemon's user; raise C(RefusedError) where that has no effect."""
+    """PBS makes everything as root and gives it to the daemon's user; raise `RefusedError` where that has no effect."""
     uid, gid = account.uid, account.gid
     if os.geteuid() != 0 or uid is None or gid is None:
         return
@@ -180,7 +180,7 @@ def _require_that_root_can_give(store: StoreFacts, account: AccountFacts, deadli
         )
 
 
-def _give(path: str, wanted: t.Tuple[int, int]) -> str:
+def _give(path: str, wanted: tuple[int, int]) -> str:
     """Make a file as root, give it away, look, remove it; what went wrong, or empty. Runs in a child."""
     place = path
     while not os.path.isdir(place) and os.path.dirname(place) != place:
@@ -220,13 +220,13 @@ def _decision(store: StoreFacts, reuse: t.Optional[bool]) -> Decision:
     skeleton = store.skeleton
     if store.location is None or skeleton is None or store.location.error:
         error = store.error or (store.location.error if store.location is not None else "") or "no answer"
-        raise RefusedError("%s could not be looked at: %s. Nothing was changed." % (shown, error))
+        raise RefusedError(f"{shown} could not be looked at: {error}. Nothing was changed.")
     if store.location.type != "directory":
-        raise RefusedError("%s is not a directory but a %s. Correct the path." % (shown, store.location.type))
+        raise RefusedError(f"{shown} is not a directory but a {store.location.type}. Correct the path.")
     state = skeleton.state
     if state in ("absent", "empty"):
         if reuse:
-            raise RefusedError("There is no chunk store at %s to be reused (reuse: true). Is it mounted?" % shown)
+            raise RefusedError(f"There is no chunk store at {shown} to be reused (reuse: true). Is it mounted?")
         if skeleton.foreign_count or skeleton.groups:
             state = "foreign"
         else:
@@ -241,8 +241,7 @@ def _decision(store: StoreFacts, reuse: t.Optional[bool]) -> Decision:
         )
     if reuse is False:
         raise RefusedError(
-            "There is a chunk store at %s, which is not to be reused (reuse: false). Nothing is removed for you."
-            % shown
+            f"There is a chunk store at {shown}, which is not to be reused (reuse: false). Nothing is removed for you."
         )
     if state == "whole":
         return Decision(REUSE, _remarks(skeleton))
@@ -256,15 +255,13 @@ def _decision(store: StoreFacts, reuse: t.Optional[bool]) -> Decision:
     return decision
 
 
-def _remarks(skeleton: SkeletonFacts) -> t.List[str]:
+def _remarks(skeleton: SkeletonFacts) -> list[str]:
     if not skeleton.foreign_count:
         return []
-    return ["beside the chunk store there is %s, which PBS does not know" % ", ".join(skeleton.foreign)]
+    return [f"beside the chunk store there is {', '.join(skeleton.foreign)}, which PBS does not know"]
 
 
-def _judge(
-    store: StoreFacts, neighbours: t.Sequence[StoreFacts], account: AccountFacts, action: str
-) -> t.List[Finding]:
+def _judge(store: StoreFacts, neighbours: t.Sequence[StoreFacts], account: AccountFacts, action: str) -> list[Finding]:
     controls = [*_PLACE_CONTROLS, _ROOM_CONTROL] if action == CREATE else [*_PLACE_CONTROLS]
     # Neighbours first asked of themselves would be findings about somebody else: only this store's count.
     host = dataclasses.replace(no_host(account), pbs_installed=True)
@@ -273,5 +270,5 @@ def _judge(
 
 
 def _in_words(name: str, problems: t.Sequence[Finding]) -> str:
-    parts = ["%s (%s)%s" % (item.message, item.control, " " + item.remedy if item.remedy else "") for item in problems]
-    return "Datastore '%s' would not be safe there, so PBS was not asked. %s" % (name, " ".join(parts))
+    parts = [f"{item.message} ({item.control}){' ' + item.remedy if item.remedy else ''}" for item in problems]
+    return f"Datastore '{name}' would not be safe there, so PBS was not asked. {' '.join(parts)}"

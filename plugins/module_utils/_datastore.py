@@ -55,7 +55,7 @@ class _Request:
     name: str
     path: str
     """As PBS has it: relative to the device for a removable datastore; empty where it was not given."""
-    fixed: t.Dict[str, str]
+    fixed: dict[str, str]
     desired: settings.Desired
     options: t.Mapping[str, t.Any]
     check_mode: bool
@@ -72,7 +72,7 @@ def new_manager(params: t.Mapping[str, t.Any], check_mode: bool) -> Manager:
 
 
 def ensure_datastore(params: t.Mapping[str, t.Any], check_mode: bool, manager: Manager) -> Outcome:
-    """Bring one datastore to C(state). Raises one of C(ERRORS); before anything was changed, wherever that is possible."""
+    """Bring one datastore to `state`. Raises one of `ERRORS`; before anything was changed, wherever that is possible."""
     outcome = Outcome(commands=manager.commands)
     request = _check(params, check_mode)
     _require_root()
@@ -97,10 +97,10 @@ def _check(params: t.Mapping[str, t.Any], check_mode: bool) -> _Request:
     try:
         DATASTORE_NAME.read(name)
     except ValueError as exc:
-        raise OptionError("name: %s is no name for a datastore; allowed: %s" % (shown(name), exc)) from None
+        raise OptionError(f"name: {shown(name)} is no name for a datastore; allowed: {exc}") from None
     for number in ("timeout", "lock_timeout", "deadline"):
         if not 0 < params[number] < float("inf"):
-            raise OptionError("%s: must be more than 0 seconds, not %g" % (number, params[number]))
+            raise OptionError(f"{number}: must be more than 0 seconds, not {params[number]:g}")
     destroy = params.get("destroy_data")
     if destroy and destroy != name:
         raise OptionError(
@@ -115,14 +115,14 @@ def _check(params: t.Mapping[str, t.Any], check_mode: bool) -> _Request:
     if path and "backing_device" in fixed:
         if path.startswith(("/", "-")):
             raise OptionError(
-                "path: with backing_device it is relative to the device, such as 'backups', not '%s'" % path
+                f"path: with backing_device it is relative to the device, such as 'backups', not '{path}'"
             )
     elif path:
         path = check_path(path, "path")
         last = os.path.basename(path)
         if last.startswith("."):
             raise OptionError(
-                "path: garbage collection does not look into directories whose name begins with a dot, as '%s'" % last
+                f"path: garbage collection does not look into directories whose name begins with a dot, as '{last}'"
             )
     desired = settings.check(settings.DATASTORE, params, params.get("unset") or ())
     return _Request(name, path, fixed, desired, params, check_mode)
@@ -141,7 +141,7 @@ def _update(
             break  # what PBS has refused has been done nevertheless, by whoever changed the file meanwhile
         outcome.show(changes, request.name)
         if not changes:
-            outcome.message = "Datastore '%s' is as declared." % request.name
+            outcome.message = f"Datastore '{request.name}' is as declared."
             return
         _require_version(request, manager)
         del manager.commands[:]
@@ -155,11 +155,11 @@ def _update(
                 raise
         configuration = read_configuration(request.options["config_dir"], DATASTORES)
         if request.name not in configuration.sections:
-            raise OptionError("Datastore '%s' was removed by somebody else meanwhile." % request.name)
+            raise OptionError(f"Datastore '{request.name}' was removed by somebody else meanwhile.")
         section = configuration.sections[request.name]
     outcome.changed = True
     outcome.action = "update"
-    outcome.message = "Datastore '%s' %s." % (request.name, "would be changed" if request.check_mode else "was changed")
+    outcome.message = f"Datastore '{request.name}' {'would be changed' if request.check_mode else 'was changed'}."
     if not request.check_mode:
         _verify(request, outcome)
 
@@ -198,7 +198,7 @@ def _require_version(request: _Request, manager: Manager, reuse: bool = False) -
         return
     problems = settings.too_new(settings.Desired(since=since), manager.version())
     if problems:
-        raise OptionError("This PBS is too old: %s. Upgrade it, or leave that out." % "; ".join(problems))
+        raise OptionError(f"This PBS is too old: {'; '.join(problems)}. Upgrade it, or leave that out.")
 
 
 # --- create ------------------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def _require_version(request: _Request, manager: Manager, reuse: bool = False) -
 
 def _create(request: _Request, configuration: Configuration, manager: Manager, outcome: Outcome) -> None:
     if not request.path:
-        raise OptionError("path: datastore '%s' is not there yet, so it needs a path" % request.name)
+        raise OptionError(f"path: datastore '{request.name}' is not there yet, so it needs a path")
     if "gc-on-unmount" in request.desired.values and "backing_device" not in request.fixed:
         raise OptionError("gc_on_unmount: PBS allows it for removable datastores only (backing_device)")
     reuse = request.options["reuse"]
@@ -308,7 +308,7 @@ def _as_config(section: Section) -> DatastoreConfig:
 
 def _check_reusable(request: _Request, account: AccountFacts) -> None:
     if account.uid is None or account.gid is None:
-        raise OptionError("There is no '%s:%s' on this host. Is PBS installed?" % (account.user, account.group))
+        raise OptionError(f"There is no '{account.user}:{account.group}' on this host. Is PBS installed?")
     wrong = check_reuse(request.path, account.uid, account.gid, request.options["deadline"])
     if wrong.count:
         raise OptionError(
@@ -321,7 +321,7 @@ def _check_reusable(request: _Request, account: AccountFacts) -> None:
 
 def _complete(request: _Request, account: AccountFacts, outcome: Outcome) -> None:
     if account.uid is None or account.gid is None:
-        raise OptionError("There is no '%s:%s' on this host. Is PBS installed?" % (account.user, account.group))
+        raise OptionError(f"There is no '{account.user}:{account.group}' on this host. Is PBS installed?")
     outcome.completed = complete_store(request.path, account.uid, account.gid, request.options["deadline"])
     outcome.changed = True
 
@@ -331,7 +331,7 @@ def _complete(request: _Request, account: AccountFacts, outcome: Outcome) -> Non
 
 def _remove(request: _Request, section: t.Optional[Section], manager: Manager, outcome: Outcome) -> None:
     if section is None:
-        outcome.message = "There is no datastore '%s'." % request.name
+        outcome.message = f"There is no datastore '{request.name}'."
         return
     if request.path and os.path.normpath(request.path) != os.path.normpath(section.text("path")):
         raise OptionError(
@@ -351,7 +351,7 @@ def _remove(request: _Request, section: t.Optional[Section], manager: Manager, o
     outcome.changed = True
     outcome.action = "remove"
     path = display(section.text("path"))
-    kept = "with all of its data" if destroy else "its data at %s stayed" % path
+    kept = "with all of its data" if destroy else f"its data at {path} stayed"
     outcome.message = "Datastore '%s' %s removed (%s)." % (
         request.name,
         "would be" if request.check_mode else "was",
@@ -398,12 +398,12 @@ def _require_idle(request: _Request) -> None:
         )
 
 
-def _operations(data: t.Optional[bytes]) -> t.Tuple[int, int]:
+def _operations(data: t.Optional[bytes]) -> tuple[int, int]:
     """Reading and writing operations of processes that still live."""
     reading = writing = 0
     try:
         for entry in json.loads(data or b"[]"):
-            if os.path.exists("/proc/%d" % int(entry["pid"])):
+            if os.path.exists(f"/proc/{int(entry['pid'])}"):
                 reading += int(entry["active_operations"]["read"])
                 writing += int(entry["active_operations"]["write"])
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -417,7 +417,7 @@ def _operations(data: t.Optional[bytes]) -> t.Tuple[int, int]:
 def _verify(request: _Request, outcome: Outcome) -> None:
     section = read_configuration(request.options["config_dir"], DATASTORES).sections.get(request.name)
     if section is None:
-        raise ManagerError("PBS reported success, but datastore '%s' is not in its configuration." % request.name)
+        raise ManagerError(f"PBS reported success, but datastore '{request.name}' is not in its configuration.")
     left = settings.compare(settings.DATASTORE, request.desired, section)
     if left:
         raise ManagerError(

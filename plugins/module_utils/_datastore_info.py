@@ -22,10 +22,10 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
 
 
-def datastore_info(params: t.Mapping[str, t.Any]) -> t.List[t.Dict[str, t.Any]]:
-    """One dictionary for each configured datastore (or the one of that name). Raises C(ValueError)."""
+def datastore_info(params: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """One dictionary for each configured datastore (or the one of that name). Raises `ValueError`."""
     if not 0 < params["deadline"] < float("inf"):
-        raise OptionError("deadline: must be more than 0 seconds, not %g" % params["deadline"])
+        raise OptionError(f"deadline: must be more than 0 seconds, not {params['deadline']:g}")
     require_account(params["user"])
     account = observe_account(params["user"], params["group"])
     directory, configured = observe_configuration(
@@ -33,9 +33,9 @@ def datastore_info(params: t.Mapping[str, t.Any]) -> t.List[t.Dict[str, t.Any]]:
     )
     for file in directory.files:
         if file.error:
-            raise OptionError("%s cannot be read: %s" % (file.path, file.error))
+            raise OptionError(f"{file.path} cannot be read: {file.error}")
     if directory.error:
-        raise OptionError("%s cannot be read: %s" % (directory.path, directory.error))
+        raise OptionError(f"{directory.path} cannot be read: {directory.error}")
     if params["name"]:
         configured = [item for item in configured if item.name == params["name"]]
     table = MountTable.read()
@@ -51,7 +51,7 @@ def datastore_info(params: t.Mapping[str, t.Any]) -> t.List[t.Dict[str, t.Any]]:
     return [_describe(store, item) for store, item in zip(stores, configured)]
 
 
-def _describe(store: StoreFacts, item: DatastoreConfig) -> t.Dict[str, t.Any]:
+def _describe(store: StoreFacts, item: DatastoreConfig) -> dict[str, t.Any]:
     mount = store.mount
     skeleton = store.skeleton
     return {
@@ -79,9 +79,9 @@ def _describe(store: StoreFacts, item: DatastoreConfig) -> t.Dict[str, t.Any]:
         },
         "state": "" if skeleton is None else skeleton.state,
         "space": None if store.space is None else dataclasses.asdict(store.space),
-        "error": "no answer for %g s (%s)" % (store.deadline, store.stuck) if store.stuck else store.error,
+        "error": f"no answer for {store.deadline:g} s ({store.stuck})" if store.stuck else store.error,
     }
 
 
-def _underscored(properties: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+def _underscored(properties: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {name.replace("-", "_"): value for name, value in sorted(properties.items())}

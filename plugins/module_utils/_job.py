@@ -37,8 +37,8 @@ class JobKind:
 
     command: str
     settings: settings.Kind
-    file: t.Tuple[str, Schema]
-    required: t.Tuple[str, ...]
+    file: tuple[str, Schema]
+    required: tuple[str, ...]
     """Options that a new job needs, beside its datastore."""
 
 
@@ -52,7 +52,7 @@ def new_manager(params: t.Mapping[str, t.Any], check_mode: bool) -> Manager:
 
 
 def ensure_job(kind: JobKind, params: t.Mapping[str, t.Any], check_mode: bool, manager: Manager) -> Outcome:
-    """Bring one job to C(state). Raises one of C(ERRORS), before anything was changed wherever that is possible."""
+    """Bring one job to `state`. Raises one of `ERRORS`, before anything was changed wherever that is possible."""
     outcome = Outcome(commands=manager.commands)
     desired = _check(kind, params)
     if os.geteuid() != 0:
@@ -73,12 +73,12 @@ def ensure_job(kind: JobKind, params: t.Mapping[str, t.Any], check_mode: bool, m
         _update(kind, section, configuration, params, desired, manager, outcome)
     if outcome.changed:
         past = {"create": "created", "update": "changed", "remove": "removed"}[outcome.action]
-        outcome.message = "%s '%s' %s %s." % (words, identifier, "would be" if check_mode else "was", past)
+        outcome.message = f"{words} '{identifier}' {'would be' if check_mode else 'was'} {past}."
         if not check_mode:
             _verify(kind, params, desired, outcome)
     else:
         state = "as declared" if params["state"] == "present" else "absent"
-        outcome.message = "%s '%s' is %s." % (words, identifier, state)
+        outcome.message = f"{words} '{identifier}' is {state}."
     return outcome
 
 
@@ -89,11 +89,9 @@ def _check(kind: JobKind, params: t.Mapping[str, t.Any]) -> settings.Desired:
         try:
             rule.read(params[option])
         except ValueError as exc:
-            raise OptionError(
-                "%s: %s is no name for a %s; allowed: %s" % (option, shown(params[option]), what, exc)
-            ) from None
+            raise OptionError(f"{option}: {shown(params[option])} is no name for a {what}; allowed: {exc}") from None
     if not 0 < params["lock_timeout"] < float("inf"):
-        raise OptionError("lock_timeout: must be more than 0 seconds, not %g" % params["lock_timeout"])
+        raise OptionError(f"lock_timeout: must be more than 0 seconds, not {params['lock_timeout']:g}")
     return settings.check(kind.settings, params, params["unset"] or ())
 
 
@@ -114,9 +112,9 @@ def _create(
     store = params["store"]
     if store not in read_configuration(params["config_dir"], DATASTORES).sections:
         if not check_mode:
-            raise OptionError("store: there is no datastore '%s' on this host; create it first" % store)
+            raise OptionError(f"store: there is no datastore '{store}' on this host; create it first")
         # An earlier task of the same check run may have said that it would create it.
-        outcome.warnings.append("there is no datastore '%s' yet" % store)
+        outcome.warnings.append(f"there is no datastore '{store}' yet")
     _require_version(desired, manager)
     changes = settings.compare(kind.settings, desired, None)
     changes.after["store"] = store
@@ -163,7 +161,7 @@ def _update(
         configuration = read_configuration(params["config_dir"], kind.file)
         if params["id"] not in configuration.sections:
             raise OptionError(
-                "%s '%s' was removed by somebody else meanwhile." % (kind.settings.name.capitalize(), params["id"])
+                f"{kind.settings.name.capitalize()} '{params['id']}' was removed by somebody else meanwhile."
             )
         section = configuration.sections[params["id"]]
     outcome.changed, outcome.action = True, "update"
@@ -188,7 +186,7 @@ def _require_version(desired: settings.Desired, manager: Manager) -> None:
     if desired.since:
         problems = settings.too_new(desired, manager.version())
         if problems:
-            raise OptionError("This PBS is too old: %s. Upgrade it, or leave that out." % "; ".join(problems))
+            raise OptionError(f"This PBS is too old: {'; '.join(problems)}. Upgrade it, or leave that out.")
 
 
 def _verify(kind: JobKind, params: t.Mapping[str, t.Any], desired: settings.Desired, outcome: Outcome) -> None:
@@ -196,10 +194,10 @@ def _verify(kind: JobKind, params: t.Mapping[str, t.Any], desired: settings.Desi
     words = kind.settings.name
     if outcome.action == "remove":
         if section is not None:
-            raise ManagerError("PBS says that %s '%s' was removed, but it is still configured." % (words, params["id"]))
+            raise ManagerError(f"PBS says that {words} '{params['id']}' was removed, but it is still configured.")
         return
     if section is None:
-        raise ManagerError("PBS reported success, but %s '%s' is not in its configuration." % (words, params["id"]))
+        raise ManagerError(f"PBS reported success, but {words} '{params['id']}' is not in its configuration.")
     left = settings.compare(kind.settings, desired, section)
     if left:
         raise ManagerError(

@@ -6,7 +6,7 @@
 
 A module that is run this way waits a few seconds for its own work. Mostly that is enough, and the run has cost one
 process. If not, it ends with the promise of a result. From then on the work writes how far it is, and at last its
-result, into a file as Ansible's own asynchronous jobs have it; C(async_status) reads that file.
+result, into a file as Ansible's own asynchronous jobs have it; `async_status` reads that file.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.pipes import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.process_mark import PATTERN, is_gone, own_mark
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
-Result = t.Dict[str, t.Any]
+Result = dict[str, t.Any]
 Report = t.Callable[[str, t.Any], None]
 """Told what is going on, and a dataclass that says how far it is."""
 Work = t.Callable[[t.Optional[Report]], Result]
-"""Returns the module's result, C(failed) included; raises C(ValueError) for options without sense."""
+"""Returns the module's result, `failed` included; raises `ValueError` for options without sense."""
 
 _PACE = 2.0
 """Seconds between two notes about the progress."""
@@ -43,7 +43,7 @@ _JOB_FILE = re.compile(r"j[0-9]{1,12}\.pbs(?:\.(?P<mark>" + PATTERN + r")\.tmp)?
 _ENDED = "The work was ended before it had a result"
 
 
-def job_spec() -> t.Dict[str, t.Any]:
+def job_spec() -> dict[str, t.Any]:
     """The option by which the action plugin of a module asks for such a run; nobody else gives it."""
     return {
         "type": "dict",
@@ -56,7 +56,7 @@ def job_spec() -> t.Dict[str, t.Any]:
 
 
 def run_module(module: t.Any, work: Work) -> None:
-    """Do the work of an C(AnsibleModule) and end the module with its result, or with the promise of one."""
+    """Do the work of an `AnsibleModule` and end the module with its result, or with the promise of one."""
     job = module.params.get("_job")
     if job is None:
         result = _result_of(work, None)
@@ -67,7 +67,7 @@ def run_module(module: t.Any, work: Work) -> None:
             # No room for a job file is no reason not to do the work.
             result = _result_of(work, None)
             result.setdefault("warnings", []).append(
-                "There is no progress to be seen, and the connection must not be lost: %s" % describe_error(exc)
+                f"There is no progress to be seen, and the connection must not be lost: {describe_error(exc)}"
             )
     if result.pop("failed", False):
         module.fail_json(**result)
@@ -85,18 +85,18 @@ class Job:
     """One piece of work that outlives the module that has started it."""
 
     def __init__(self, job_id: str, directory: str, patience: float) -> None:
-        """C(patience) is how many seconds the module waits for its own work."""
+        """`patience` is how many seconds the module waits for its own work."""
         self._id = job_id
         self._directory = directory
         self._path = os.path.join(directory, job_id)
         self._patience = patience
         self._due = 0.0
         self._what = ""
-        """Which walk is noted; since C(self._began)."""
+        """Which walk is noted; since `self._began`."""
         self._began = 0.0
 
     def run(self, work: Work) -> Result:
-        """Return the result, or after a while the note that the work has begun. Raises C(OSError)."""
+        """Return the result, or after a while the note that the work has begun. Raises `OSError`."""
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
         _clean_up(self._directory)
         earlier = self._earlier()
@@ -122,14 +122,14 @@ class Job:
         result = self._read()
         os.unlink(self._path)
         if result.get("started"):
-            return {"failed": True, "msg": "%s." % _ENDED}
+            return {"failed": True, "msg": f"{_ENDED}."}
         return result
 
     def _earlier(self) -> t.Optional[Result]:
         """What has become of this very work, if it was begun before; None if it was not, or is to be begun again.
 
         Where a connection is lost while the module waits, Ansible may start it once more with the same arguments
-        (C(ansible_ssh_retries)), and the first one goes on.
+        (`ansible_ssh_retries`), and the first one goes on.
         """
         try:
             content = self._read()
@@ -166,8 +166,8 @@ class Job:
                 os._exit(0)
         _pid, status = os.waitpid(pid, 0)
         if self._read().get("started"):
-            how = " (%s)" % signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else ""
-            self._finish({"failed": True, "msg": "%s%s." % (_ENDED, how)})
+            how = f" ({signal.Signals(os.WTERMSIG(status)).name})" if os.WIFSIGNALED(status) else ""
+            self._finish({"failed": True, "msg": f"{_ENDED}{how}."})
 
     def _work(self, work: Work) -> None:
         # From now on the file is this process's: the module may end before there is any progress.
@@ -176,7 +176,7 @@ class Job:
         try:
             result = _result_of(work, self._note)
         except BaseException as exc:  # whoever waits for the result has to learn of it
-            result = {"failed": True, "msg": "%s: %s" % (type(exc).__name__, display(str(exc)))}
+            result = {"failed": True, "msg": f"{type(exc).__name__}: {display(str(exc))}"}
         self._finish(result)
 
     def _note(self, what: str, progress: t.Any) -> None:
@@ -190,7 +190,7 @@ class Job:
         with contextlib.suppress(OSError):  # a full disk takes the progress away, not the work
             self._write(dict(vars(progress), what=what, elapsed=round(now - self._began, 3)))
 
-    def _write(self, progress: t.Dict[str, t.Any]) -> None:
+    def _write(self, progress: dict[str, t.Any]) -> None:
         self._replace(
             {
                 "started": True,
@@ -204,8 +204,8 @@ class Job:
     def _finish(self, result: Result) -> None:
         self._replace(dict(result, ansible_job_id=self._id))
 
-    def _replace(self, content: t.Dict[str, t.Any]) -> None:
-        temporary = "%s.%s.tmp" % (self._path, own_mark())
+    def _replace(self, content: dict[str, t.Any]) -> None:
+        temporary = f"{self._path}.{own_mark()}.tmp"
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "w", encoding="ascii") as file:
             json.dump(content, file)
@@ -227,7 +227,7 @@ def _clean_up(directory: str) -> None:
 
 
 def _is_leftover(path: str, name: t.Optional[t.Match[str]]) -> bool:
-    """Raises C(OSError), and C(ValueError) where there is nothing of ours in it."""
+    """Raises `OSError`, and `ValueError` where there is nothing of ours in it."""
     status = os.lstat(path)
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
         return False

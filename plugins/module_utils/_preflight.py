@@ -28,7 +28,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.atime 
 class Outcome:
     """What the module returns."""
 
-    document: t.Dict[str, t.Any]
+    document: dict[str, t.Any]
     changed: bool
     """A zero chunk was inserted as a marker, or would be."""
 
@@ -36,7 +36,7 @@ class Outcome:
 def preflight(params: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Optional[Progress] = None) -> Outcome:
     """Observe, judge, and put the document together.
 
-    C(params) are the module's options. All of them are checked before anything is looked at; raises C(ValueError)
+    `params` are the module's options. All of them are checked before anything is looked at; raises `ValueError`
     with a message that names option and value.
     """
     started = time.time()
@@ -57,10 +57,10 @@ def preflight(params: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Op
     return Outcome(document, any(inserts_marker(store) for store in stores))
 
 
-def _plan(params: t.Mapping[str, t.Any], check_mode: bool) -> t.Tuple[Plan, t.Optional[t.Dict[str, t.Any]]]:
+def _plan(params: t.Mapping[str, t.Any], check_mode: bool) -> tuple[Plan, t.Optional[dict[str, t.Any]]]:
     for option in ("deadline", "stall"):
         if not 0 < params[option] < float("inf"):
-            raise OptionError("%s: must be more than 0 seconds, not %g" % (option, params[option]))
+            raise OptionError(f"{option}: must be more than 0 seconds, not {params[option]:g}")
     for option, low in (("sample_prefixes", 1), ("workers", 0), ("max_paths", 0)):
         if params[option] < low:
             raise OptionError("%s: must be at least %d, not %d" % (option, low, params[option]))
@@ -110,8 +110,8 @@ def in_one_line(document: t.Mapping[str, t.Any]) -> str:
         )
     unsafe = {item["datastore"] for item in document["findings"] if item["status"] == "fail" and item["datastore"]}
     counts = ["%d %s" % (summary[status], word) for status, word in _WORDS if summary[status]]
-    worst = " (worst: %s)" % summary["worst"] if summary["worst"] else ""
-    return "%d of %d datastores failed a control%s: %s." % (len(unsafe), len(stores), worst, ", ".join(counts))
+    worst = f" (worst: {summary['worst']})" if summary["worst"] else ""
+    return f"{len(unsafe)} of {len(stores)} datastores failed a control{worst}: {', '.join(counts)}."
 
 
 _WORDS = (

@@ -20,7 +20,7 @@ def document_path(directory: str, host: str) -> str:
 
 
 def write_document(directory: str, document: t.Mapping[str, t.Any]) -> str:
-    """Write a document whole or not at all, and return its path. Raises C(OSError)."""
+    """Write a document whole or not at all, and return its path. Raises `OSError`."""
     os.makedirs(directory, exist_ok=True)
     path = document_path(directory, document["host"])
     fd, temporary = tempfile.mkstemp(dir=directory, prefix=".", suffix=".tmp")

@@ -5,7 +5,7 @@
 """The controller's side of a run that may take long: shows how far it is, and gets the result.
 
 The module is told to wait a few seconds for its own work; a run that is shorter costs nothing more. After that the
-host is asked with C(async_status), each time over a connection of its own, so that losing one does no harm.
+host is asked with `async_status`, each time over a connection of its own, so that losing one does no harm.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ _ASYNC_KEYS = (
 
 
 class LongRun:
-    """For action plugins, beside C(ActionBase)."""
+    """For action plugins, beside `ActionBase`."""
 
     def run_long(self, module_name, module_args, task_vars):
-        """Run a module of this collection that uses C(_long_run.run_module); return its result."""
+        """Run a module of this collection that uses `_long_run.run_module`; return its result."""
         if self._task.async_val:
             return self._execute_module(
                 module_name=module_name, module_args=module_args, task_vars=task_vars, wrap_async=True
@@ -117,7 +117,7 @@ class LongRun:
             watch.show(progress)
 
     def _status(self, job, task_vars):
-        """What the host says about the work. Raises C(AnsibleError) where it says nothing.
+        """What the host says about the work. Raises `AnsibleError` where it says nothing.
 
         A connection may end at any step of a question, and only at some of them Ansible says that it was that: at
         others a directory could not be made, a file could not be sent, or the module ended without a word.
@@ -177,17 +177,17 @@ class _Watch:
     def show(self, progress):
         if self._is_offline:
             self._is_offline = False
-            self._display.display("%s: connected again; the work went on" % self._host)
+            self._display.display(f"{self._host}: connected again; the work went on")
         now = time.monotonic()
         if progress and now - self._shown_at >= self._pace:
             self._shown_at = now
-            self._display.display(display("%s: %s" % (self._host, progress_line(progress))))
+            self._display.display(display(f"{self._host}: {progress_line(progress)}"))
 
     def offline(self, error):
         if not self._is_offline:
             self._is_offline = True
             # Not a warning: those of a task are shown when it has ended.
-            line = "%s: the connection is lost, the work there goes on: %s" % (self._host, error)
+            line = f"{self._host}: the connection is lost, the work there goes on: {error}"
             # It may be in the host's words.
             self._display.display(display(line), color=constants.COLOR_WARN)
 
@@ -203,12 +203,12 @@ def progress_line(progress):
     parts = [
         "%s: %d %%" % (display(what)[:_WIDTH] if isinstance(what, str) else "working", 100 * done // total),
         f"{files:,} chunks",
-        "{:,} wrong".format(int(_number(progress, "wrong"))),
+        f"{int(_number(progress, 'wrong')):,} wrong",
     ]
     if elapsed > 0:
         parts.append(f"{files / elapsed:,.0f}/s")
     if done and elapsed > 0:
-        parts.append("about %s left" % duration(elapsed * (total - done) / done))
+        parts.append(f"about {duration(elapsed * (total - done) / done)} left")
     return ", ".join(parts)
 
 
@@ -220,7 +220,7 @@ def _number(progress, key):
 
 
 def duration(seconds):
-    """C(40 s), C(12 min), C(3 h 20 min)."""
+    """`40 s`, `12 min`, `3 h 20 min`."""
     if seconds < 100:
         return "%d s" % round(seconds)
     minutes = round(seconds / 60)

@@ -35,19 +35,17 @@ def plain(text: str, _colour: t.Optional[str]) -> str:
 def summary(document: t.Mapping[str, t.Any], headline: str, width: int, paint: Paint = plain) -> str:
     """Lines for one host: the headline, then each datastore with what is not right, worst first.
 
-    C(document) comes from a host, and was checked (C(_report.documents.checked)).
+    `document` comes from a host, and was checked (`_report.documents.checked`).
     """
     width = max(60, min(width, 120))
-    lines = [
-        paint(line, _headline_colour(document)) for line in _wrap("%s: %s" % (document["host"], headline), width, 2)
-    ]
+    lines = [paint(line, _headline_colour(document)) for line in _wrap(f"{document['host']}: {headline}", width, 2)]
     for name, path, findings in _groups(document):
         shown = _worst_first(findings)
         if not shown and name is None:
             continue
-        title = "  this host" if name is None else "  %s (%s)" % (display(name), display(path))
-        lines.append(paint("%s: %s" % (title, _counts(findings)), None if shown else "green"))
-        same: t.Dict[t.Tuple[str, ...], t.List[t.Mapping[str, t.Any]]] = {}
+        title = "  this host" if name is None else f"  {display(name)} ({display(path)})"
+        lines.append(paint(f"{title}: {_counts(findings)}", None if shown else "green"))
+        same: dict[tuple[str, ...], list[t.Mapping[str, t.Any]]] = {}
         for finding in shown:
             # A datastore that does not answer leaves most controls unknown for one and the same reason.
             key = (finding["status"], finding["message"], *_waiver(finding))
@@ -66,8 +64,8 @@ def _headline_colour(document: t.Mapping[str, t.Any]) -> t.Optional[str]:
 
 def _groups(
     document: t.Mapping[str, t.Any],
-) -> t.Iterator[t.Tuple[t.Optional[str], str, t.List[t.Mapping[str, t.Any]]]]:
-    by_name: t.Dict[t.Optional[str], t.List[t.Mapping[str, t.Any]]] = {}
+) -> t.Iterator[tuple[t.Optional[str], str, list[t.Mapping[str, t.Any]]]]:
+    by_name: dict[t.Optional[str], list[t.Mapping[str, t.Any]]] = {}
     for finding in document["findings"]:
         by_name.setdefault(finding["datastore"], []).append(finding)
     yield None, "", by_name.get(None, [])
@@ -75,13 +73,13 @@ def _groups(
         yield store["name"], str(store.get("path", "")), by_name.get(store["name"], [])
 
 
-def _waiver(finding: t.Mapping[str, t.Any]) -> t.Tuple[str, str]:
+def _waiver(finding: t.Mapping[str, t.Any]) -> tuple[str, str]:
     """Until when, and why; empty where nothing is waived."""
     waiver = finding["waiver"] or {}
     return str(waiver.get("until", "")), str(waiver.get("justification", ""))
 
 
-def _worst_first(findings: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[t.Mapping[str, t.Any]]:
+def _worst_first(findings: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
     order = list(MARKS)
     shown = [finding for finding in findings if finding["status"] in MARKS]
     return sorted(shown, key=lambda f: (order.index(f["status"]), -SEVERITIES.index(f["severity"]), f["control"]))
@@ -94,21 +92,21 @@ def _counts(findings: t.Sequence[t.Mapping[str, t.Any]]) -> str:
     return ", ".join(parts)
 
 
-def _finding(alike: t.Sequence[t.Mapping[str, t.Any]], width: int, paint: Paint) -> t.List[str]:
+def _finding(alike: t.Sequence[t.Mapping[str, t.Any]], width: int, paint: Paint) -> list[str]:
     first = alike[0]
     word, colour = MARKS[first["status"]]
     ids = ", ".join(finding["control"] for finding in alike)
     if first["waiver"]:
         text = "%s %s until %s: %s" % (word, ids, *_waiver(first))
         return [paint(line, colour) for line in _wrap(text, width, INDENT)]
-    lines = [paint(line, colour) for line in _wrap("%s %s (%s)" % (word, ids, first["severity"]), width, INDENT)]
+    lines = [paint(line, colour) for line in _wrap(f"{word} {ids} ({first['severity']})", width, INDENT)]
     lines += _wrap(first["message"], width, INDENT + 2)
     if first["remedy"]:
         lines += _wrap("-> " + first["remedy"], width, INDENT + 2)
     return lines
 
 
-def _wrap(text: str, width: int, indent: int) -> t.List[str]:
+def _wrap(text: str, width: int, indent: int) -> list[str]:
     """Commands and paths are longer than a line now and then, and are never broken: somebody will copy them.
 
     The document comes from another machine, which may be anybody's: nothing in it may steer the terminal.

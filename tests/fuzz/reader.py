@@ -19,7 +19,7 @@ class Reader:
     """Takes values from the front of some bytes."""
 
     def __init__(self, data: bytes, deepest: int = 1200) -> None:
-        """C(deepest) is how many lists a value may have one inside of the other."""
+        """`deepest` is how many lists a value may have one inside of the other."""
         self._data = data
         self._deepest = deepest
         self._at = 0

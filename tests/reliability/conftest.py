@@ -26,7 +26,7 @@ class Campaign:
     """The tries of one test and what came of them."""
 
     def __init__(self, node: pytest.Item, attack: str, promise: str) -> None:
-        """C(attack) is what is done to us, C(promise) what holds all the same: both become cells of the table."""
+        """`attack` is what is done to us, `promise` what holds all the same: both become cells of the table."""
         self.name = node.name
         self.section = (inspect.getdoc(node.module) or "").splitlines()[0].rstrip(".")
         self.attack, self.promise = attack, promise
@@ -69,7 +69,7 @@ _PASSED = pytest.StashKey[bool]()
 
 @pytest.fixture
 def campaign(request: pytest.FixtureRequest) -> t.Iterator[t.Callable[[str, str], Campaign]]:
-    """Begin a campaign: C(campaign("what is done", "what holds all the same")); one a test."""
+    """Begin a campaign: `campaign("what is done", "what holds all the same")`; one a test."""
     campaigns: list[Campaign] = []
 
     def begin(attack: str, promise: str) -> Campaign:

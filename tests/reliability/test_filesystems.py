@@ -638,7 +638,7 @@ def test_it_breaks_while_the_audit_looks(campaign, long_store):
     for number in trial.rounds(len(acts), 10 * len(acts)):
         what, act = acts[number % len(acts)]
         store = long_store()
-        last = "%04x" % (LONG - 1)
+        last = f"{LONG - 1:04x}"
         os.chown(store.file(store.chunks / last / (last + 60 * "5")), 0, 0)
         breaking = Once(lambda act=act, path=store.path: act(path))
         document = look({"tank": store.path}, breaking, workers=1)

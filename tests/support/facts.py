@@ -64,7 +64,7 @@ def host() -> HostFacts:
         account=AccountFacts(user="backup", group="backup", uid=34, primary_gid=34, gid=34, groups=[26, 34]),
         clock=ClockFacts(synchronised=True, state=0, status=0x2001, max_error_us=4000),
         daemons=[
-            DaemonFacts(unit, "loaded", "active", pid, "/usr/lib/%s" % unit, replaced=False)
+            DaemonFacts(unit, "loaded", "active", pid, f"/usr/lib/{unit}", replaced=False)
             for unit, pid in (("proxmox-backup.service", 700), ("proxmox-backup-proxy.service", 701))
         ],
         config_dir=ConfigDirFacts(
@@ -75,7 +75,7 @@ def host() -> HostFacts:
             mode="0700",
             files=[
                 ConfigFileFacts(
-                    "/etc/proxmox-backup/%s.cfg" % name, True, 0, 34, "0640", "0" * 64, parsed=True, readable=True
+                    f"/etc/proxmox-backup/{name}.cfg", True, 0, 34, "0640", "0" * 64, parsed=True, readable=True
                 )
                 for name in ("datastore", "prune", "verification")
             ],
@@ -86,8 +86,8 @@ def host() -> HostFacts:
 
 
 def store(name: str = "tank", number: int = 0) -> StoreFacts:
-    """A datastore on an ext4 of its own, with all its jobs, in which nothing is wrong; C(number) tells two apart."""
-    path = "/mnt/datastore/%s" % name
+    """A datastore on an ext4 of its own, with all its jobs, in which nothing is wrong; `number` tells two apart."""
+    path = f"/mnt/datastore/{name}"
     return StoreFacts(
         name=name,
         path=path,
@@ -109,7 +109,7 @@ def store(name: str = "tank", number: int = 0) -> StoreFacts:
         ),
         persistent=[persistent(path)],
         unit_order=[
-            UnitOrderFacts(unit, waits=True, by="RequiresMountsFor=%s" % path, needs=True)
+            UnitOrderFacts(unit, waits=True, by=f"RequiresMountsFor={path}", needs=True)
             for unit in ("proxmox-backup.service", "proxmox-backup-proxy.service")
         ],
         daemon_views=[
@@ -151,8 +151,8 @@ def configured(name: str, path: str) -> DatastoreConfig:
         properties={"gc-schedule": "daily"},
         gc_schedule="daily",
         gc_last_run=run,
-        prune_jobs=[JobFacts("%s-daily" % name, "daily", keeps={"keep-daily": 14})],
-        verify_jobs=[JobFacts("%s-verify" % name, "sun 05:00")],
+        prune_jobs=[JobFacts(f"{name}-daily", "daily", keeps={"keep-daily": 14})],
+        verify_jobs=[JobFacts(f"{name}-verify", "sun 05:00")],
     )
 
 
@@ -171,7 +171,7 @@ def persistent(path: str) -> PersistentMount:
 
 
 def zero_chunk_path(path: str) -> str:
-    return "%s/.chunks/bb9f/%s" % (path, ZERO_CHUNK)
+    return f"{path}/.chunks/bb9f/{ZERO_CHUNK}"
 
 
 def file(path: str, kind: str = "file", mode: str = "0644", uid: int = 34, gid: int = 34) -> FileFacts:
@@ -215,9 +215,9 @@ def walk() -> OwnershipFacts:
 
 
 def change(original: F, changes: Changes) -> F:
-    """A copy in which what a dotted path leads to (C(mount.options), C(persistent.0.file)) is something else.
+    """A copy in which what a dotted path leads to (`mount.options`, `persistent.0.file`) is something else.
 
-    Raises C(AttributeError) for a path that leads nowhere, so that a test cannot change what does not exist.
+    Raises `AttributeError` for a path that leads nowhere, so that a test cannot change what does not exist.
     """
     changed = copy.deepcopy(original)
     for path, value in changes.items():
@@ -243,11 +243,11 @@ def _step(place: t.Any, part: str) -> t.Any:
 
 def refused(name: str, errno: int, text: str, step: str = "utimensat", which: str = "probe") -> dict[str, t.Any]:
     """The changes of a touch that an error stopped."""
-    prefix = "atime.%s." % which
+    prefix = f"atime.{which}."
     return {
         prefix + "advanced": False if step != "create" else None,
         prefix + "errno": errno,
-        prefix + "error": "%s: %s" % (name, text),
+        prefix + "error": f"{name}: {text}",
         prefix + "step": step,
         prefix + "after_ns": None,
         prefix + "refreshed_ns": None,
@@ -257,7 +257,7 @@ def refused(name: str, errno: int, text: str, step: str = "utimensat", which: st
 def not_looked_at(path: str = "/mnt/datastore/tank", deadline: float = 10.0) -> dict[str, t.Any]:
     """The changes of a datastore whose filesystem never answered: only what is known without touching it is there."""
     return {
-        "stuck": "the path %s" % path,
+        "stuck": f"the path {path}",
         "deadline": deadline,
         **dict.fromkeys(("location", "space", "skeleton", "atime", "lock", "dir_nlink", "ownership")),
     }
@@ -277,9 +277,9 @@ def ask(
     check_mode: bool = False,
     no_datastore: bool = False,
 ) -> Finding:
-    """What one control says about the healthy datastore C(tank) and its host after some changes.
+    """What one control says about the healthy datastore `tank` and its host after some changes.
 
-    Paths that begin with C(host.) change the host, all others the datastore.
+    Paths that begin with `host.` change the host, all others the datastore.
     """
     to_host = {path[len("host.") :]: value for path, value in (changes or {}).items() if path.startswith("host.")}
     to_store = {path: value for path, value in (changes or {}).items() if not path.startswith("host.")}

@@ -36,7 +36,7 @@ import time
 import uuid
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import Any, Callable, Dict, List, NoReturn, Optional, Tuple
+from typing import Any, Callable, NoReturn, Optional
 
 ROOT = Path(os.environ["FAKE_MANAGER_ROOT"])
 ETC = ROOT / "etc"
@@ -51,7 +51,7 @@ ZERO_DIGEST = "bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8"
 _FRAME = bytes.fromhex("28b52ffd804800004000" + "5400001000000100fbff39c002" + "02001000" * 30 + "03001000")
 ZERO_CHUNK = bytes.fromhex("31b958426fb6a37f") + struct.pack("<I", zlib.crc32(_FRAME)) + _FRAME
 
-Section = Dict[str, Any]
+Section = dict[str, Any]
 
 KEEPS = ["keep-" + name for name in ("last", "hourly", "daily", "weekly", "monthly", "yearly")]
 BOOLEANS = ("verify-new", "gc-on-unmount", "reuse-datastore", "overwrite-in-use", "keep-job-configs", "destroy-data")
@@ -113,17 +113,17 @@ def system_error(error: OSError) -> str:
     return f"{errno.errorcode.get(number, '?')}: {os.strerror(number)}"
 
 
-def backup_ids() -> Tuple[int, int]:
+def backup_ids() -> tuple[int, int]:
     return pwd.getpwnam("backup").pw_uid, grp.getgrnam("backup").gr_gid
 
 
 # --- arguments --------------------------------------------------------------------------------------------------------
 
 
-def parse_arguments(words: List[str], positional: List[str], allowed: List[str]) -> Dict[str, Any]:
+def parse_arguments(words: list[str], positional: list[str], allowed: list[str]) -> dict[str, Any]:
     """Options as PBS takes them: `--key value`, `--key=value`, booleans bare; what is left over is positional."""
-    options: Dict[str, Any] = {}
-    rest: List[str] = []
+    options: dict[str, Any] = {}
+    rest: list[str] = []
     while words:
         word = words.pop(0)
         if not word.startswith("--"):
@@ -215,7 +215,7 @@ def schedule_problem(text: str) -> str:
     return ""
 
 
-def number_problem(text: str, limits: Tuple[Optional[int], Optional[int]]) -> str:
+def number_problem(text: str, limits: tuple[Optional[int], Optional[int]]) -> str:
     low, high = limits
     if not re.fullmatch(r"[+-]?[0-9]+", text):
         return f'not an integer: "{text}"'
@@ -226,7 +226,7 @@ def number_problem(text: str, limits: Tuple[Optional[int], Optional[int]]) -> st
     return ""
 
 
-def split_properties(text: str, default: str = "") -> List[Tuple[str, str]]:
+def split_properties(text: str, default: str = "") -> list[tuple[str, str]]:
     """A property string as pairs; a value may be quoted."""
     pairs = []
     position = 0
@@ -240,7 +240,7 @@ def split_properties(text: str, default: str = "") -> List[Tuple[str, str]]:
     return pairs
 
 
-def properties_problem(text: str, keys: Dict[str, Any]) -> str:
+def properties_problem(text: str, keys: dict[str, Any]) -> str:
     seen = set()
     for key, value in split_properties(text):
         head = f"parameter verification failed - '{key}': "
@@ -258,7 +258,7 @@ def properties_problem(text: str, keys: Dict[str, Any]) -> str:
     return ""
 
 
-def unknown_variant(value: str, words: List[str]) -> str:
+def unknown_variant(value: str, words: list[str]) -> str:
     shown = [f"`{word}`" for word in words]
     expected = " or ".join(shown) if len(shown) == 2 else "one of " + ", ".join(shown)
     return f"unknown variant `{value}`, expected {expected}"
@@ -280,7 +280,7 @@ KNOWN = {
 }
 
 
-def read_config(name: str) -> Dict[str, Section]:
+def read_config(name: str) -> dict[str, Section]:
     try:
         data = (ETC / name).read_text()
     except FileNotFoundError:
@@ -288,7 +288,7 @@ def read_config(name: str) -> Dict[str, Section]:
     except PermissionError:
         raise Failure(f"unable to read '\"{SHOWN_ETC}/{name}\"' - Permission denied (os error 13)") from None
     kind, properties = KNOWN[name]
-    sections: Dict[str, Section] = {}
+    sections: dict[str, Section] = {}
     current: Optional[Section] = None
 
     def broken(number: int, problem: str) -> NoReturn:
@@ -314,7 +314,7 @@ def read_config(name: str) -> Dict[str, Section]:
     return sections
 
 
-def write_config(name: str, sections: Dict[str, Section]) -> None:
+def write_config(name: str, sections: dict[str, Section]) -> None:
     kind, _properties = KNOWN[name]
     text = "\n".join(
         f"{kind}: {identifier}\n" + "".join(f"\t{key} {section[key]}\n" for key in sorted(section))
@@ -357,7 +357,7 @@ class Lock:
         os.close(self.fd)
 
 
-def check_digest(options: Dict[str, Any], name: str) -> None:
+def check_digest(options: dict[str, Any], name: str) -> None:
     wanted = options.get("digest")
     if wanted is None:
         return
@@ -392,7 +392,7 @@ def connect() -> None:
 # --- output -----------------------------------------------------------------------------------------------------------
 
 
-def emit(value: Any, options: Dict[str, Any], columns: List[str], key: str) -> None:
+def emit(value: Any, options: dict[str, Any], columns: list[str], key: str) -> None:
     style = options.get("output-format", "text")
     if style == "json":
         print(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
@@ -411,13 +411,13 @@ def plain(value: Any) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
-def table(head: List[str], rows: List[List[str]]) -> None:
+def table(head: list[str], rows: list[list[str]]) -> None:
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
 
     def rule(left: str, line: str, cross: str, right: str) -> str:
         return left + cross.join(line * (width + 2) for width in widths) + right
 
-    def text(row: List[str]) -> str:
+    def text(row: list[str]) -> str:
         return "│" + "│".join(f" {cell.ljust(width)} " for cell, width in zip(row, widths)) + "│"
 
     print(rule("┌", "─", "┬", "┐"))
@@ -430,8 +430,8 @@ def table(head: List[str], rows: List[List[str]]) -> None:
     print(rule("└", "─", "┴", "┘"))
 
 
-def shown(section: Section, identifier: str, name: str) -> Dict[str, Any]:
-    result: Dict[str, Any] = {name: identifier}
+def shown(section: Section, identifier: str, name: str) -> dict[str, Any]:
+    result: dict[str, Any] = {name: identifier}
     for key, value in section.items():
         result[key] = boolean(value) if key in BOOLEANS else int(value) if key in NUMBERS else value
     return result
@@ -459,7 +459,7 @@ def touch_atime(path: Path) -> None:
         raise OSError(ctypes.get_errno(), "utimensat")
 
 
-def nested_check(path: str, sections: Dict[str, Section]) -> None:
+def nested_check(path: str, sections: dict[str, Section]) -> None:
     mine = PurePosixPath(path).parts
     for name, section in sections.items():
         if "backing-device" in section:
@@ -573,7 +573,7 @@ def wants_check(section: Section) -> bool:
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 
-def version(words: List[str]) -> None:
+def version(words: list[str]) -> None:
     options = parse_arguments(words, [], ["verbose", "output-format"])
     running = VERSION.partition("-")[0]
     if "output-format" in options:
@@ -581,7 +581,7 @@ def version(words: List[str]) -> None:
     print(f"proxmox-backup-server {VERSION} running version: {running}")
 
 
-def datastore_list(words: List[str]) -> None:
+def datastore_list(words: list[str]) -> None:
     options = parse_arguments(words, [], ["output-format"])
     if not started():
         raise Failure('path "/run/proxmox-backup/shmem" is not on tmpfs')
@@ -589,7 +589,7 @@ def datastore_list(words: List[str]) -> None:
     emit(stores, options, ["name", "path", "comment"], "name")
 
 
-def datastore_show(words: List[str]) -> None:
+def datastore_show(words: list[str]) -> None:
     options = parse_arguments(words, ["name"], ["output-format"])
     name = options["_name"]
     sections = read_config("datastore.cfg")
@@ -598,7 +598,7 @@ def datastore_show(words: List[str]) -> None:
     emit(shown(sections[name], name, "name"), options, [], "name")
 
 
-def datastore_create(words: List[str]) -> None:
+def datastore_create(words: list[str]) -> None:
     allowed = [*DATASTORE_OPTIONS, "backing-device", "backend", "overwrite-in-use"]
     if tuple(map(int, re.findall(r"\d+", VERSION)[:3])) >= (4, 0, 4):
         allowed.append("reuse-datastore")
@@ -645,7 +645,7 @@ def datastore_create(words: List[str]) -> None:
         task(worker)
 
 
-def prune_section(store: str, prune: Dict[str, str]) -> Section:
+def prune_section(store: str, prune: dict[str, str]) -> Section:
     """The prune job that a creation with prune options makes; nothing without a schedule."""
     if "prune-schedule" not in prune:
         return {}
@@ -662,7 +662,7 @@ def stored(key: str, value: str) -> str:
     return value
 
 
-def datastore_update(words: List[str]) -> None:
+def datastore_update(words: list[str]) -> None:
     options = parse_arguments(words, ["name"], [*DATASTORE_OPTIONS, "delete", "digest", "output-format"])
     deletable = {*DATASTORE_OPTIONS}
     for key in options.get("delete", ()):
@@ -710,7 +710,7 @@ def datastore_update(words: List[str]) -> None:
         print("null")
 
 
-def datastore_remove(words: List[str]) -> None:
+def datastore_remove(words: list[str]) -> None:
     options = parse_arguments(words, ["name"], ["keep-job-configs", "destroy-data", "digest"])
     name = options["_name"]
     if not started():
@@ -741,10 +741,10 @@ def datastore_remove(words: List[str]) -> None:
         write_config("datastore.cfg", sections)
 
 
-def job_commands(file: str, allowed: List[str], required: List[str], announce: bool) -> Dict[str, Callable[..., None]]:
+def job_commands(file: str, allowed: list[str], required: list[str], announce: bool) -> dict[str, Callable[..., None]]:
     lock = file.partition(".")[0]
 
-    def create(words: List[str]) -> None:
+    def create(words: list[str]) -> None:
         options = parse_arguments(words, ["id"], allowed)
         for key in required:
             if key not in options:
@@ -762,7 +762,7 @@ def job_commands(file: str, allowed: List[str], required: List[str], announce: b
         if announce:
             print(f"Prune job created: {identifier}", file=sys.stderr)
 
-    def update(words: List[str]) -> None:
+    def update(words: list[str]) -> None:
         options = parse_arguments(words, ["id"], [*allowed, "delete", "digest"])
         identifier = options.pop("_id")
         for key in options.get("delete", ()):
@@ -786,7 +786,7 @@ def job_commands(file: str, allowed: List[str], required: List[str], announce: b
         if options.get("schedule") != before:
             job_state(file, identifier)
 
-    def remove(words: List[str]) -> None:
+    def remove(words: list[str]) -> None:
         options = parse_arguments(words, ["id"], ["digest"])
         with Lock(lock):
             jobs = read_config(file)
@@ -796,7 +796,7 @@ def job_commands(file: str, allowed: List[str], required: List[str], announce: b
             del jobs[options["_id"]]
             write_config(file, jobs)
 
-    def show_list(words: List[str]) -> None:
+    def show_list(words: list[str]) -> None:
         options = parse_arguments(words, [], ["output-format"])
         jobs = [shown(section, identifier, "id") for identifier, section in read_config(file).items()]
         emit(jobs, options, ["id", "store", "schedule"], "id")
@@ -811,7 +811,7 @@ def job_state(file: str, identifier: str) -> None:
     (STATES / f"{kind}-{identifier}.json").write_text(json.dumps({"created": {"time": int(time.time())}}))
 
 
-def collect_garbage(words: List[str]) -> None:
+def collect_garbage(words: list[str]) -> None:
     options = parse_arguments(words, ["store"], [])
     connect()
     name = options["_store"]
@@ -892,7 +892,7 @@ def mark_and_sweep(name: str, path: Path, section: Section) -> None:
         print(f"Average chunk size: {size // used} B")
 
 
-def chunks_below(name: str, path: Path, prefix: str) -> List[os.DirEntry]:
+def chunks_below(name: str, path: Path, prefix: str) -> list[os.DirEntry]:
     try:
         return [entry for entry in os.scandir(path / ".chunks" / prefix) if len(entry.name) == 64]
     except FileNotFoundError:
@@ -903,7 +903,7 @@ def chunks_below(name: str, path: Path, prefix: str) -> List[os.DirEntry]:
         ) from None
 
 
-def garbage_status(words: List[str]) -> None:
+def garbage_status(words: list[str]) -> None:
     options = parse_arguments(words, ["store"], ["output-format"])
     connect()
     name = options["_store"]
@@ -914,12 +914,12 @@ def garbage_status(words: List[str]) -> None:
         refuse_maintenance(name, sections[name])
     open_as_backup(Path(sections[name]["path"]))
     counts = ("disk", "pending", "removed")
-    status: Dict[str, Any] = {f"{word}-{unit}": 0 for word in counts for unit in ("bytes", "chunks")}
+    status: dict[str, Any] = {f"{word}-{unit}": 0 for word in counts for unit in ("bytes", "chunks")}
     status.update({"index-data-bytes": 0, "index-file-count": 0, "removed-bad": 0, "still-bad": 0})
     emit({**status, "store": name, "upid": None}, options, [], "store")
 
 
-COMMANDS: Dict[str, Dict[str, Callable[[List[str]], None]]] = {
+COMMANDS: dict[str, dict[str, Callable[[list[str]], None]]] = {
     "datastore": {
         "list": datastore_list,
         "show": datastore_show,
@@ -933,7 +933,7 @@ COMMANDS: Dict[str, Dict[str, Callable[[List[str]], None]]] = {
 }
 
 
-def main(words: List[str]) -> int:
+def main(words: list[str]) -> int:
     os.umask(0o022)
     try:
         if words[:1] == ["version"]:

@@ -13,7 +13,7 @@ from ansible_collections.fleetops.pbs.tests.support import facts
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """C(says) and C(remedy) are parts of the texts that people read."""
+    """`says` and `remedy` are parts of the texts that people read."""
 
     control: str
     status: str
@@ -22,12 +22,12 @@ class Example:
     remedy: str | t.Sequence[str] = ()
     severity: str = ""
     ask: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
-    """More for C(facts.ask): declared, policy, others, check_mode."""
+    """More for `facts.ask`: declared, policy, others, check_mode."""
 
     def __str__(self) -> str:
         words = self.says if isinstance(self.says, str) else " ".join(self.says)
         changed = ",".join(path.removeprefix("host.") for path in [*self.changes, *self.ask])
-        return "%s %s: %s" % (self.control, self.status, (words or changed or "healthy")[:60])
+        return f"{self.control} {self.status}: {(words or changed or 'healthy')[:60]}"
 
     def check(self) -> None:
         finding = facts.ask(self.control, self.changes, **self.ask)

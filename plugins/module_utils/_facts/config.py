@@ -12,10 +12,10 @@ import typing as t
 
 @dataclasses.dataclass
 class JobRunFacts:
-    """The last run of one job, from C(/var/lib/proxmox-backup/jobstates)."""
+    """The last run of one job, from `/var/lib/proxmox-backup/jobstates`."""
 
     state: str
-    """C(ok), C(warning), C(error), C(running), C(created) (never run), C(unknown) or C(unreadable)."""
+    """`ok`, `warning`, `error`, `running`, `created` (never run), `unknown` or `unreadable`."""
     end: t.Optional[int] = None
     """Seconds since the epoch; None where the run has not ended or never began."""
     message: str = ""
@@ -32,30 +32,30 @@ class JobFacts:
     namespace: str = ""
     max_depth: t.Optional[int] = None
     disabled: bool = False
-    keeps: t.Dict[str, int] = dataclasses.field(default_factory=dict)
+    keeps: dict[str, int] = dataclasses.field(default_factory=dict)
     last_run: t.Optional[JobRunFacts] = None
 
 
 @dataclasses.dataclass
 class DatastoreConfig:
-    """One section of C(datastore.cfg), with the property strings taken apart."""
+    """One section of `datastore.cfg`, with the property strings taken apart."""
 
     name: str
     path: str
     """As configured; relative to the device for a removable datastore."""
-    properties: t.Dict[str, t.Any] = dataclasses.field(default_factory=dict)
-    """Every other property as text, verbatim (C(gc-schedule), C(comment), …)."""
-    tuning: t.Dict[str, t.Any] = dataclasses.field(default_factory=dict)
-    """Parsed tuning: C(gc-atime-safety-check) as bool, C(gc-atime-cutoff) in minutes, the rest as typed."""
+    properties: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    """Every other property as text, verbatim (`gc-schedule`, `comment`, …)."""
+    tuning: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    """Parsed tuning: `gc-atime-safety-check` as bool, `gc-atime-cutoff` in minutes, the rest as typed."""
     tuning_error: str = ""
     """Why the tuning string does not parse (PBS stores it, and GC then breaks)."""
     backend: str = "filesystem"
-    """C(filesystem) or C(s3)."""
+    """`filesystem` or `s3`."""
     backing_device: str = ""
     """Filesystem UUID of a removable datastore, else empty."""
     maintenance_type: str = ""
     maintenance_message: str = ""
     gc_schedule: str = ""
     gc_last_run: t.Optional[JobRunFacts] = None
-    prune_jobs: t.List[JobFacts] = dataclasses.field(default_factory=list)
-    verify_jobs: t.List[JobFacts] = dataclasses.field(default_factory=list)
+    prune_jobs: list[JobFacts] = dataclasses.field(default_factory=list)
+    verify_jobs: list[JobFacts] = dataclasses.field(default_factory=list)

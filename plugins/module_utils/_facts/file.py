@@ -12,11 +12,11 @@ import typing as t
 
 @dataclasses.dataclass
 class FileFacts:
-    """The result of one C(statx), without following a link."""
+    """The result of one `statx`, without following a link."""
 
     path: str
     type: str
-    """C(file), C(directory), C(link), C(fifo), C(socket), C(block), C(char) or C(unknown)."""
+    """`file`, `directory`, `link`, `fifo`, `socket`, `block`, `char` or `unknown`."""
     uid: int
     gid: int
     mode: str
@@ -28,8 +28,8 @@ class FileFacts:
     mtime_ns: int
     ctime_ns: int
     btime_ns: t.Optional[int] = None
-    flags: t.List[str] = dataclasses.field(default_factory=list)
-    """Inode flags that forbid changes: C(immutable), C(append)."""
+    flags: list[str] = dataclasses.field(default_factory=list)
+    """Inode flags that forbid changes: `immutable`, `append`."""
 
 
 @dataclasses.dataclass(order=True)

@@ -19,14 +19,14 @@ class AccountFacts:
     uid: t.Optional[int] = None
     primary_gid: t.Optional[int] = None
     gid: t.Optional[int] = None
-    """The id of the group named C(group)."""
-    groups: t.List[int] = dataclasses.field(default_factory=list)
+    """The id of the group named `group`."""
+    groups: list[int] = dataclasses.field(default_factory=list)
     """Every group that the user is in, the primary one included."""
 
 
 @dataclasses.dataclass
 class ClockFacts:
-    """The kernel's own opinion of its clock (C(adjtimex), read only)."""
+    """The kernel's own opinion of its clock (`adjtimex`, read only)."""
 
     synchronised: t.Optional[bool] = None
     state: t.Optional[int] = None
@@ -44,7 +44,7 @@ class DaemonFacts:
     executable: str = ""
     replaced: t.Optional[bool] = None
     """True where the running program file was replaced on disk since the start (an upgrade without a restart)."""
-    old_workers: t.List[int] = dataclasses.field(default_factory=list)
+    old_workers: list[int] = dataclasses.field(default_factory=list)
     """Processes of the unit that still run a replaced program (they stay after a reload, for running tasks)."""
     error: str = ""
 
@@ -64,7 +64,7 @@ class ConfigFileFacts:
     line: int = 0
     readable: t.Optional[bool] = None
     """Whether the daemon's user may read it, by owner, group and mode; None where the account or the file is unknown."""
-    unknown: t.List[str] = dataclasses.field(default_factory=list)
+    unknown: list[str] = dataclasses.field(default_factory=list)
     """What a PBS that is newer than this collection may know, and this collection does not; it is no error."""
 
 
@@ -75,13 +75,13 @@ class ConfigDirFacts:
     uid: t.Optional[int] = None
     gid: t.Optional[int] = None
     mode: t.Optional[str] = None
-    files: t.List[ConfigFileFacts] = dataclasses.field(default_factory=list)
+    files: list[ConfigFileFacts] = dataclasses.field(default_factory=list)
     error: str = ""
 
 
 @dataclasses.dataclass
 class IdRange:
-    """One line of C(/proc/self/uid_map) or C(gid_map)."""
+    """One line of `/proc/self/uid_map` or `gid_map`."""
 
     inside: int
     outside: int
@@ -92,8 +92,8 @@ class IdRange:
 class IdMapFacts:
     namespaced: bool
     """False where the map is the identity over all ids (no user namespace)."""
-    uids: t.List[IdRange] = dataclasses.field(default_factory=list)
-    gids: t.List[IdRange] = dataclasses.field(default_factory=list)
+    uids: list[IdRange] = dataclasses.field(default_factory=list)
+    gids: list[IdRange] = dataclasses.field(default_factory=list)
     error: str = ""
 
 
@@ -107,9 +107,9 @@ class HostFacts:
     pbs_version: t.Optional[str]
     account: AccountFacts
     clock: ClockFacts
-    daemons: t.List[DaemonFacts]
+    daemons: list[DaemonFacts]
     config_dir: ConfigDirFacts
     old_locking: t.Optional[bool]
     id_map: IdMapFacts
     container: str = ""
-    """The kind of container that this host is (C(lxc), C(systemd-nspawn), …), as systemd has noted it; empty for none."""
+    """The kind of container that this host is (`lxc`, `systemd-nspawn`, …), as systemd has noted it; empty for none."""

@@ -12,10 +12,10 @@ import typing as t
 T = t.TypeVar("T")
 
 
-def load(cls: t.Type[T], data: t.Any) -> T:
-    """Build one of these classes from what C(dataclasses.asdict) and JSON made of it.
+def load(cls: type[T], data: t.Any) -> T:
+    """Build one of these classes from what `dataclasses.asdict` and JSON made of it.
 
-    Raises C(TypeError) or C(KeyError) where the data is not of that shape.
+    Raises `TypeError` or `KeyError` where the data is not of that shape.
     """
     return t.cast(T, _load(cls, data))
 
@@ -26,11 +26,11 @@ _NONE = type(None)
 def _load(kind: t.Any, data: t.Any) -> t.Any:
     if dataclasses.is_dataclass(kind):
         if not isinstance(data, dict):
-            raise TypeError("%s wants an object, not %s" % (getattr(kind, "__name__", kind), type(data).__name__))
+            raise TypeError(f"{getattr(kind, '__name__', kind)} wants an object, not {type(data).__name__}")
         hints = t.get_type_hints(kind)
         unknown = set(data) - set(hints)
         if unknown:
-            raise TypeError("%s has no %s" % (getattr(kind, "__name__", kind), ", ".join(sorted(unknown))))
+            raise TypeError(f"{getattr(kind, '__name__', kind)} has no {', '.join(sorted(unknown))}")
         return t.cast(t.Any, kind)(**{name: _load(hints[name], value) for name, value in data.items()})
     origin = t.get_origin(kind)
     args = t.get_args(kind)

@@ -33,30 +33,30 @@ class LocationFacts:
 
 @dataclasses.dataclass
 class MountFacts:
-    """The mount that a path is on, from C(/proc/self/mountinfo)."""
+    """The mount that a path is on, from `/proc/self/mountinfo`."""
 
     mount_id: int
     parent_id: int
     device: str
-    """C(major:minor)."""
+    """`major:minor`."""
     root: str
-    """The directory of the filesystem that is mounted here; not C(/) for a bind mount or a btrfs subvolume."""
+    """The directory of the filesystem that is mounted here; not `/` for a bind mount or a btrfs subvolume."""
     mount_point: str
     fstype: str
     source: str
-    options: t.List[str] = dataclasses.field(default_factory=list)
-    """Per-mount options (C(ro), C(noatime), C(relatime), …)."""
-    super_options: t.List[str] = dataclasses.field(default_factory=list)
+    options: list[str] = dataclasses.field(default_factory=list)
+    """Per-mount options (`ro`, `noatime`, `relatime`, …)."""
+    super_options: list[str] = dataclasses.field(default_factory=list)
     """Options of the filesystem itself, shared by all its mounts."""
     bind: bool = False
-    """It shows a part of a filesystem (root is not C(/), and that is no subvolume or dataset root), or one that is mounted elsewhere too."""
+    """It shows a part of a filesystem (root is not `/`, and that is no subvolume or dataset root), or one that is mounted elsewhere too."""
     stacked: int = 0
     """How many other mounts lie hidden under this one at the same mount point."""
     is_root: bool = False
-    """It is the mount of C(/)."""
+    """It is the mount of `/`."""
     deleted: bool = False
     """The directory that it shows has been removed from its filesystem since, so that nothing can mount it again."""
-    also_at: t.List[str] = dataclasses.field(default_factory=list)
+    also_at: list[str] = dataclasses.field(default_factory=list)
     """Other mount points that show the same directory of the same filesystem."""
 
 
@@ -65,15 +65,15 @@ class PersistentMount:
     """One thing that would make a mount at boot."""
 
     kind: str
-    """C(fstab), C(systemd), C(zfs) or C(pbs) (a removable datastore that PBS mounts itself)."""
+    """`fstab`, `systemd`, `zfs` or `pbs` (a removable datastore that PBS mounts itself)."""
     where: str
     source: str = ""
     fstype: str = ""
-    options: t.List[str] = dataclasses.field(default_factory=list)
+    options: list[str] = dataclasses.field(default_factory=list)
     file: str = ""
     """The file that says so, or the unit or dataset name."""
     active_at_boot: t.Optional[bool] = None
-    """False for C(noauto), a disabled unit, C(canmount=off|noauto)."""
+    """False for `noauto`, a disabled unit, `canmount=off|noauto`."""
     detail: str = ""
     source_matches: t.Optional[bool] = None
     """Whether its source names the device that is mounted now; None where that cannot be told."""
@@ -87,7 +87,7 @@ class UnitOrderFacts:
     waits: t.Optional[bool]
     """At boot it starts only after the mount has been made or has failed."""
     by: str = ""
-    """What makes it wait: C(RequiresMountsFor=…), C(Requires=… After=…), C(After=local-fs.target)."""
+    """What makes it wait: `RequiresMountsFor=…`, `Requires=… After=…`, `After=local-fs.target`."""
     needs: t.Optional[bool] = None
     """It does not start at all where the mount has failed."""
     error: str = ""
@@ -102,7 +102,7 @@ class DaemonViewFacts:
     same: t.Optional[bool]
     """There the path leads to the same directory of the same filesystem."""
     detail: str = ""
-    options: t.List[str] = dataclasses.field(default_factory=list)
+    options: list[str] = dataclasses.field(default_factory=list)
     """The per-mount options there: a unit may make read-only for itself what is read-write for us."""
 
 
@@ -110,7 +110,7 @@ class DaemonViewFacts:
 class SpaceFacts:
     bytes_total: int
     bytes_available: int
-    """For an ordinary user (C(f_bavail)), since the daemon is one."""
+    """For an ordinary user (`f_bavail`), since the daemon is one."""
     inodes_total: int
     """0 where the filesystem has no fixed number."""
     inodes_available: int
@@ -119,6 +119,6 @@ class SpaceFacts:
 @dataclasses.dataclass
 class ZfsFacts:
     dataset: str
-    properties: t.Dict[str, str] = dataclasses.field(default_factory=dict)
-    """C(atime), C(relatime), C(canmount), C(mountpoint), C(readonly), C(mounted), C(quota), C(refquota)."""
+    properties: dict[str, str] = dataclasses.field(default_factory=dict)
+    """`atime`, `relatime`, `canmount`, `mountpoint`, `readonly`, `mounted`, `quota`, `refquota`."""
     error: str = ""

@@ -23,7 +23,7 @@ WARNS = "warns"
 SILENT = "silent"
 """GC says nothing at all."""
 
-GC_SAYS: t.Dict[str, str] = {
+GC_SAYS: dict[str, str] = {
     # index files that GC opens
     "index-too-small": STOPS,
     "index-magic": STOPS,
@@ -103,8 +103,8 @@ class ReferenceProblem:
 class Problems:
     """Exact counts by kind (see `GC_SAYS`), with the first few paths of each kind."""
 
-    counts: t.Dict[str, int] = dataclasses.field(default_factory=dict)
-    examples: t.Dict[str, t.List[ReferenceProblem]] = dataclasses.field(default_factory=dict)
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    examples: dict[str, list[ReferenceProblem]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -137,7 +137,7 @@ class GroupFacts:
     newest_damaged: t.Optional[int] = None
     newest_intact: t.Optional[int] = None
     """Backup time of the newest snapshot that has a manifest and is not damaged; None where there is none."""
-    damaged_examples: t.List[str] = dataclasses.field(default_factory=list)
+    damaged_examples: list[str] = dataclasses.field(default_factory=list)
     """Names of damaged snapshot directories, newest first, the first few."""
 
 
@@ -232,18 +232,18 @@ class ReferenceFacts:
     shared: int = 0
     """Entries that were the same as those of the snapshot before, and so cost nothing."""
     problems: Problems = dataclasses.field(default_factory=Problems)
-    types: t.List[str] = dataclasses.field(default_factory=list)
+    types: list[str] = dataclasses.field(default_factory=list)
     """Which of `ct`, `host`, `ns`, `vm` are directories in the base directory: GC marks nothing without them."""
     damaged_snapshots: int = 0
     damaged_groups: int = 0
     damaged_complete: bool = True
     """False where so many chunks are damaged that the snapshots of the first of them only were looked for."""
-    groups: t.List[GroupFacts] = dataclasses.field(default_factory=list)
+    groups: list[GroupFacts] = dataclasses.field(default_factory=list)
     """By namespace, type and id; damaged ones, and those with failed verifications, are never among those left out."""
     groups_total: int = 0
-    verified_by_day: t.Dict[str, int] = dataclasses.field(default_factory=dict)
+    verified_by_day: dict[str, int] = dataclasses.field(default_factory=dict)
     """Day since the epoch (as text, since JSON has no other keys): snapshots whose last verification began on it."""
-    unverified_by_day: t.Dict[str, int] = dataclasses.field(default_factory=dict)
+    unverified_by_day: dict[str, int] = dataclasses.field(default_factory=dict)
     """Day since the epoch: finished snapshots of that day that were never verified."""
     failed_verifications: Problems = dataclasses.field(default_factory=Problems)
     """Kind `failed`: snapshots whose last verification failed."""

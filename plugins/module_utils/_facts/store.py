@@ -28,10 +28,10 @@ class SkeletonFacts:
     """What is at the path, before any chunk is looked at."""
 
     state: str
-    """C(absent), C(empty), C(foreign), C(half-made) or C(whole).
+    """`absent`, `empty`, `foreign`, `half-made` or `whole`.
 
-    PBS takes a directory for empty that holds only dot-entries and C(lost+found). Whole: C(.chunks) with 65,536 prefix
-    directories and C(.lock). Half-made: C(.chunks) is there, but something of that is missing.
+    PBS takes a directory for empty that holds only dot-entries and `lost+found`. Whole: `.chunks` with 65,536 prefix
+    directories and `.lock`. Half-made: `.chunks` is there, but something of that is missing.
     """
     base: t.Optional[FileFacts] = None
     chunks: t.Optional[FileFacts] = None
@@ -39,12 +39,12 @@ class SkeletonFacts:
     gc_status: t.Optional[FileFacts] = None
     zero_chunk: t.Optional[FileFacts] = None
     prefixes: int = 0
-    """Prefix directories C(0000)…C(ffff) that exist."""
-    missing: t.List[str] = dataclasses.field(default_factory=list)
+    """Prefix directories `0000`…`ffff` that exist."""
+    missing: list[str] = dataclasses.field(default_factory=list)
     """The first few prefix names that are missing."""
-    groups: t.List[str] = dataclasses.field(default_factory=list)
-    """Which of C(ns), C(vm), C(ct), C(host) exist."""
-    foreign: t.List[str] = dataclasses.field(default_factory=list)
+    groups: list[str] = dataclasses.field(default_factory=list)
+    """Which of `ns`, `vm`, `ct`, `host` exist."""
+    foreign: list[str] = dataclasses.field(default_factory=list)
     """Top-level entries that are not PBS's, the first few."""
     foreign_count: int = 0
     error: str = ""
@@ -52,21 +52,21 @@ class SkeletonFacts:
 
 @dataclasses.dataclass
 class TouchFacts:
-    """One try of PBS's touch: C(utimensat(path, {UTIME_NOW, UTIME_OMIT}, AT_SYMLINK_NOFOLLOW))."""
+    """One try of PBS's touch: `utimensat(path, {UTIME_NOW, UTIME_OMIT}, AT_SYMLINK_NOFOLLOW)`."""
 
     target: str
-    """C(private) (our own file), C(marker) (the zero chunk, inserted by us) or C(zero-chunk) (the one that was there)."""
+    """`private` (our own file), `marker` (the zero chunk, inserted by us) or `zero-chunk` (the one that was there)."""
     path: str
     uid: int
     gid: int
-    groups: t.List[int]
+    groups: list[int]
     advanced: t.Optional[bool]
     """True where atime became strictly later; None where the try could not be made at all."""
     step: str = ""
-    """The call that failed: C(open), C(create), C(stat), C(utimensat), … or empty."""
+    """The call that failed: `open`, `create`, `stat`, `utimensat`, … or empty."""
     errno: int = 0
     error: str = ""
-    """errno name and text, such as C(EPERM: Operation not permitted)."""
+    """errno name and text, such as `EPERM: Operation not permitted`."""
     before_ns: t.Optional[int] = None
     after_ns: t.Optional[int] = None
     refreshed_ns: t.Optional[int] = None
@@ -78,9 +78,9 @@ class TouchFacts:
     """How many times it waited before the answer was clear."""
     elapsed_ns: int = 0
     created_by: str = ""
-    """C(backup) or C(root): who made the private file."""
+    """`backup` or `root`: who made the private file."""
     placement: str = ""
-    """Where the file lay: C(prefix) or C(base)."""
+    """Where the file lay: `prefix` or `base`."""
     file: t.Optional[FileFacts] = None
 
 
@@ -89,7 +89,7 @@ class AtimeFacts:
     """All tries on one datastore, by identity."""
 
     mode: str
-    """C(private), C(marker) or C(none)."""
+    """`private`, `marker` or `none`."""
     wanted: str = ""
     """The mode that was asked for, where nothing but check mode kept it from being tried."""
     probe: t.Optional[TouchFacts] = None
@@ -125,7 +125,7 @@ class LockFacts:
 class StoreFacts:
     name: str
     path: str
-    """The effective absolute path (C(/mnt/datastore/NAME) for a removable datastore)."""
+    """The effective absolute path (`/mnt/datastore/NAME` for a removable datastore)."""
     configured: t.Optional[DatastoreConfig] = None
     """None where the datastore is only declared, not configured."""
     mounted: t.Optional[bool] = None
@@ -142,13 +142,13 @@ class StoreFacts:
     mount: t.Optional[MountFacts] = None
     declared_source_matches: t.Optional[bool] = None
     """Whether the mounted device is the one that the declaration names; None without one, or where that cannot be told."""
-    persistent: t.Optional[t.List[PersistentMount]] = None
-    unit_order: t.List[UnitOrderFacts] = dataclasses.field(default_factory=list)
-    daemon_views: t.List[DaemonViewFacts] = dataclasses.field(default_factory=list)
+    persistent: t.Optional[list[PersistentMount]] = None
+    unit_order: list[UnitOrderFacts] = dataclasses.field(default_factory=list)
+    daemon_views: list[DaemonViewFacts] = dataclasses.field(default_factory=list)
     zfs: t.Optional[ZfsFacts] = None
     space: t.Optional[SpaceFacts] = None
     dir_nlink: t.Optional[bool] = None
-    """Whether an ext filesystem allows more than 64,998 subdirectories (C(dir_nlink) with C(dir_index)).
+    """Whether an ext filesystem allows more than 64,998 subdirectories (`dir_nlink` with `dir_index`).
 
     None for other filesystems, or where it cannot be read.
     """

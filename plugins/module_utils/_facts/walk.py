@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import PathProblem
 
@@ -30,30 +29,30 @@ class WalkCounts:
     """Files and directories whose uid or gid is not the wanted one."""
     wrong_uid: int = 0
     wrong_gid: int = 0
-    owners: t.List[OwnerCount] = dataclasses.field(default_factory=list)
+    owners: list[OwnerCount] = dataclasses.field(default_factory=list)
     """Who owns what is wrong, most first."""
     wrong_mode: int = 0
     """Directories or files whose mode is not the exact one that PBS gives."""
     unreadable: int = 0
     """What the daemon's user cannot read (files) or enter and list (directories)."""
-    foreign: t.Dict[str, int] = dataclasses.field(default_factory=dict)
-    """Counts by kind: C(link), C(fifo), C(socket), C(device), C(hardlink), C(directory), C(mount), C(name), C(immutable)."""
+    foreign: dict[str, int] = dataclasses.field(default_factory=dict)
+    """Counts by kind: `link`, `fifo`, `socket`, `device`, `hardlink`, `directory`, `mount`, `name`, `immutable`."""
     vanished: int = 0
     """Names that were gone when looked at; normal while GC or a backup runs."""
     errors: int = 0
     """Directories or files that could not be looked at."""
-    examples: t.Dict[str, t.List[PathProblem]] = dataclasses.field(default_factory=dict)
-    """The first paths per kind: C(wrong_owner), C(wrong_mode), C(unreadable), C(errors) and each foreign kind."""
+    examples: dict[str, list[PathProblem]] = dataclasses.field(default_factory=dict)
+    """The first paths per kind: `wrong_owner`, `wrong_mode`, `unreadable`, `errors` and each foreign kind."""
 
 
 @dataclasses.dataclass
 class OwnershipFacts:
-    """The walk over C(.chunks) and over the metadata tree."""
+    """The walk over `.chunks` and over the metadata tree."""
 
     scope: str
-    """C(full), C(sample), C(skeleton) or C(none)."""
+    """`full`, `sample`, `skeleton` or `none`."""
     method: str = ""
-    """How the answer was obtained, such as C(stat walk, 2 workers)."""
+    """How the answer was obtained, such as `stat walk, 2 workers`."""
     uid: int = -1
     gid: int = -1
     """The wanted ids."""
@@ -66,16 +65,16 @@ class OwnershipFacts:
     """Where the walk was when it stopped answering, or the error that ended it."""
     elapsed_ns: int = 0
     skeleton: WalkCounts = dataclasses.field(default_factory=WalkCounts)
-    """Base, C(.chunks), the prefix directories, C(.lock), C(.gc-status)."""
+    """Base, `.chunks`, the prefix directories, `.lock`, `.gc-status`."""
     chunks: WalkCounts = dataclasses.field(default_factory=WalkCounts)
     """What lies in the prefix directories."""
     metadata: WalkCounts = dataclasses.field(default_factory=WalkCounts)
-    """C(ns), C(vm), C(ct), C(host) and what else lies below the base directory."""
+    """`ns`, `vm`, `ct`, `host` and what else lies below the base directory."""
     bad_chunks: int = 0
     empty_chunks: int = 0
     """Chunk files of length 0: corruption, but normal on an S3 cache."""
     temporary: int = 0
-    """C(.tmp_XXXXXX) files older than a day; GC never removes them."""
+    """`.tmp_XXXXXX` files older than a day; GC never removes them."""
     temporary_bytes: int = 0
     using_markers: int = 0
     not_walked: str = ""

@@ -4,7 +4,7 @@
 
 """The catalog of all controls: what is checked, how bad a failure is, why it matters, and what mends it.
 
-Ids are stable for ever; reports, waivers and dashboards refer to them. C(docs/controls.md) and the table in the README
+Ids are stable for ever; reports, waivers and dashboards refer to them. `docs/controls.md` and the table in the README
 are generated from here.
 """
 
@@ -34,7 +34,7 @@ class Control:
     remedy: str
     behaviour: str
     """What PBS does that this control guards."""
-    standards: t.Tuple[str, ...]
+    standards: tuple[str, ...]
     lesser_severity: str = ""
     """Given to the milder of two kinds of failure, where there are two."""
     on_s3: bool = True
@@ -48,11 +48,11 @@ class Control:
 
     @property
     def scope(self) -> str:
-        """C(host) or C(datastore)."""
+        """`host` or `datastore`."""
         return "host" if self.id.startswith(("PBS-HOST-", "PBS-WAIVER-")) else "datastore"
 
 
-CONTROLS: t.Tuple[Control, ...] = (
+CONTROLS: tuple[Control, ...] = (
     Control(
         "PBS-HOST-01",
         "critical",
@@ -447,7 +447,7 @@ CONTROLS: t.Tuple[Control, ...] = (
     ),
 )
 
-BY_ID: t.Dict[str, Control] = {control.id: control for control in CONTROLS}
+BY_ID: dict[str, Control] = {control.id: control for control in CONTROLS}
 
 
 class UnknownControl(ValueError):
@@ -455,7 +455,7 @@ class UnknownControl(ValueError):
 
 
 def require_known(ids: t.Iterable[str], option: str) -> None:
-    """Raise C(UnknownControl) that names the option and the first id that the catalog does not have."""
+    """Raise `UnknownControl` that names the option and the first id that the catalog does not have."""
     for control_id in ids:
         if control_id not in BY_ID:
             raise UnknownControl(
@@ -465,5 +465,5 @@ def require_known(ids: t.Iterable[str], option: str) -> None:
 
 
 def rank(severity: str) -> int:
-    """The place of a severity in C(SEVERITIES); -1 for none."""
+    """The place of a severity in `SEVERITIES`; -1 for none."""
     return SEVERITIES.index(severity) if severity in SEVERITIES else -1

@@ -50,9 +50,9 @@ EXPLAINED = {
 
 
 def read_only(mount: t.Optional[MountFacts]) -> str:
-    """Which half of a mount is read-only: C(mount), C(filesystem) or nothing.
+    """Which half of a mount is read-only: `mount`, `filesystem` or nothing.
 
-    Since Linux 6.14 ext4 does not become C(ro) after an error, but C(emergency_ro) or C(shutdown) beside its C(rw).
+    Since Linux 6.14 ext4 does not become `ro` after an error, but `emergency_ro` or `shutdown` beside its `rw`.
     """
     if mount is None:
         return ""
@@ -61,29 +61,29 @@ def read_only(mount: t.Optional[MountFacts]) -> str:
     return "mount" if "ro" in mount.options else ""
 
 
-def read_only_cause(store: StoreFacts) -> t.Tuple[str, str]:
+def read_only_cause(store: StoreFacts) -> tuple[str, str]:
     """Which half of the mount is read-only, and what mends that."""
     mount = store.mount
     where = mount.mount_point if mount is not None else store.path
     half = read_only(mount)
     if half == "mount":
-        return "the mount at %s is read-only" % where, "mount -o remount,bind,rw %s" % in_shell(where)
+        return f"the mount at {where} is read-only", f"mount -o remount,bind,rw {in_shell(where)}"
     if half == "filesystem" and mount is not None and "ro" not in mount.super_options:
         option = "emergency_ro" if "emergency_ro" in mount.super_options else "shutdown"
-        return "the filesystem at %s has stopped after an error (%s)" % (where, option), damaged(mount)
+        return f"the filesystem at {where} has stopped after an error ({option})", damaged(mount)
     if half == "filesystem" and mount is not None and mount.fstype in NETWORK:
         return (
-            "the filesystem at %s is read-only" % where,
-            "mount -o remount,rw %s, and see whether the server lets this host write." % in_shell(where),
+            f"the filesystem at {where} is read-only",
+            f"mount -o remount,rw {in_shell(where)}, and see whether the server lets this host write.",
         )
     if half == "filesystem":
         return (
-            "the filesystem at %s is read-only" % where,
+            f"the filesystem at {where} is read-only",
             "Look for the reason first (dmesg: a disk error remounts read-only), then: mount -o remount,rw %s"
             % in_shell(where),
         )
     return (
-        "neither the mount at %s nor its superblock is marked read-only, so it is what lies behind" % where,
+        f"neither the mount at {where} nor its superblock is marked read-only, so it is what lies behind",
         "Look where the storage comes from: a server that exports it read-only, or a disk that is write-protected.",
     )
 
@@ -101,7 +101,7 @@ def damaged(mount: t.Optional[MountFacts]) -> str:
     )
 
 
-def explain(case: Case, number: int) -> t.Tuple[str, str]:
+def explain(case: Case, number: int) -> tuple[str, str]:
     """What an errno that is not about rights says beyond its text (may be empty), and what mends it."""
     store = case.the_store
     if number == errno.EROFS:
@@ -113,24 +113,24 @@ def _remedy(case: Case, store: StoreFacts, number: int) -> str:
     mount = store.mount
     where = mount.mount_point if mount is not None else store.path
     if number == errno.ENOSPC:
-        return "Free space or inodes on %s; GC needs a few bytes to begin." % store.path
+        return f"Free space or inodes on {store.path}; GC needs a few bytes to begin."
     if number == errno.EDQUOT:
         return _quota(case, store)
     if number in (errno.ESTALE, errno.ENOTCONN):
         why = "" if number == errno.ESTALE else " Find out why its process ended (journalctl, dmesg)."
-        return "Unmount and mount again (umount -l %s), then restart the PBS daemons.%s" % (in_shell(where), why)
+        return f"Unmount and mount again (umount -l {in_shell(where)}), then restart the PBS daemons.{why}"
     if number in (errno.EUCLEAN, errno.ESHUTDOWN):
         return damaged(mount)
     if number in _NETWORK:
-        source = " of %s" % mount.source if mount is not None else ""
-        return "Look at the server%s and at the network to it; do not run GC before." % source
+        source = f" of {mount.source}" if mount is not None else ""
+        return f"Look at the server{source} and at the network to it; do not run GC before."
     if number in _STORAGE:
         return "The storage reports errors: look at dmesg and at the disks before anything else."
     if number in (errno.ENOSYS, errno.EOPNOTSUPP):
         return "Move the datastore to ext4, xfs, ZFS or btrfs."
     if number == errno.EOVERFLOW:
         return (
-            "Map the ids of '%s' into this mount or container (PBS-HOST-06 names the numbers)." % case.host.account.user
+            f"Map the ids of '{case.host.account.user}' into this mount or container (PBS-HOST-06 names the numbers)."
         )
     if number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
         return "This host is out of resources: look at memory and at open files (sysctl fs.file-nr) first."
@@ -144,7 +144,7 @@ def _remedy(case: Case, store: StoreFacts, number: int) -> str:
             "preflight where the files are."
         )
     if number == errno.ELOOP:
-        return "Look at %s: a link that leads to itself, or a server whose listings do not end." % where
+        return f"Look at {where}: a link that leads to itself, or a server whose listings do not end."
     return "Mend what the error names; GC would meet it too."
 
 
@@ -161,8 +161,8 @@ def _quota(case: Case, store: StoreFacts) -> str:
             user,
             in_shell(mount.source),
         )
-    where = "on the file server of %s" % store.path if fstype in NETWORK else "on %s" % store.path
-    return "Raise the quota of '%s' %s (quota -u %s shows it; a project may have one, too)." % (user, where, user)
+    where = f"on the file server of {store.path}" if fstype in NETWORK else f"on {store.path}"
+    return f"Raise the quota of '{user}' {where} (quota -u {user} shows it; a project may have one, too)."
 
 
 def said_elsewhere(probe: t.Optional[TouchFacts]) -> str:
@@ -189,7 +189,7 @@ def help_for(case: Case, text: str) -> str:
 def _silence(store: StoreFacts) -> str:
     mount = store.mount
     if mount is None:
-        return "Find out what %s waits for (dmesg, `ps -eo pid,stat,wchan:30,cmd`); GC would wait, too." % store.path
+        return f"Find out what {store.path} waits for (dmesg, `ps -eo pid,stat,wchan:30,cmd`); GC would wait, too."
     return (
         "Find out why %s (%s) does not answer: its server, the network, or the disk (dmesg). GC would wait there, too; do "
         "not reboot before backups have ended." % (mount.source, mount.fstype)

@@ -26,7 +26,7 @@ def build(
     started: float,
     finished: float,
     check_mode: bool,
-) -> t.Dict[str, t.Any]:
+) -> dict[str, t.Any]:
     """Put the document together; times in seconds since the epoch. It consists of what JSON has, and nothing else."""
     return {
         "schema": SCHEMA,

@@ -13,7 +13,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import property_string
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
 
-Difference = t.Tuple[str, str, str]
+Difference = tuple[str, str, str]
 """Property, declared value, configured value."""
 
 TEXT = {
@@ -29,7 +29,7 @@ PROPERTY_STRINGS = {
 }
 BOOLEANS = {"verify_new": "verify-new", "gc_on_unmount": "gc-on-unmount"}
 
-TUNING_DEFAULTS: t.Dict[str, t.Any] = {
+TUNING_DEFAULTS: dict[str, t.Any] = {
     "chunk-order": "inode",
     "sync-level": "filesystem",
     "gc-atime-safety-check": True,
@@ -48,9 +48,9 @@ TRUE = ("1", "on", "yes", "true")
 
 def differences(
     declared: t.Mapping[str, t.Any], configured: DatastoreConfig, pbs_version: t.Optional[str]
-) -> t.List[Difference]:
+) -> list[Difference]:
     """Compare what is declared with what is configured; what is not declared does not count."""
-    found: t.List[Difference] = []
+    found: list[Difference] = []
     device = str(declared.get("backing_device") or "")
     if device and device != configured.backing_device:
         found.append(("backing_device", device, configured.backing_device or "unset"))
@@ -95,11 +95,11 @@ def _default(name: str, configured: DatastoreConfig, pbs_version: t.Optional[str
 
 def _property_string(
     option: str, schema: property_string.Schema, declared: t.Mapping[str, t.Any], configured: DatastoreConfig
-) -> t.List[Difference]:
+) -> list[Difference]:
     found = []
     text = str(configured.properties.get(schema.name, ""))
     for key, want in declared.items():
-        name = "%s.%s" % (option, key)
+        name = f"{option}.{key}"
         known = schema.keys.get(key.replace("_", "-"))
         if want is None or known is None:
             continue
@@ -107,35 +107,33 @@ def _property_string(
             have = property_string.parse_typed(text, schema, []).get(key.replace("_", "-"), known.default)
             same = known.kind.read(str(want)) == have
         except ValueError as exc:
-            found.append((name, _show(want), "unreadable (%s)" % exc))
+            found.append((name, _show(want), f"unreadable ({exc})"))
             continue
         if not same:
             found.append((name, _show(want), _show(have)))
     return found
 
 
-def _tuning(declared: t.Mapping[str, t.Any], configured: DatastoreConfig) -> t.List[Difference]:
+def _tuning(declared: t.Mapping[str, t.Any], configured: DatastoreConfig) -> list[Difference]:
     found = []
     for option, want in declared.items():
         if want is None:
             continue
         if configured.tuning_error:
-            found.append(("tuning.%s" % option, _show(want), "unreadable (%s)" % configured.tuning_error))
+            found.append((f"tuning.{option}", _show(want), f"unreadable ({configured.tuning_error})"))
             continue
         name = option.replace("_", "-")
         have = configured.tuning.get(name, TUNING_DEFAULTS.get(name))
         if want != have:
-            found.append(("tuning.%s" % option, _show(want), _show(have)))
+            found.append((f"tuning.{option}", _show(want), _show(have)))
     return found
 
 
-def _jobs(
-    kind: str, declared: t.Sequence[t.Mapping[str, t.Any]], configured: t.Sequence[JobFacts]
-) -> t.List[Difference]:
+def _jobs(kind: str, declared: t.Sequence[t.Mapping[str, t.Any]], configured: t.Sequence[JobFacts]) -> list[Difference]:
     found = []
     by_id = {job.id: job for job in configured}
     for want in declared:
-        name = "%s.%s" % (kind, want["id"])
+        name = f"{kind}.{want['id']}"
         job = by_id.get(want["id"])
         if job is None:
             found.append((name, "present", "absent"))
@@ -148,12 +146,12 @@ def _jobs(
         ):
             wanted = want.get(option)
             if wanted is not None and (wanted or "unset" if isinstance(wanted, str) else wanted) != have_now:
-                found.append(("%s.%s" % (name, option), _show(wanted), _show(have_now)))
+                found.append((f"{name}.{option}", _show(wanted), _show(have_now)))
         for option, value in want.items():
             if option.startswith("keep_") and value is not None:
                 have = job.keeps.get(option.replace("_", "-"))
                 if have != value:
-                    found.append(("%s.%s" % (name, option), _show(value), _show(have)))
+                    found.append((f"{name}.{option}", _show(value), _show(have)))
     return found
 
 

@@ -47,8 +47,8 @@ class Finding:
     severity: str
     message: str
     remedy: str
-    evidence: t.Dict[str, t.Any]
-    waiver: t.Optional[t.Dict[str, str]] = None
+    evidence: dict[str, t.Any]
+    waiver: t.Optional[dict[str, str]] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,14 +59,14 @@ class Question:
     now: float
     """Seconds since the epoch, by the observed host's clock."""
     declarations: t.Optional[t.Mapping[str, t.Mapping[str, t.Any]]] = None
-    """The entries of C(pbs_datastores) by name; None where nothing is declared."""
+    """The entries of `pbs_datastores` by name; None where nothing is declared."""
     waivers: t.Sequence[Waiver] = ()
     controls: t.Sequence[str] = ()
     """Only these; all where empty."""
     check_mode: bool = False
 
 
-def judge(host: HostFacts, stores: t.Sequence[StoreFacts], question: Question) -> t.List[Finding]:
+def judge(host: HostFacts, stores: t.Sequence[StoreFacts], question: Question) -> list[Finding]:
     """Ask every control about the host and each datastore. The order is that of the catalog, the host first."""
     case = Case(
         host=host,
@@ -111,7 +111,7 @@ def _answer(control: Control, case: Case) -> Verdict:
         return RULES[control.id](case)
     except NotObserved as exc:
         reason = str(exc).rstrip(".")
-        return unknown("%s." % (reason if reason.startswith("/") else reason[:1].upper() + reason[1:]))
+        return unknown(f"{reason if reason.startswith('/') else reason[:1].upper() + reason[1:]}.")
 
 
 def _not_applicable(control: Control, case: Case) -> str:
@@ -128,7 +128,7 @@ def _not_applicable(control: Control, case: Case) -> str:
     if not control.on_s3 and case.store.configured is not None and case.store.configured.backend == "s3":
         return "Does not apply to an S3-backed datastore."
     if control.id in _NEEDS_A_PLACE and _not_made_yet(case.store):
-        return "There is nothing at %s yet." % case.store.path
+        return f"There is nothing at {case.store.path} yet."
     return ""
 
 
@@ -167,7 +167,7 @@ def _finding(control: Control, datastore: t.Optional[str], verdict: Verdict, pol
 # --- waivers ------------------------------------------------------------------------------------------------------------
 
 
-def _waive(findings: t.List[Finding], host: str, question: Question) -> None:
+def _waive(findings: list[Finding], host: str, question: Question) -> None:
     today = datetime.datetime.fromtimestamp(question.now, datetime.timezone.utc).date()
     for finding in findings:
         if finding.status not in (FAIL, WARN, UNKNOWN):
@@ -183,7 +183,7 @@ def _waive(findings: t.List[Finding], host: str, question: Question) -> None:
         findings.extend(_finding(control, None, answer, question.policy) for answer in answers)
 
 
-def _waivers_in_force(waivers: t.Sequence[Waiver], host: str, today: datetime.date) -> t.List[Verdict]:
+def _waivers_in_force(waivers: t.Sequence[Waiver], host: str, today: datetime.date) -> list[Verdict]:
     """The answers to PBS-WAIVER-01: one for each waiver that has ended, else one for all."""
     mine = [waiver for waiver in waivers if waiver.names(host)]
     if not mine:
@@ -192,7 +192,7 @@ def _waivers_in_force(waivers: t.Sequence[Waiver], host: str, today: datetime.da
     if ended:
         return [_ended(waiver, today) for waiver in ended]
     number = counted(len(mine), "waiver that names this host is", "waivers that name this host are")
-    return [passed("%s in force." % number)]
+    return [passed(f"{number} in force.")]
 
 
 def _ended(waiver: Waiver, today: datetime.date) -> Verdict:
@@ -207,9 +207,9 @@ def _ended(waiver: Waiver, today: datetime.date) -> Verdict:
 # --- totals -------------------------------------------------------------------------------------------------------------
 
 
-def summarise(findings: t.Sequence[Finding]) -> t.Dict[str, t.Any]:
+def summarise(findings: t.Sequence[Finding]) -> dict[str, t.Any]:
     """Counts by status, the worst severity that failed, and the worst one that nobody could judge (None for none)."""
-    counts: t.Dict[str, t.Any] = dict.fromkeys(STATUSES, 0)
+    counts: dict[str, t.Any] = dict.fromkeys(STATUSES, 0)
     for finding in findings:
         counts[finding.status] += 1
     counts["worst"] = worst(findings, FAIL)
@@ -224,7 +224,7 @@ def worst(findings: t.Sequence[Finding], status: str) -> t.Optional[str]:
 
 
 def mark_fixed(before: t.Sequence[t.Mapping[str, t.Any]], after: t.Sequence[Finding]) -> None:
-    """Turn what failed before and passes now into C(fixed), after a repair."""
+    """Turn what failed before and passes now into `fixed`, after a repair."""
     failed_before = {(item["control"], item["datastore"]) for item in before if item["status"] == FAIL}
     for finding in after:
         if finding.status == "pass" and (finding.control, finding.datastore) in failed_before:

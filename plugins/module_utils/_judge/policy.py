@@ -21,14 +21,14 @@ class Policy:
     """What counts as good enough where PBS itself sets no limit."""
 
     gc_atime_cutoff_min: int = 1445
-    """Minutes; PBS's default of 24 h 5 min is the least that makes sense beside C(relatime)."""
+    """Minutes; PBS's default of 24 h 5 min is the least that makes sense beside `relatime`."""
     gc_atime_cutoff_max: int = 2880
     """Minutes."""
     gc_max_age_days: float = 14.0
     """Days since the end of the last successful GC."""
     space_fail_percent: float = 5.0
     space_warn_percent: float = 10.0
-    """Percent of the filesystem's bytes that are free for C(backup)."""
+    """Percent of the filesystem's bytes that are free for `backup`."""
     inodes_fail_percent: float = 5.0
     inodes_warn_percent: float = 10.0
     """Percent of its inodes; not asked where their number is not fixed."""
@@ -36,18 +36,18 @@ class Policy:
     """Seconds that the filesystem's clock may differ from the host's."""
     temporary_files_max: int = 0
     """Stale temporary files that are no finding."""
-    severity: t.Dict[str, str] = dataclasses.field(default_factory=dict)
+    severity: dict[str, str] = dataclasses.field(default_factory=dict)
     """Another severity for a control, by its id."""
 
     @classmethod
     def from_mapping(cls, given: t.Mapping[str, t.Any]) -> Policy:
-        """Build a policy from what a user wrote. Raises C(PolicyError) and names key and value."""
+        """Build a policy from what a user wrote. Raises `PolicyError` and names key and value."""
         defaults = cls()
-        values: t.Dict[str, t.Any] = {}
+        values: dict[str, t.Any] = {}
         for key, value in given.items():
             if key not in cls.__dataclass_fields__:
                 known = ", ".join(sorted(cls.__dataclass_fields__))
-                raise PolicyError("policy: there is no '%s'; known are %s" % (key, known))
+                raise PolicyError(f"policy: there is no '{key}'; known are {known}")
             values[key] = _convert(key, value, getattr(defaults, key))
         policy = cls(**values)
         policy._check()
@@ -57,9 +57,7 @@ class Policy:
         require_known(self.severity, "policy.severity")
         for control_id, severity in self.severity.items():
             if severity not in SEVERITIES:
-                raise PolicyError(
-                    "policy.severity.%s: '%s' is not one of %s" % (control_id, severity, ", ".join(SEVERITIES))
-                )
+                raise PolicyError(f"policy.severity.{control_id}: '{severity}' is not one of {', '.join(SEVERITIES)}")
         if not 1 <= self.gc_atime_cutoff_min <= self.gc_atime_cutoff_max <= 2880:
             raise PolicyError(
                 "policy: gc_atime_cutoff_min (%d) and gc_atime_cutoff_max (%d) must be minutes from 1 to 2880, the first "
@@ -82,20 +80,20 @@ def _convert(key: str, value: t.Any, default: t.Any) -> t.Any:
     """Check the type of one value; Ansible hands numbers from -e over as text, so text that is a number is one."""
     if isinstance(default, dict):
         if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-            raise PolicyError("policy.%s: must be a dictionary of control ids and severities, not %r" % (key, value))
+            raise PolicyError(f"policy.{key}: must be a dictionary of control ids and severities, not {value!r}")
         return dict(value)
     wanted = "a whole number" if isinstance(default, int) else "a number"
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise PolicyError("policy.%s: must be %s, not %r" % (key, wanted, value))
+        raise PolicyError(f"policy.{key}: must be {wanted}, not {value!r}")
     try:
         number = type(default)(value) if isinstance(value, str) else value
     except ValueError:
-        raise PolicyError("policy.%s: must be %s, not %r" % (key, wanted, value)) from None
+        raise PolicyError(f"policy.{key}: must be {wanted}, not {value!r}") from None
     # Not below zero, and neither infinite nor "nan", which compares with nothing.
     if not 0 <= number < float("inf"):
-        raise PolicyError("policy.%s: must not be negative or infinite, but is %r" % (key, value))
+        raise PolicyError(f"policy.{key}: must not be negative or infinite, but is {value!r}")
     if number > _LARGEST:
         raise PolicyError("policy.%s: must not be above %d" % (key, _LARGEST))
     if isinstance(default, int) and number != int(number):
-        raise PolicyError("policy.%s: must be %s, not %r" % (key, wanted, value))
+        raise PolicyError(f"policy.{key}: must be {wanted}, not {value!r}")
     return type(default)(number)

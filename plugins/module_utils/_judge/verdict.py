@@ -32,7 +32,7 @@ OVERFLOW_ID = 65534
 DATASTORES = "datastore.cfg"
 """PBS's file of datastores, in its configuration directory."""
 
-Evidence = t.Dict[str, t.Any]
+Evidence = dict[str, t.Any]
 """What a verdict rests on, for the document: names of facts and their values."""
 
 
@@ -83,7 +83,7 @@ class Case:
     """Seconds since the epoch, from the observed host's clock."""
     store: t.Optional[StoreFacts] = None
     declared: t.Optional[t.Mapping[str, t.Any]] = None
-    """The entry of C(pbs_datastores) for this datastore."""
+    """The entry of `pbs_datastores` for this datastore."""
     declares: bool = False
     """There is a declaration for this host at all."""
     check_mode: bool = False
@@ -95,7 +95,7 @@ class Case:
         return self.store
 
     def need(self, fact: str) -> t.Any:
-        """A fact of the datastore. Raises C(NotObserved) where it was not found out."""
+        """A fact of the datastore. Raises `NotObserved` where it was not found out."""
         store = self.the_store
         value = getattr(store, fact)
         if value is None:
@@ -111,8 +111,8 @@ class Case:
 
     def give(self, *paths: str) -> str:
         """What gives a few files back to the daemon's user."""
-        owner = "%s:%s" % (self.host.account.user, self.host.account.group)
-        return self._not_here() or "chown %s" % in_shell(owner, *paths)
+        owner = f"{self.host.account.user}:{self.host.account.group}"
+        return self._not_here() or f"chown {in_shell(owner, *paths)}"
 
     def _not_here(self) -> str:
         """Where owners can be changed, if not on this host; empty if they can."""
@@ -132,7 +132,7 @@ class Case:
     def _mount_gives_owners(self, mount: MountFacts) -> str:
         if mount.fstype not in CIFS:
             return (
-                "chown has no effect, %s keeps no owners: move the datastore to ext4, xfs, ZFS or btrfs." % mount.fstype
+                f"chown has no effect, {mount.fstype} keeps no owners: move the datastore to ext4, xfs, ZFS or btrfs."
             )
         return (
             "chown has no effect, owners and modes come from the mount: unmount %s, and mount it again with "
@@ -144,22 +144,22 @@ class Case:
         """Why it is not known which datastores PBS has; empty where it is known."""
         directory = self.host.config_dir
         if directory.error:
-            return "%s: %s" % (directory.path, directory.error)
+            return f"{directory.path}: {directory.error}"
         for file in directory.files:
             if os.path.basename(file.path) == DATASTORES and file.exists and not file.parsed:
-                return "%s: %s" % (file.path, file.error or "it could not be read")
+                return f"{file.path}: {file.error or 'it could not be read'}"
         return ""
 
     def why_not_observed(self) -> str:
         store = self.the_store
         if store.stuck:
-            return "%s gave no answer within %g s" % (store.stuck, store.deadline)
+            return f"{store.stuck} gave no answer within {store.deadline:g} s"
         if store.error:
             return store.error
         if store.location is not None and not store.location.exists:
-            return "%s: %s" % (store.path, store.location.error or "does not exist")
+            return f"{store.path}: {store.location.error or 'does not exist'}"
         if store.location is not None and store.location.type != "directory":
-            return "%s is not a directory but a %s" % (store.path, store.location.type)
+            return f"{store.path} is not a directory but a {store.location.type}"
         return "it was not looked at"
 
 
@@ -200,5 +200,5 @@ def in_shell(*words: str) -> str:
 
 
 def counted(number: int, singular: str, plural: str = "") -> str:
-    """C(1 chunk), C(1,024 chunks)."""
-    return "%s %s" % (format(number, ","), singular if number == 1 else plural or singular + "s")
+    """`1 chunk`, `1,024 chunks`."""
+    return f"{format(number, ',')} {singular if number == 1 else plural or singular + 's'}"

@@ -48,7 +48,7 @@ class Waiver:
     def expired(self, today: datetime.date) -> bool:
         return today > self.until
 
-    def as_dict(self) -> t.Dict[str, str]:
+    def as_dict(self) -> dict[str, str]:
         return {
             "control": self.control,
             "host": self.host,
@@ -58,22 +58,22 @@ class Waiver:
         }
 
 
-def parse_waivers(given: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[Waiver]:
-    """Read waivers as a user wrote them. Raises C(WaiverError) or C(UnknownControl), naming place, key and value."""
+def parse_waivers(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[Waiver]:
+    """Read waivers as a user wrote them. Raises `WaiverError` or `UnknownControl`, naming place, key and value."""
     waivers = []
     for number, item in enumerate(given):
         where = "waivers[%d]" % number
         if not isinstance(item, dict):
-            raise WaiverError("%s: must be a dictionary, not %r" % (where, item))
+            raise WaiverError(f"{where}: must be a dictionary, not {item!r}")
         for key in item:
             if key not in KEYS:
-                raise WaiverError("%s: there is no '%s'; known are %s" % (where, key, ", ".join(KEYS)))
+                raise WaiverError(f"{where}: there is no '{key}'; known are {', '.join(KEYS)}")
         for key in ("control", "justification", "until"):
             if not str(item.get(key) or "").strip():
-                raise WaiverError("%s: '%s' is missing; a waiver needs control, justification and until" % (where, key))
+                raise WaiverError(f"{where}: '{key}' is missing; a waiver needs control, justification and until")
         require_known([str(item["control"])], where + ".control")
         for key in ("host", "datastore"):
-            _check_pattern(str(item.get(key) or "*"), "%s.%s" % (where, key))
+            _check_pattern(str(item.get(key) or "*"), f"{where}.{key}")
         waivers.append(
             Waiver(
                 control=str(item["control"]),
@@ -87,11 +87,11 @@ def parse_waivers(given: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[Waiver]:
 
 
 def _check_pattern(pattern: str, where: str) -> None:
-    """Python 3.9 does not get along with every pattern that later ones take, such as C([z-a])."""
+    """Python 3.9 does not get along with every pattern that later ones take, such as `[z-a]`."""
     try:
         re.compile(fnmatch.translate(pattern))
     except re.error as exc:
-        raise WaiverError("%s: '%s' is no pattern: %s" % (where, pattern, exc)) from None
+        raise WaiverError(f"{where}: '{pattern}' is no pattern: {exc}") from None
 
 
 def _day(value: t.Any, where: str) -> datetime.date:
@@ -105,4 +105,4 @@ def _day(value: t.Any, where: str) -> datetime.date:
             raise ValueError
         return datetime.date.fromisoformat(str(value))
     except ValueError:
-        raise WaiverError("%s.until: '%s' is not a date such as 2026-12-31" % (where, value)) from None
+        raise WaiverError(f"{where}.until: '{value}' is not a date such as 2026-12-31") from None

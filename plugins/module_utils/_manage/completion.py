@@ -4,10 +4,10 @@
 
 """Completing a chunk store that PBS has begun: its directories and its lock file, and nothing else.
 
-A creation that fails leaves C(.chunks) behind with some or all of the 65,536 prefix directories, is not configured, and
+A creation that fails leaves `.chunks` behind with some or all of the 65,536 prefix directories, is not configured, and
 can neither be created again (EEXIST) nor reused (something is missing). What is missing is made here as PBS makes it;
 whatever is there stays as it is, but for directories that PBS was interrupted at between making and handing over: the
-fixed directories get owner and mode, as far as they are not right. No file but C(.lock) is ever touched.
+fixed directories get owner and mode, as far as they are not right. No file but `.lock` is ever touched.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class Wrong:
     """What keeps PBS from reusing a store."""
 
     count: int
-    examples: t.List[str]
+    examples: list[str]
 
 
 def complete_store(path: str, uid: int, gid: int, deadline: float) -> int:
     """Make what is missing; how many things were made or handed over is returned.
 
-    C(deadline) is how many seconds of silence are too many. Raises C(StoreError).
+    `deadline` is how many seconds of silence are too many. Raises `StoreError`.
     """
     return int(t.cast(int, _in_child(path, deadline, lambda channel: _complete(path, uid, gid, channel))))
 
@@ -60,24 +60,24 @@ def complete_store(path: str, uid: int, gid: int, deadline: float) -> int:
 def check_reuse(path: str, uid: int, gid: int, deadline: float) -> Wrong:
     """What PBS would refuse about the directories of a store, all of them looked at, before PBS stops at the first.
 
-    Raises C(StoreError) where it cannot be found out.
+    Raises `StoreError` where it cannot be found out.
     """
     count, examples = t.cast(
-        t.Tuple[int, t.List[str]], _in_child(path, deadline, lambda channel: _check(path, uid, gid, channel))
+        tuple[int, list[str]], _in_child(path, deadline, lambda channel: _check(path, uid, gid, channel))
     )
     return Wrong(count, examples)
 
 
 def _in_child(path: str, deadline: float, work: t.Callable[[Channel], t.Any]) -> t.Any:
     def task(channel: Channel) -> None:
-        channel.begin("the chunk store in %s" % display(path))
+        channel.begin(f"the chunk store in {display(path)}")
         channel.put("result", work(channel))
 
     outcome = run({"": task}, deadline, renew=True)[""]
     if outcome.timed_out:
-        raise StoreError("%s has not answered for %g s (%s)." % (display(path), deadline, outcome.doing))
+        raise StoreError(f"{display(path)} has not answered for {deadline:g} s ({outcome.doing}).")
     if outcome.error:
-        raise StoreError("%s: %s" % (display(path), outcome.error))
+        raise StoreError(f"{display(path)}: {outcome.error}")
     return outcome.parts["result"]
 
 
@@ -94,8 +94,8 @@ def _complete(path: str, uid: int, gid: int, channel: Channel) -> int:
     made += _hand_over(chunks, CHUNKS_MODE, uid, gid)
     for number in range(PREFIX_COUNT):
         if number % _STEP == 0:
-            channel.begin("the prefix directory %04x" % number)
-        name = "%04x" % number
+            channel.begin(f"the prefix directory {number:04x}")
+        name = f"{number:04x}"
         try:
             os.mkdir(name, PREFIX_MODE, dir_fd=chunks)
             fresh = True
@@ -127,7 +127,7 @@ def _hand_over(fd: int, mode: int, uid: int, gid: int) -> int:
 
 
 def _make_lock(base: int, uid: int, gid: int) -> int:
-    """A C(.lock) that is there is never opened: a daemon that holds it would lose its lock with our descriptor."""
+    """A `.lock` that is there is never opened: a daemon that holds it would lose its lock with our descriptor."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         fd = os.open(LOCK, flags, LOCK_MODE, dir_fd=base)
@@ -141,9 +141,9 @@ def _make_lock(base: int, uid: int, gid: int) -> int:
     return 1
 
 
-def _check(path: str, uid: int, gid: int, channel: Channel) -> t.Tuple[int, t.List[str]]:
+def _check(path: str, uid: int, gid: int, channel: Channel) -> tuple[int, list[str]]:
     count = 0
-    examples: t.List[str] = []
+    examples: list[str] = []
 
     def look(name: str, directory: int, mode: int, shown: str, kind: int = stat.S_IFDIR) -> None:
         nonlocal count
@@ -167,7 +167,7 @@ def _check(path: str, uid: int, gid: int, channel: Channel) -> t.Tuple[int, t.Li
                 )
         count += 1
         if len(examples) < _SHOWN:
-            examples.append("%s: %s" % (display(shown), problem))
+            examples.append(f"{display(shown)}: {problem}")
 
     base = open_directory(path, follow=True)
     look(".", base, BASE_MODE, path)
@@ -176,8 +176,8 @@ def _check(path: str, uid: int, gid: int, channel: Channel) -> t.Tuple[int, t.Li
     chunks = open_directory(CHUNKS, base)
     for number in range(PREFIX_COUNT):
         if number % _STEP == 0:
-            channel.begin("the prefix directory %04x" % number)
-        name = "%04x" % number
+            channel.begin(f"the prefix directory {number:04x}")
+        name = f"{number:04x}"
         look(name, chunks, PREFIX_MODE, os.path.join(path, CHUNKS, name))
     return count, examples
 

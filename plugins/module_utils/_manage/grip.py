@@ -7,7 +7,7 @@
 By descriptor: whatever their names mean by now, it is these files. By name, which takes a fifth of the time less, where
 nobody but root can make a name mean something else: in a directory that belongs to root and that nobody else may write
 to. It stays so until somebody with root's rights gives the directory away, and the only ones who do that while we work
-are other runs of this repair. Each of them seals a directory (C(flock)) before it works by name in it, and waits for
+are other runs of this repair. Each of them seals a directory (`flock`) before it works by name in it, and waits for
 the seal of others before it gives one away.
 """
 
@@ -39,15 +39,15 @@ _PATIENCE = 5.0
 class Grip:
     """Files of one directory."""
 
-    def look(self) -> t.Optional[t.Tuple[bytes, ...]]:
-        """The signature of each of them (see C(Batch)), in order.
+    def look(self) -> t.Optional[tuple[bytes, ...]]:
+        """The signature of each of them (see `Batch`), in order.
 
         None where one could not be looked at, or is on another device: the caller then takes each by itself.
         """
         raise NotImplementedError
 
     def change_owner(self, uid: int, gid: int) -> bool:
-        """As C(change_owners)."""
+        """As `change_owners`."""
         raise NotImplementedError
 
     def part(self, places: t.Sequence[int]) -> Grip:
@@ -55,7 +55,7 @@ class Grip:
         raise NotImplementedError
 
     def one(self, place: int) -> t.ContextManager[int]:
-        """A descriptor of the one at that place, as of C(open_handle). Raises C(OSError)."""
+        """A descriptor of the one at that place, as of `open_handle`. Raises `OSError`."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -63,7 +63,7 @@ class Grip:
 
 
 class Held(Grip):
-    """By descriptors of C(open_handle)."""
+    """By descriptors of `open_handle`."""
 
     def __init__(self, batch: Batch, fds: t.Sequence[int], st_dev: int) -> None:
         self._batch = batch
@@ -72,10 +72,10 @@ class Held(Grip):
 
     @classmethod
     def open(cls, batch: Batch, where: Directory, names: t.Sequence[bytes]) -> Held:
-        """Get hold of files in a directory; where that failed for one of them, C(look) answers None."""
+        """Get hold of files in a directory; where that failed for one of them, `look` answers None."""
         return cls(batch, open_handles(where.fd, names), where.status.st_dev)
 
-    def look(self) -> t.Optional[t.Tuple[bytes, ...]]:
+    def look(self) -> t.Optional[tuple[bytes, ...]]:
         return None if -1 in self._fds else self._batch.held(self._fds, self._st_dev)
 
     def change_owner(self, uid: int, gid: int) -> bool:
@@ -92,7 +92,7 @@ class Held(Grip):
 
 
 class Named(Grip):
-    """By names in a directory that is sealed (see C(seal)).
+    """By names in a directory that is sealed (see `seal`).
 
     Files there are on the device of their directory, unless they are mounted there, which their signature tells.
     """
@@ -102,7 +102,7 @@ class Named(Grip):
         self._where = where
         self._names = names
 
-    def look(self) -> t.Optional[t.Tuple[bytes, ...]]:
+    def look(self) -> t.Optional[tuple[bytes, ...]]:
         return self._batch.named(self._where.fd, self._names)
 
     def change_owner(self, uid: int, gid: int) -> bool:
@@ -123,7 +123,7 @@ class Named(Grip):
 def seal(fd: int, status: os.stat_result) -> bool:
     """Whether names will do in an open directory of a local filesystem, until it is closed.
 
-    C(status) is from before. Whoever had the seal until now may have given the directory away; so it is looked at again.
+    `status` is from before. Whoever had the seal until now may have given the directory away; so it is looked at again.
     """
     if not _of_root_alone(status):
         return False
@@ -138,7 +138,7 @@ def seal(fd: int, status: os.stat_result) -> bool:
 
 
 def wait_for_seal(fd: int, status: os.stat_result) -> None:
-    """To be called before a directory of root's is given away, or made writable. Raises C(OSError).
+    """To be called before a directory of root's is given away, or made writable. Raises `OSError`.
 
     Whoever may read the directory can keep its seal; so there is an end to the waiting.
     """

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A client of C(proxmox-backup-manager), which believes no exit code.
+"""A client of `proxmox-backup-manager`, which believes no exit code.
 
-PBS's own command line says 0 for tasks that failed: with C(--output-format json) it returns before the task has ended,
+PBS's own command line says 0 for tasks that failed: with `--output-format json` it returns before the task has ended,
 and a removal waits for the task without a look at its result. So everything here runs in text mode, and what counts is
 the task's last word. Source: PBS 4.2, its command line client and worker tasks.
 """
@@ -68,7 +68,7 @@ class ManagerError(RuntimeError):
 class Reply:
     """What one command did."""
 
-    log: t.List[str] = dataclasses.field(default_factory=list)
+    log: list[str] = dataclasses.field(default_factory=list)
     """The task's log, or the command's output, line by line and fit for showing."""
     warnings: int = 0
     """How many warnings the task ended with."""
@@ -78,7 +78,7 @@ Runner = t.Callable[[t.Sequence[str], float], Answer]
 
 
 class Manager:
-    """One C(proxmox-backup-manager), and everything that it was asked to change."""
+    """One `proxmox-backup-manager`, and everything that it was asked to change."""
 
     def __init__(
         self,
@@ -90,9 +90,9 @@ class Manager:
         sleep: t.Callable[[float], None] = time.sleep,
         clock: t.Callable[[], float] = time.monotonic,
     ) -> None:
-        """C(timeout) is how many seconds one task may take, C(lock_timeout) how many to go on asking for PBS's lock."""
+        """`timeout` is how many seconds one task may take, `lock_timeout` how many to go on asking for PBS's lock."""
         self.program = program
-        self.commands: t.List[t.List[str]] = []
+        self.commands: list[list[str]] = []
         """The commands that change something, as they were run; in check mode, as they would be."""
         self._timeout = timeout
         self._lock_timeout = lock_timeout
@@ -103,7 +103,7 @@ class Manager:
         self._version: t.Optional[str] = None
 
     def version(self) -> str:
-        """The version of the installed PBS (C(4.2.0-1)); empty where it does not say. Raises C(ManagerError)."""
+        """The version of the installed PBS (`4.2.0-1`); empty where it does not say. Raises `ManagerError`."""
         if self._version is None:
             words = "".join(self._run(["version"], _SHORT).log[:1]).split()
             # The package's version, and the program's own where dpkg does not know the package.
@@ -113,8 +113,8 @@ class Manager:
     def change(self, arguments: t.Sequence[str], task: bool = False) -> Reply:
         """Run a command that changes something; in check mode only note it.
 
-        C(task) is for commands that may take as long as a task does. Raises C(ManagerError) where PBS refuses, where
-        its task fails, or where its configuration stays locked for longer than C(lock_timeout).
+        `task` is for commands that may take as long as a task does. Raises `ManagerError` where PBS refuses, where
+        its task fails, or where its configuration stays locked for longer than `lock_timeout`.
         """
         self.commands.append([self.program, *arguments])
         if self._check_mode:
@@ -122,7 +122,7 @@ class Manager:
         return self._run(arguments, self._timeout if task else _SHORT + self._lock_timeout)
 
     def require_daemons(self, name: str) -> None:
-        """Raise C(ManagerError) where PBS's daemons do not answer. Changes nothing, in check mode or not.
+        """Raise `ManagerError` where PBS's daemons do not answer. Changes nothing, in check mode or not.
 
         The cheapest question that goes through both: the state of a garbage collection, here of a datastore that does
         not exist, so that being told so is the good answer.
@@ -168,20 +168,20 @@ class Manager:
             hints.append(
                 "PBS was never started on this host: systemctl start proxmox-backup.service proxmox-backup-proxy.service."
             )
-        return " ".join(["%s: %s" % (what, said if said.endswith((".", "!", "?")) else said + "."), *hints[:1]])
+        return " ".join([f"{what}: {said if said.endswith(('.', '!', '?')) else said + '.'}", *hints[:1]])
 
 
-def option(name: str, value: str) -> t.List[str]:
+def option(name: str, value: str) -> list[str]:
     """A property as arguments. A value that begins with a dash would be taken for an option of its own."""
     if value.startswith("-"):
-        return ["--%s=%s" % (name, value)]
+        return [f"--{name}={value}"]
     return ["--" + name, value]
 
 
-def _read(answer: Answer) -> t.Tuple[str, Reply]:
+def _read(answer: Answer) -> tuple[str, Reply]:
     """What went wrong in PBS's words (empty where nothing did), and the log.
 
-    The first C(Error:) line counts, for a usage text follows it; and the last C(TASK) line, wherever it stands.
+    The first `Error:` line counts, for a usage text follows it; and the last `TASK` line, wherever it stands.
     """
     log = [display(line) for line in _lines(answer.output) if not _PROGRESS.fullmatch(line)]
     complaints = [display(line) for line in _lines(answer.errors)]
@@ -199,10 +199,10 @@ def _read(answer: Answer) -> t.Tuple[str, Reply]:
     said = task_error or (failed.group("status") if failed is not None else first)
     if not said:
         said = next((line for line in reversed(complaints) if "Err" in line), "") or answer.error
-    return said or "it failed without a word (exit code %s)" % answer.code, reply
+    return said or f"it failed without a word (exit code {answer.code})", reply
 
 
-def _lines(text: str) -> t.List[str]:
+def _lines(text: str) -> list[str]:
     """By line feeds alone: PBS's messages hold names from the disk, in which other line ends may stand."""
     lines = text.split("\n")
     if not lines[-1]:

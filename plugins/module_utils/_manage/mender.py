@@ -7,7 +7,7 @@
 The names belong to an account that may be hostile, and this runs as root. So whatever is changed is first got hold of
 by a descriptor, then looked at through it, then changed through it: exchanging the name for a link or for another file
 meanwhile changes nothing. (A directory of root's is given away after what is in it; until then names will do there, see
-C(grip).) A file with a second hard link may be somebody else's file, put here to be given away; it is refused.
+`grip`.) A file with a second hard link may be somebody else's file, put here to be given away; it is refused.
 """
 
 from __future__ import annotations
@@ -61,19 +61,19 @@ class RepairCounts:
     """Files and directories of which owner, group or mode was changed."""
     owner_changed: int = 0
     mode_changed: int = 0
-    owners: t.List[OwnerCount] = dataclasses.field(default_factory=list)
+    owners: list[OwnerCount] = dataclasses.field(default_factory=list)
     """Who owned what was given to the daemon's user, most first."""
-    modes: t.Dict[str, int] = dataclasses.field(default_factory=dict)
-    """The modes that were changed, as C("0600 to 0644"), with their counts."""
+    modes: dict[str, int] = dataclasses.field(default_factory=dict)
+    """The modes that were changed, as `"0600 to 0644"`, with their counts."""
     left: int = 0
     """Wrong, but not of those users that the repair was restricted to."""
-    refused: t.Dict[str, int] = dataclasses.field(default_factory=dict)
-    """What is never touched, by kind: C(hardlink), C(link), C(fifo), C(socket), C(device), C(directory), C(mount)."""
+    refused: dict[str, int] = dataclasses.field(default_factory=dict)
+    """What is never touched, by kind: `hardlink`, `link`, `fifo`, `socket`, `device`, `directory`, `mount`."""
     failed: int = 0
     """What could not be looked at or changed."""
     vanished: int = 0
-    examples: t.Dict[str, t.List[PathProblem]] = dataclasses.field(default_factory=dict)
-    """The first paths: C(changed), C(left), C(failed), and each refused kind."""
+    examples: dict[str, list[PathProblem]] = dataclasses.field(default_factory=dict)
+    """The first paths: `changed`, `left`, `failed`, and each refused kind."""
 
 
 class _Case:
@@ -95,7 +95,7 @@ class _Case:
     )
 
     def __init__(self, uid: int, gid: int, mode: int, new_uid: int, new_gid: int, new_mode: int) -> None:
-        """What it is like and what it shall be like, the modes with the file type as in C(st_mode)."""
+        """What it is like and what it shall be like, the modes with the file type as in `st_mode`."""
         self.uid, self.gid, self.mode = uid, gid, mode
         self.new_uid, self.new_gid, self.new_mode = new_uid, new_gid, new_mode
         self.set_uid = _KEEP if uid == new_uid else new_uid
@@ -117,20 +117,20 @@ class _Case:
 
     @property
     def mode_step(self) -> str:
-        """C("0600 to 0644"); empty where the mode stays."""
-        return "" if self.mode == self.new_mode else "%s to %s" % (mode_string(self.mode), mode_string(self.new_mode))
+        """`"0600 to 0644"`; empty where the mode stays."""
+        return "" if self.mode == self.new_mode else f"{mode_string(self.mode)} to {mode_string(self.new_mode)}"
 
     @property
     def detail(self) -> str:
         text = "uid %d, gid %d" % (self.uid, self.gid)
-        return text + ", mode %s" % self.mode_step if self.mode_step else text
+        return text + f", mode {self.mode_step}" if self.mode_step else text
 
 
-_Plan = t.Tuple[t.Optional[_Case], t.Tuple[bytes]]
+_Plan = tuple[t.Optional[_Case], tuple[bytes]]
 """What is done about files that look alike, None for each by itself, and what one has to look like afterwards."""
 
 
-def _flags_of(fd: int) -> t.List[str]:
+def _flags_of(fd: int) -> list[str]:
     """The inode flags that forbid a change even to root; none where they cannot be read."""
     try:
         return statx_fd(fd).flags
@@ -139,7 +139,7 @@ def _flags_of(fd: int) -> t.List[str]:
 
 
 class Mender(Visitor):
-    """Repairs what it is told of; with C(dry) it only counts what it would do."""
+    """Repairs what it is told of; with `dry` it only counts what it would do."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class Mender(Visitor):
         only_from: t.Optional[t.Container[int]],
         max_paths: int,
     ) -> None:
-        """The filesystem of C(store) is not left; C(only_from) are the uids whose files are repaired."""
+        """The filesystem of `store` is not left; `only_from` are the uids whose files are repaired."""
         self.counts = RepairCounts()
         self._identity = identity
         self._device = store.device
@@ -161,14 +161,14 @@ class Mender(Visitor):
         self._only_from = only_from
         self._examples = Examples(max_paths)
         self._owners = Owners()
-        self._cases: t.Dict[t.Tuple[Rule, int, int, int], _Case] = {}
-        self._plans: t.Dict[t.Tuple[Rule, bytes], _Plan] = {}
-        self._right: t.Dict[Rule, t.Set[bytes]] = {}
+        self._cases: dict[tuple[Rule, int, int, int], _Case] = {}
+        self._plans: dict[tuple[Rule, bytes], _Plan] = {}
+        self._right: dict[Rule, set[bytes]] = {}
         """Signatures of files that are as they should be."""
         self._swarm = False
         """Most files of the last batch were wrong."""
-        self._sealed: t.Tuple[t.Optional[Directory], bool] = (None, False)
-        """The last directory, and whether it is sealed (see C(grip))."""
+        self._sealed: tuple[t.Optional[Directory], bool] = (None, False)
+        """The last directory, and whether it is sealed (see `grip`)."""
         try:
             self._batch: t.Optional[Batch] = Batch() if tells_mounts() else None
         except OSError:
@@ -262,7 +262,7 @@ class Mender(Visitor):
         return [name for name, (signature, _size) in zip(names, answers) if signature not in right]
 
     def _mend_all(self, batch: Batch, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
-        """As C(_mend), for many names; how many were not right. Raises C(Futile)."""
+        """As `_mend`, for many names; how many were not right. Raises `Futile`."""
         if self._sealed[0] is not where:
             self._sealed = (where, not self._dry and self._local and seal(where.fd, where.status))
         by_name = self._dry or self._sealed[1]
@@ -274,7 +274,7 @@ class Mender(Visitor):
             # From here on it is these objects; a name is used again only for what is looked at again.
             if signatures == signatures[:1] * len(names):
                 return self._mend_alike(where, names, files, signatures[0], rule)
-            alike: t.Dict[bytes, t.List[int]] = {}
+            alike: dict[bytes, list[int]] = {}
             for place, signature in enumerate(signatures):
                 alike.setdefault(signature, []).append(place)
             return sum(
@@ -293,7 +293,7 @@ class Mender(Visitor):
         return sum([self._mend(where, os.fsdecode(name), rule) for name in names])
 
     def _mend_alike(self, where: Directory, names: t.Sequence[bytes], files: Grip, signature: bytes, rule: Rule) -> int:
-        """Objects that look the same; how many were not right. Raises C(Futile)."""
+        """Objects that look the same; how many were not right. Raises `Futile`."""
         case, wanted = self._plans.get((rule, signature)) or self._plan(signature, rule)
         if case is None:
             return self._mend_each(where, names, rule)
@@ -312,7 +312,7 @@ class Mender(Visitor):
         return len(names)
 
     def _mend_one(self, where: Directory, name: str, files: Grip, place: int, case: _Case) -> None:
-        """What did not work for all of them at once. Raises C(Futile)."""
+        """What did not work for all of them at once. Raises `Futile`."""
         try:
             with files.one(place) as fd:
                 self._mend_held(where, name, fd, case)
@@ -337,7 +337,7 @@ class Mender(Visitor):
         return plan
 
     def _mend_held(self, where: Directory, name: str, fd: int, case: _Case) -> None:
-        """An object that is held and that has to be changed. Raises C(Futile)."""
+        """An object that is held and that has to be changed. Raises `Futile`."""
         try:
             if not case.left:
                 self._apply(fd, case)
@@ -348,7 +348,7 @@ class Mender(Visitor):
     # --- one object
 
     def _mend(self, where: Directory, name: str, rule: Rule) -> bool:
-        """Get hold of a file and make it right; whether there was something to do. Raises C(Futile)."""
+        """Get hold of a file and make it right; whether there was something to do. Raises `Futile`."""
         try:
             fd = open_handle(name, dir_fd=where.fd)
         except OSError as exc:
@@ -383,7 +383,7 @@ class Mender(Visitor):
             self.vanished()  # it has no name any more
 
     def _apply(self, fd: int, case: _Case) -> None:
-        """Change, and look whether it is so. Raises C(OSError), or C(Futile) where success was a lie."""
+        """Change, and look whether it is so. Raises `OSError`, or `Futile` where success was a lie."""
         if self._dry:
             self._foresee(fd)
             return
@@ -406,7 +406,7 @@ class Mender(Visitor):
             )
 
     def _foresee(self, fd: int = -1) -> None:
-        """What the kernel would say to a change, as far as it can be known before. Raises as C(_apply)."""
+        """What the kernel would say to a change, as far as it can be known before. Raises as `_apply`."""
         if self._read_only:
             raise Futile(_READ_ONLY)
         if fd >= 0 and _flags_of(fd):
@@ -427,7 +427,7 @@ class Mender(Visitor):
             flags = _flags_of(fd)
             if flags:
                 letters = " ".join("-" + flag[0] for flag in flags)
-                text += ", it has the flag %s: chattr %s" % (" and ".join(flags), letters)
+                text += f", it has the flag {' and '.join(flags)}: chattr {letters}"
         self.error(path, text)
         if self.counts.failed >= _HOPELESS and not self.wrong():
             raise Futile("none of the first %d changes worked; the last one: %s" % (_HOPELESS, text))

@@ -17,16 +17,16 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 class Outcome:
     """What was done, or would be."""
 
-    commands: t.List[t.List[str]]
+    commands: list[list[str]]
     changed: bool = False
     action: str = "none"
-    """C(none), C(create), C(reuse), C(complete), C(update) or C(remove)."""
+    """`none`, `create`, `reuse`, `complete`, `update` or `remove`."""
     message: str = ""
-    warnings: t.List[str] = dataclasses.field(default_factory=list)
-    log: t.List[str] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    log: list[str] = dataclasses.field(default_factory=list)
     """The log of PBS's task."""
-    before: t.Dict[str, str] = dataclasses.field(default_factory=dict)
-    after: t.Dict[str, str] = dataclasses.field(default_factory=dict)
+    before: dict[str, str] = dataclasses.field(default_factory=dict)
+    after: dict[str, str] = dataclasses.field(default_factory=dict)
     id: str = ""
     completed: int = 0
     """Directories and files that were made or handed over to complete a half-made store."""
@@ -37,8 +37,8 @@ class Outcome:
         self.id, self.before, self.after = identifier, changes.before, changes.after
         self.warnings += [warning for warning in changes.warnings if warning not in self.warnings]
 
-    def result(self, name: str) -> t.Dict[str, t.Any]:
-        """The module's result; C(name) is what the section's properties are called in it."""
+    def result(self, name: str) -> dict[str, t.Any]:
+        """The module's result; `name` is what the section's properties are called in it."""
         return {
             "changed": self.changed,
             "decision": self.action,
@@ -56,4 +56,4 @@ class Outcome:
 
 
 def _lines(properties: t.Mapping[str, str]) -> str:
-    return "".join("%s %s\n" % (name, display(value)) for name, value in sorted(properties.items()))
+    return "".join(f"{name} {display(value)}\n" for name, value in sorted(properties.items()))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Gives a datastore back to the daemon's user: the same walk as the audit's, with a C(Mender) in it.
+"""Gives a datastore back to the daemon's user: the same walk as the audit's, with a `Mender` in it.
 
 It may be interrupted at any moment: every object is either as it was or as it should be, and another run does the
 rest. Access and modification times stay as they are; garbage collection and backups may go on meanwhile.
@@ -45,16 +45,16 @@ class RepairPlan:
     gid: int
     """To whom everything shall belong."""
     scope: str = "full"
-    """C(skeleton): base directory, C(.chunks), prefix directories, C(.lock), C(.gc-status). C(chunks): these and the
-    chunks. C(metadata): namespaces, groups, snapshots. C(full): everything."""
-    only_from: t.Optional[t.FrozenSet[int]] = None
+    """`skeleton`: base directory, `.chunks`, prefix directories, `.lock`, `.gc-status`. `chunks`: these and the
+    chunks. `metadata`: namespaces, groups, snapshots. `full`: everything."""
+    only_from: t.Optional[frozenset[int]] = None
     """Repair only what belongs to one of these uids."""
     modes: bool = True
     """Repair modes, too: what the daemon's user could not use, and those that PBS demands exactly."""
     dry: bool = False
     """Count only."""
     workers: int = 0
-    """As in C(WalkPlan)."""
+    """As in `WalkPlan`."""
     max_paths: int = 20
     stall: float = 60.0
 
@@ -79,7 +79,7 @@ class RepairFacts:
 
 
 def repair(plan: RepairPlan, on_progress: t.Optional[OnProgress] = None) -> RepairFacts:
-    """Repair a datastore; see C(RepairPlan). Never raises because of the datastore."""
+    """Repair a datastore; see `RepairPlan`. Never raises because of the datastore."""
     facts = RepairFacts()
     started = time.monotonic_ns()
     if plan.scope == "metadata":
@@ -98,8 +98,8 @@ def repair(plan: RepairPlan, on_progress: t.Optional[OnProgress] = None) -> Repa
     return facts
 
 
-def _jobs(plan: RepairPlan, queue: WorkQueue) -> t.Dict[str, Job]:
-    jobs: t.Dict[str, Job] = {"skeleton": lambda pulse: _work(plan, pulse, walk_skeleton)}
+def _jobs(plan: RepairPlan, queue: WorkQueue) -> dict[str, Job]:
+    jobs: dict[str, Job] = {"skeleton": lambda pulse: _work(plan, pulse, walk_skeleton)}
     for number in range(1 if plan.scope == "skeleton" else worker_count(plan.workers)):
         jobs["chunks %d" % number] = lambda pulse: _work(plan, pulse, lambda *with_: _walk_chunks(plan, queue, *with_))
     if plan.scope == "full":
@@ -107,7 +107,7 @@ def _jobs(plan: RepairPlan, queue: WorkQueue) -> t.Dict[str, Job]:
     return jobs
 
 
-def _metadata_job(plan: RepairPlan) -> t.Dict[str, Job]:
+def _metadata_job(plan: RepairPlan) -> dict[str, Job]:
     return {"metadata": lambda pulse: _work(plan, pulse, _walk_metadata)}
 
 

@@ -31,14 +31,14 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import p
 Given = t.Union[Value, t.Mapping[str, t.Optional[Value]]]
 """What a module's option holds: a scalar, or the keys of a property string (with underscores)."""
 
-Values = t.Dict[str, Value]
+Values = dict[str, Value]
 
 _MESSAGE_UNSAFE = '%,="\\'
 """What PBS 4.2 does not write back as it has read it: it drops the quotes of a message, and then cannot parse it.
 Percent-encoded it survives, and PBS decodes it where it shows it."""
 
 _KEY_NAMES = {"text": "message"}
-"""Keys whose option has another name: Ansible keeps C(message) for itself."""
+"""Keys whose option has another name: Ansible keeps `message` for itself."""
 
 
 class SettingError(ValueError):
@@ -50,18 +50,18 @@ class Kind:
     """One kind of section: its properties and what can be done to them."""
 
     name: str
-    """For people: C(datastore), C(prune job)."""
+    """For people: `datastore`, `prune job`."""
     type: SectionType
-    fixed: t.FrozenSet[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
     """Properties that PBS cannot change any more; their differences are somebody else's to report."""
     defaults: t.Mapping[str, Value] = dataclasses.field(default_factory=dict)
     """What PBS does where a property is not there."""
-    always_sent: t.FrozenSet[str] = frozenset()
+    always_sent: frozenset[str] = frozenset()
     """Properties that have to be part of every update: PBS takes them for changed where they are left out."""
-    not_settable: t.FrozenSet[str] = frozenset()
+    not_settable: frozenset[str] = frozenset()
     """Properties of the file that are no options here."""
 
-    def options(self) -> t.Dict[str, str]:
+    def options(self) -> dict[str, str]:
         """Properties by the names of their options."""
         return {
             name.replace("-", "_"): name for name in self.type.properties if name not in self.fixed | self.not_settable
@@ -99,10 +99,10 @@ VERIFY_JOB = Kind(
 class Desired:
     """What was asked for, checked. A property that is to be unset has no value."""
 
-    values: t.Dict[str, Given] = dataclasses.field(default_factory=dict)
+    values: dict[str, Given] = dataclasses.field(default_factory=dict)
     """By property name; of a property string only the keys that were given, with dashes."""
-    unset: t.List[str] = dataclasses.field(default_factory=list)
-    since: t.Dict[str, str] = dataclasses.field(default_factory=dict)
+    unset: list[str] = dataclasses.field(default_factory=list)
+    since: dict[str, str] = dataclasses.field(default_factory=dict)
     """The first PBS that knows it, by what is shown of the option."""
 
 
@@ -110,11 +110,11 @@ class Desired:
 class Changes:
     """What one section needs."""
 
-    set: t.Dict[str, str] = dataclasses.field(default_factory=dict)
-    delete: t.List[str] = dataclasses.field(default_factory=list)
-    before: t.Dict[str, str] = dataclasses.field(default_factory=dict)
-    after: t.Dict[str, str] = dataclasses.field(default_factory=dict)
-    warnings: t.List[str] = dataclasses.field(default_factory=list)
+    set: dict[str, str] = dataclasses.field(default_factory=dict)
+    delete: list[str] = dataclasses.field(default_factory=list)
+    before: dict[str, str] = dataclasses.field(default_factory=dict)
+    after: dict[str, str] = dataclasses.field(default_factory=dict)
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.set or self.delete)
@@ -126,7 +126,7 @@ class Changes:
 def check(kind: Kind, options: t.Mapping[str, t.Any], unset: t.Sequence[str] = ()) -> Desired:
     """Check options (None: not given; an empty string: to be unset) against what PBS allows.
 
-    Raises C(SettingError) for the first that PBS would refuse or break on.
+    Raises `SettingError` for the first that PBS would refuse or break on.
     """
     desired = Desired()
     names = kind.options()
@@ -137,7 +137,7 @@ def check(kind: Kind, options: t.Mapping[str, t.Any], unset: t.Sequence[str] = (
                 % (shown(option), kind.name, ", ".join(sorted(name for name in names if _deletable(kind, names[name]))))
             )
         if not _deletable(kind, names[option]):
-            raise SettingError("unset: a %s has to have its %s" % (kind.name, option))
+            raise SettingError(f"unset: a {kind.name} has to have its {option}")
         desired.unset.append(names[option])
     for option, name in names.items():
         given = options.get(option)
@@ -150,11 +150,11 @@ def check(kind: Kind, options: t.Mapping[str, t.Any], unset: t.Sequence[str] = (
                 desired.values[name] = values
         elif isinstance(given, str) and not given.strip():
             if not _deletable(kind, name):
-                raise SettingError("%s: it cannot be empty" % option)
+                raise SettingError(f"{option}: it cannot be empty")
             desired.unset.append(name)
         else:
             if name in desired.unset:
-                raise SettingError("%s is set and unset at once" % option)
+                raise SettingError(f"{option} is set and unset at once")
             desired.values[name] = _check_value(option, prop.kind, given)
         if prop.since:
             desired.since[option] = prop.since
@@ -162,7 +162,7 @@ def check(kind: Kind, options: t.Mapping[str, t.Any], unset: t.Sequence[str] = (
 
 
 def check_fixed(kind: Kind, option: str, given: t.Any) -> str:
-    """The text of a property that is settled when the section is created. Raises C(SettingError)."""
+    """The text of a property that is settled when the section is created. Raises `SettingError`."""
     prop = kind.type.properties[option.replace("_", "-")]
     if isinstance(prop.kind, PropertyString):
         schema = prop.kind.schema
@@ -171,7 +171,7 @@ def check_fixed(kind: Kind, option: str, given: t.Any) -> str:
             text = property_string.render(values, schema.default_key)
             property_string.parse_typed(text, schema)
         except PropertyStringError as exc:
-            raise SettingError("%s: %s" % (option, exc)) from None
+            raise SettingError(f"{option}: {exc}") from None
         return text
     return str(_check_value(option, prop.kind, given))
 
@@ -185,18 +185,18 @@ def _check_value(option: str, kind: kinds.Kind, given: t.Any) -> Value:
     try:
         return kind.read(text)
     except ValueError as exc:
-        raise SettingError("%s: %s is not allowed; allowed: %s" % (option, shown(text), exc)) from None
+        raise SettingError(f"{option}: {shown(text)} is not allowed; allowed: {exc}") from None
 
 
 def _check_keys(
     option: str, schema: property_string.Schema, given: t.Mapping[str, t.Any], desired: Desired
-) -> t.Dict[str, t.Optional[Value]]:
-    values: t.Dict[str, t.Optional[Value]] = {}
+) -> dict[str, t.Optional[Value]]:
+    values: dict[str, t.Optional[Value]] = {}
     for key, value in given.items():
         if value is None:
             continue
         name = _KEY_NAMES.get(key, key.replace("_", "-"))
-        where = "%s.%s" % (option, key)
+        where = f"{option}.{key}"
         if name not in schema.keys:
             raise SettingError(
                 "%s: there is no such key; allowed: %s"
@@ -218,13 +218,13 @@ def _encoded(message: str) -> str:
     return "".join(urllib.parse.quote(char, safe="") if char in _MESSAGE_UNSAFE else char for char in message)
 
 
-def too_new(desired: Desired, version: str) -> t.List[str]:
+def too_new(desired: Desired, version: str) -> list[str]:
     """What of it this version of PBS does not know, in words. Nothing where the version is not known."""
     have = parse_version(version)
     if not have:
         return []
     return [
-        "%s needs PBS %s, this is %s" % (option, since, version)
+        f"{option} needs PBS {since}, this is {version}"
         for option, since in sorted(desired.since.items())
         if have < parse_version(since)
     ]
@@ -255,7 +255,7 @@ def compare(kind: Kind, desired: Desired, section: t.Optional[Section]) -> Chang
 
 
 def _text_for(
-    kind: Kind, name: str, wanted: Given, have: t.Optional[str], afresh: bool, warnings: t.List[str]
+    kind: Kind, name: str, wanted: Given, have: t.Optional[str], afresh: bool, warnings: list[str]
 ) -> t.Optional[str]:
     """The text that has to be sent; None where what is there says the same."""
     prop = kind.type.properties[name]
@@ -276,14 +276,14 @@ def _merged(
     wanted: t.Mapping[str, t.Optional[Value]],
     have: t.Optional[str],
     afresh: bool,
-    warnings: t.List[str],
+    warnings: list[str],
 ) -> t.Optional[str]:
     try:
         present = property_string.parse(have or "", schema.default_key)
     except PropertyStringError as exc:
-        warnings.append("%s was not readable and is written anew: %s" % (schema.name, exc))
+        warnings.append(f"{schema.name} was not readable and is written anew: {exc}")
         present = {}
-    merged: t.Dict[str, object] = {} if afresh or schema is property_string.MAINTENANCE else dict(present)
+    merged: dict[str, object] = {} if afresh or schema is property_string.MAINTENANCE else dict(present)
     differs = bool(afresh and set(present) - set(wanted))
     if schema is property_string.MAINTENANCE and set(present) - set(wanted):
         differs = True  # a mode and its message are one statement: a new one does not keep the old message
@@ -305,7 +305,7 @@ def _merged(
         return property_string.render(merged, schema.default_key, order=list(present))
     except PropertyStringError as exc:
         # PBS reads more than it can write, such as a key without a name.
-        warnings.append("%s cannot be kept as it is, and is written anew: %s" % (schema.name, exc))
+        warnings.append(f"{schema.name} cannot be kept as it is, and is written anew: {exc}")
         return property_string.render(wanted, schema.default_key)
 
 
@@ -337,9 +337,9 @@ def same_backend(declared: str, configured: str) -> bool:
     return property_string.compare_equal(declared, configured, property_string.BACKEND, in_effect=True)
 
 
-def as_arguments(changes: Changes) -> t.List[str]:
-    """The options of C(create) or C(update), in a fixed order: C(--delete) once for each property."""
-    arguments: t.List[str] = []
+def as_arguments(changes: Changes) -> list[str]:
+    """The options of `create` or `update`, in a fixed order: `--delete` once for each property."""
+    arguments: list[str] = []
     for name in sorted(changes.set):
         arguments += as_option(name, changes.set[name])
     for name in changes.delete:

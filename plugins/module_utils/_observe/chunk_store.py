@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import LocationFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import SkeletonFacts
@@ -54,10 +53,10 @@ def observe_location(path: str) -> LocationFacts:
     )
 
 
-def observe_reach(realpath: str) -> t.Tuple[bool, str]:
+def observe_reach(realpath: str) -> tuple[bool, str]:
     """Whether the user that runs this can enter every directory down to the path, and the first it cannot enter.
 
-    Raises C(OSError) where a directory could not be asked for another reason.
+    Raises `OSError` where a directory could not be asked for another reason.
     """
     way = ""
     for part in realpath.split("/")[1:]:
@@ -76,8 +75,8 @@ def observe_reach(realpath: str) -> t.Tuple[bool, str]:
 def observe_skeleton(path: str) -> SkeletonFacts:
     """Look at the base directory and the fixed parts of the chunk store, without walking the chunks.
 
-    A directory is empty to PBS when it holds only names that begin with a dot, and C(lost+found).
-    Source: PBS, datastore creation. Raises C(OSError) where the base directory cannot be listed.
+    A directory is empty to PBS when it holds only names that begin with a dot, and `lost+found`.
+    Source: PBS, datastore creation. Raises `OSError` where the base directory cannot be listed.
     """
     try:
         base = open_directory(path, follow=True)
@@ -112,7 +111,7 @@ def _observe_base(path: str, base: int) -> SkeletonFacts:
     chunks_path = os.path.join(path, CHUNKS)
     chunks = open_directory(CHUNKS, base)
     try:
-        present: t.Set[str] = set()
+        present: set[str] = set()
         for batch in batches(chunks):
             present.update(entry.name for entry in batch if is_prefix(entry.name))
         facts.prefixes = len(present)
@@ -132,7 +131,7 @@ def _observe_zero_chunk(facts: SkeletonFacts, chunks_path: str, chunks: int) -> 
     try:
         prefix = open_directory(ZERO_CHUNK_PREFIX, chunks)
     except OSError as exc:
-        facts.error = "%s: %s" % (os.path.join(display(chunks_path), ZERO_CHUNK_PREFIX), describe_error(exc))
+        facts.error = f"{os.path.join(display(chunks_path), ZERO_CHUNK_PREFIX)}: {describe_error(exc)}"
         return
     try:
         facts.zero_chunk = observe_file(os.path.join(chunks_path, ZERO_CHUNK_PREFIX), ZERO_CHUNK_DIGEST, prefix)

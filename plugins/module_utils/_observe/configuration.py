@@ -52,15 +52,15 @@ def observe_configuration(
     account: t.Optional[AccountFacts] = None,
     pbs_version: t.Optional[str] = None,
     proc: str = "/proc",
-) -> t.Tuple[ConfigDirFacts, t.List[DatastoreConfig]]:
-    """Read the configuration files and the last runs of the jobs. Never raises C(OSError).
+) -> tuple[ConfigDirFacts, list[DatastoreConfig]]:
+    """Read the configuration files and the last runs of the jobs. Never raises `OSError`.
 
-    C(account) is who has to be able to read the files; C(pbs_version) is the installed version: what a newer PBS than
+    `account` is who has to be able to read the files; `pbs_version` is the installed version: what a newer PBS than
     this collection knows has put into a file is no error. Datastores of a file that PBS cannot read are still
     returned as far as they can be made out, so that they can be looked at; the file's facts say that PBS cannot.
     """
     facts = ConfigDirFacts(path=display(config_dir), exists=False)
-    sections: t.Dict[str, t.List[Section]] = {}
+    sections: dict[str, list[Section]] = {}
     try:
         dir_fd = open_directory(config_dir, follow=True)
     except FileNotFoundError:
@@ -91,7 +91,7 @@ def _missing(path: str) -> ConfigFileFacts:
 
 def _read_file(
     dir_fd: int, path: str, schema: section_config.Schema, account: t.Optional[AccountFacts], newer: bool
-) -> t.Tuple[ConfigFileFacts, t.List[Section]]:
+) -> tuple[ConfigFileFacts, list[Section]]:
     found = read_small(os.path.basename(path), dir_fd, _SIZE_LIMIT)
     if not found.exists:
         return _missing(path), []
@@ -102,7 +102,7 @@ def _read_file(
     if found.data is None:
         return facts, []
     facts.digest = section_config.digest(found.data)
-    sections: t.List[Section] = []
+    sections: list[Section] = []
     try:
         # Tolerant first: what cannot even be read this way has nothing to show.
         sections = section_config.parse(found.data, schema, strict=False)
@@ -158,7 +158,7 @@ class _Runs:
             os.close(self._fd)
 
 
-def _with_jobs(sections: t.Mapping[str, t.List[Section]], state_dir: str, proc: str) -> t.List[DatastoreConfig]:
+def _with_jobs(sections: t.Mapping[str, list[Section]], state_dir: str, proc: str) -> list[DatastoreConfig]:
     runs = _Runs(state_dir, proc)
     try:
         configs = [_datastore(section, runs) for section in sections[_DATASTORES]]
@@ -201,7 +201,7 @@ def _datastore(section: Section, runs: _Runs) -> DatastoreConfig:
     return config
 
 
-def _raw(section: Section, name: str, default_key: str) -> t.Dict[str, str]:
+def _raw(section: Section, name: str, default_key: str) -> dict[str, str]:
     """A property string without a look at its values: those are shown as they are, whether PBS knows them or not."""
     try:
         return property_string.parse(section.text(name), default_key)
@@ -209,7 +209,7 @@ def _raw(section: Section, name: str, default_key: str) -> t.Dict[str, str]:
         return {}
 
 
-def _shown(values: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+def _shown(values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {display(key): display(value) if isinstance(value, str) else value for key, value in values.items()}
 
 

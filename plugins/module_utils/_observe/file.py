@@ -15,7 +15,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 
 
 def file_facts(path: t.Union[str, bytes], found: Statx) -> FileFacts:
-    """Dress what statx answered for the document; C(path) is what people shall read."""
+    """Dress what statx answered for the document; `path` is what people shall read."""
     return FileFacts(
         path=display(path),
         type=found.kind,
@@ -35,7 +35,7 @@ def file_facts(path: t.Union[str, bytes], found: Statx) -> FileFacts:
 
 
 def observe_file(base: str, name: str, dir_fd: int) -> t.Optional[FileFacts]:
-    """Look at C(name) in an open directory; None where there is no such name. Raises C(OSError) for anything else."""
+    """Look at `name` in an open directory; None where there is no such name. Raises `OSError` for anything else."""
     try:
         found = statx(name, dir_fd)
     except FileNotFoundError:

@@ -72,7 +72,7 @@ Progress = t.Callable[[str, t.Any], None]
 
 def observe(
     plan: Plan, on_progress: t.Optional[Progress] = None, env: t.Optional[MountEnvironment] = None
-) -> t.Tuple[HostFacts, t.List[StoreFacts]]:
+) -> tuple[HostFacts, list[StoreFacts]]:
     """Look at everything. Takes as long as the slowest datastore is allowed to, plus the walks."""
     account = observe_account(plan.user, plan.group)
     installed = version.installed()
@@ -108,7 +108,7 @@ def _observe_removable(store: StoreFacts, env: MountEnvironment) -> None:
 def _observe_mount(
     store: StoreFacts, real_path: str, declared: t.Optional[Declared], host: HostFacts, env: MountEnvironment
 ) -> None:
-    """What can be told about the mount without touching it; C(real_path) is free of links."""
+    """What can be told about the mount without touching it; `real_path` is free of links."""
     removable = store.configured is not None and bool(store.configured.backing_device)
     store.mount = env.table.find(real_path)
     try:
@@ -116,7 +116,7 @@ def _observe_mount(
         if host.pbs_installed:
             store.unit_order = observe_unit_order(real_path, env)
     except OSError as exc:
-        store.error = store.error or "%s: %s" % (exc.filename or env.fstab_path, describe_error(exc))
+        store.error = store.error or f"{exc.filename or env.fstab_path}: {describe_error(exc)}"
     pids = {daemon.unit: daemon.main_pid for daemon in host.daemons if daemon.main_pid}
     store.daemon_views = observe_daemon_views(real_path, store.mount, pids, env)
     if declared is not None and declared.source and store.mount is not None:
@@ -171,11 +171,11 @@ def _no_walk(store: StoreFacts, plan: Plan, account: AccountFacts) -> t.Optional
         return None
     if store.stuck or skeleton is None:
         if store.stuck:
-            return "the datastore gave no answer (%s)" % store.stuck
+            return f"the datastore gave no answer ({store.stuck})"
         error = store.location.error if store.location is not None else ""
         return "the datastore could not be looked at (%s)" % (
             store.error or ("%s: %s" % (display(store.path), error) if error else "no answer")
         )
     if account.uid is None or account.gid is None:
-        return "user or group of the daemon do not exist here (%s:%s)" % (plan.user, plan.group)
+        return f"user or group of the daemon do not exist here ({plan.user}:{plan.group})"
     return ""

@@ -44,9 +44,9 @@ class ProbePlan:
     identity: t.Optional[Identity]
     """The daemon's user; None where it could not be looked up."""
     mode: str = "private"
-    """C(private), C(marker) or C(none)."""
+    """`private`, `marker` or `none`."""
     not_tried: str = ""
-    """Why there is no probe, where mode is C(none)."""
+    """Why there is no probe, where mode is `none`."""
     deadline: float = 10.0
     """Seconds that one datastore has for all of its answers."""
     wanted: str = "private"
@@ -69,12 +69,9 @@ def plan_probe(account: AccountFacts, probe: str, check_mode: bool, deadline: fl
     elif probe == "none":
         not_tried = "the probe is switched off (probe: none)"
     elif identity is None:
-        not_tried = "user or group of the daemon do not exist here (%s:%s)" % (account.user, account.group)
+        not_tried = f"user or group of the daemon do not exist here ({account.user}:{account.group})"
     elif _unmapped(identity):
-        not_tried = "this user namespace has no mapping for %s of '%s' (PBS-HOST-06)" % (
-            _unmapped(identity),
-            account.user,
-        )
+        not_tried = f"this user namespace has no mapping for {_unmapped(identity)} of '{account.user}' (PBS-HOST-06)"
         identity = None
     elif os.geteuid() not in (0, identity.uid):
         not_tried = "uid %d cannot become '%s'; run as root (become: true)" % (os.geteuid(), account.user)
@@ -84,10 +81,10 @@ def plan_probe(account: AccountFacts, probe: str, check_mode: bool, deadline: fl
     return ProbePlan(identity, "none" if not_tried else probe, not_tried, deadline, wanted=probe)
 
 
-def observe_stores(stores: t.Sequence[StoreFacts], plan: ProbePlan, table: MountTable) -> t.List[str]:
+def observe_stores(stores: t.Sequence[StoreFacts], plan: ProbePlan, table: MountTable) -> list[str]:
     """Fill in location, space, skeleton, atime and lock of every datastore.
 
-    What did not answer in time stays None, and C(stuck) says what was being looked at. The children run side by side,
+    What did not answer in time stays None, and `stuck` says what was being looked at. The children run side by side,
     so that a host costs one wait and not one per datastore. A removable datastore that is not mounted is left alone.
 
     Returns the paths without links, in the order of the datastores: as the kernel told them, or, where it did not
@@ -111,7 +108,7 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
     new = store.configured is None
 
     def look(channel: Channel) -> None:
-        channel.begin("the path %s" % display(path))
+        channel.begin(f"the path {display(path)}")
         location = observe_location(path)
         refused = ""
         if location.error and plan.identity is not None and _root_is_refused(location.error):
@@ -126,7 +123,7 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
             if not location.error:
                 channel.put("skeleton", SkeletonFacts(state="absent"))
             return
-        channel.begin("free space of %s" % display(path))
+        channel.begin(f"free space of {display(path)}")
         try:
             channel.put("space", observe_space(path))
         except OSError as exc:
@@ -136,9 +133,9 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
             return
         mount = table.find(location.realpath)
         if mount is not None:
-            channel.begin("the superblock of %s" % mount.source)
+            channel.begin(f"the superblock of {mount.source}")
             channel.put("dir_nlink", observe_dir_nlink(mount))
-        channel.begin("the chunk store in %s" % display(path))
+        channel.begin(f"the chunk store in {display(path)}")
         try:
             channel.put("skeleton", observe_skeleton(path))
         except OSError as exc:
@@ -149,7 +146,7 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
             return
         probe = AtimeProbe(path, plan.mode, plan.identity, s3, new) if plan.mode != "none" else None
         if probe is not None:
-            channel.begin("the zero chunk of %s, as root" % display(path))
+            channel.begin(f"the zero chunk of {display(path)}, as root")
             probe.begin()
         if plan.identity != current():
             channel.begin("becoming uid %d" % plan.identity.uid)
@@ -191,7 +188,7 @@ def _describe(path: str, error: OSError) -> str:
     """The error with the path that it is about."""
     name = error.filename
     where = os.path.join(path, name) if isinstance(name, str) else path
-    return "%s: %s" % (display(where), describe_error(error))
+    return f"{display(where)}: {describe_error(error)}"
 
 
 def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
@@ -220,7 +217,7 @@ def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
     if outcome.timed_out:
         store.stuck = outcome.doing
     elif outcome.error:
-        store.error = "%s (while looking at %s)" % (outcome.error, outcome.doing)
+        store.error = f"{outcome.error} (while looking at {outcome.doing})"
     elif "skeleton_error" in parts and store.skeleton is None:
         store.error = parts["skeleton_error"]
     elif "space_error" in parts:

@@ -115,7 +115,7 @@ def _weekdays(text: str, position: int) -> t.Optional[int]:
     return first if last is None else last
 
 
-def _number(text: str, position: int, limit: int) -> t.Optional[t.Tuple[int, int]]:
+def _number(text: str, position: int, limit: int) -> t.Optional[tuple[int, int]]:
     """A number below the limit, and the position behind it."""
     match = _NUMBER.match(text, position)
     if match is None:
@@ -128,7 +128,7 @@ def _number(text: str, position: int, limit: int) -> t.Optional[t.Tuple[int, int
 
 
 def _component(limit: int) -> _Reader:
-    """A number, a range C(a..b), and either with a step C(/n)."""
+    """A number, a range `a..b`, and either with a step `/n`."""
 
     def read(text: str, position: int) -> t.Optional[int]:
         first = _number(text, position, limit)
@@ -150,7 +150,7 @@ def _component(limit: int) -> _Reader:
 
 
 def _components(limit: int) -> _Reader:
-    """C(*), C(*/n), or a list of components."""
+    """`*`, `*/n`, or a list of components."""
 
     def read(text: str, position: int) -> t.Optional[int]:
         if not text.startswith("*", position):

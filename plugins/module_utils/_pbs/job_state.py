@@ -31,7 +31,7 @@ class Upid:
     node: str
     pid: int
     pstart: int
-    """When that process began, in clock ticks since boot (C(/proc/PID/stat))."""
+    """When that process began, in clock ticks since boot (`/proc/PID/stat`)."""
     task_id: int
     start: int
     """Seconds since the epoch."""
@@ -114,7 +114,7 @@ def _parsed(state: t.Any) -> JobState:
 _RESULTS = {"OK": "ok", "Warning": "warning", "Error": "error", "Unknown": "unknown"}
 
 
-def _object(value: t.Any) -> t.Dict[str, t.Any]:
+def _object(value: t.Any) -> dict[str, t.Any]:
     if not isinstance(value, dict) or not value:
         raise TypeError("an object is missing")
     return value

@@ -75,7 +75,7 @@ class Manifest:
     id: str
     time: int
     """Seconds since the epoch."""
-    files: t.Tuple[ManifestFile, ...]
+    files: tuple[ManifestFile, ...]
     verify_state: t.Optional[VerifyState] = None
     """None where no verify has left a result that can be read; PBS verifies such a snapshot again, too."""
     upload: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
@@ -173,7 +173,7 @@ def _upload(value: t.Any) -> t.Mapping[str, int]:
     }
 
 
-def _object(value: t.Any, what: str) -> t.Dict[str, t.Any]:
+def _object(value: t.Any, what: str) -> dict[str, t.Any]:
     if not isinstance(value, dict):
         raise _Wrong(f"{what} is not an object")
     return value

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Property strings: several settings in one value, such as C(gc-atime-cutoff=2880,sync-level=file).
+"""Property strings: several settings in one value, such as `gc-atime-cutoff=2880,sync-level=file`.
 
 PBS stores them as they were sent, so two of them are compared by what they say, never as text. Nothing here touches a
 disk. Source: PBS, property string parser (proxmox-schema) and its API types, as of 4.2.
@@ -28,13 +28,13 @@ class PropertyStringError(ValueError):
 # --- text and its parts -----------------------------------------------------------------------------------------------
 
 
-def parse(text: str, default_key: t.Optional[str] = None) -> t.Dict[str, str]:
+def parse(text: str, default_key: t.Optional[str] = None) -> dict[str, str]:
     """Take a property string apart, in its own order and without a look at what the keys mean.
 
-    A value without a key belongs to C(default_key). A comma at the end is allowed, as PBS allows it. Raises
-    C(PropertyStringError).
+    A value without a key belongs to `default_key`. A comma at the end is allowed, as PBS allows it. Raises
+    `PropertyStringError`.
     """
-    result: t.Dict[str, str] = {}
+    result: dict[str, str] = {}
     position = 0
     while position < len(text):
         start = position
@@ -50,7 +50,7 @@ def parse(text: str, default_key: t.Optional[str] = None) -> t.Dict[str, str]:
     return result
 
 
-def _key(text: str, position: int) -> t.Tuple[t.Optional[str], int]:
+def _key(text: str, position: int) -> tuple[t.Optional[str], int]:
     if text.startswith('"', position):
         return None, position
     equals = text.find("=", position)
@@ -60,7 +60,7 @@ def _key(text: str, position: int) -> t.Tuple[t.Optional[str], int]:
     return text[position:equals], equals + 1
 
 
-def _value(text: str, position: int) -> t.Tuple[str, int]:
+def _value(text: str, position: int) -> tuple[str, int]:
     """The value, and the position behind the comma that ends it."""
     if not text.startswith('"', position):
         comma = text.find(",", position)
@@ -71,9 +71,9 @@ def _value(text: str, position: int) -> t.Tuple[str, int]:
     return value, end + 1
 
 
-def _quoted(text: str, opening: int) -> t.Tuple[str, int]:
+def _quoted(text: str, opening: int) -> tuple[str, int]:
     """What stands between the quotes, and the position behind the closing one."""
-    parts: t.List[str] = []
+    parts: list[str] = []
     position = opening + 1
     while position < len(text):
         char = text[position]
@@ -100,10 +100,10 @@ def render(
     default_key: t.Optional[str] = None,
     order: t.Optional[t.Sequence[str]] = None,
 ) -> str:
-    """Write a property string that C(parse) reads back as the same.
+    """Write a property string that `parse` reads back as the same.
 
-    Keys come in C(order), the others behind them by name, so that the same settings give the same text; the default
-    key comes first and, where its value allows that, bare. None is left out. Raises C(PropertyStringError) for what
+    Keys come in `order`, the others behind them by name, so that the same settings give the same text; the default
+    key comes first and, where its value allows that, bare. None is left out. Raises `PropertyStringError` for what
     no property string can say, or no configuration file hold.
     """
     first = [default_key] if default_key is not None else []
@@ -115,9 +115,9 @@ def render(
             continue
         text = as_text(value, key)
         if not key or key != key.strip() or any(char in ',="' or _is_control(char) for char in key):
-            raise PropertyStringError("%s cannot be a key" % shown(key))
+            raise PropertyStringError(f"{shown(key)} cannot be a key")
         if any(_is_control(char) and char != "\n" for char in text):
-            raise PropertyStringError("%s: %s has a control character" % (shown(key), shown(text)))
+            raise PropertyStringError(f"{shown(key)}: {shown(text)} has a control character")
         if key == default_key and text and not set(text) & set(',="\n'):
             parts.append(text)
         else:
@@ -126,12 +126,12 @@ def render(
 
 
 def as_text(value: object, name: str) -> str:
-    """A scalar as PBS writes it. Raises C(PropertyStringError) for anything but a string, an integer or a boolean."""
+    """A scalar as PBS writes it. Raises `PropertyStringError` for anything but a string, an integer or a boolean."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, str)):
         return str(value)
-    raise PropertyStringError("%s: a %s cannot be a value" % (shown(name), type(value).__name__))
+    raise PropertyStringError(f"{shown(name)}: a {type(value).__name__} cannot be a value")
 
 
 def _quote(text: str) -> str:
@@ -143,11 +143,11 @@ def _is_control(char: str) -> bool:
 
 
 def parse_bool(text: str) -> bool:
-    """1, on, yes, true are true; 0, off, no, false are false; in any case. Raises C(PropertyStringError)."""
+    """1, on, yes, true are true; 0, off, no, false are false; in any case. Raises `PropertyStringError`."""
     try:
         return kinds.Boolean().read(text)
     except ValueError as exc:
-        raise PropertyStringError("%s is no boolean: %s" % (shown(text), exc)) from None
+        raise PropertyStringError(f"{shown(text)} is no boolean: {exc}") from None
 
 
 def percent_decoded(message: str) -> str:
@@ -179,18 +179,18 @@ class Schema:
     name: str
     keys: t.Mapping[str, Key]
     default_key: t.Optional[str] = None
-    required: t.Tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
     consistent: t.Optional[t.Callable[[t.Mapping[str, Value]], None]] = None
-    """Raises C(PropertyStringError) where keys that are right one by one do not go together."""
+    """Raises `PropertyStringError` where keys that are right one by one do not go together."""
     choices_checked_when_stored: bool = False
     """Whether PBS refuses a word that is not among the choices already when it reads the configuration file."""
 
 
-def parse_typed(text: str, schema: Schema, unknown: t.Optional[t.List[str]] = None) -> t.Dict[str, Value]:
+def parse_typed(text: str, schema: Schema, unknown: t.Optional[list[str]] = None) -> dict[str, Value]:
     """Take a property string apart into booleans, integers and text, as the schema has it.
 
-    Where the list C(unknown) is given, keys and values that the schema does not have are added to it in words, and
-    kept as text: a newer PBS may know them. Raises C(PropertyStringError), which names key, value and what is allowed.
+    Where the list `unknown` is given, keys and values that the schema does not have are added to it in words, and
+    kept as text: a newer PBS may know them. Raises `PropertyStringError`, which names key, value and what is allowed.
     """
     return _typed(parse(text, schema.default_key), schema, unknown, check_choices=True)
 
@@ -198,21 +198,21 @@ def parse_typed(text: str, schema: Schema, unknown: t.Optional[t.List[str]] = No
 def check_stored(text: str, schema: Schema) -> None:
     """The checks that PBS makes when it reads a configuration file, which let a wrong word of an enumeration pass.
 
-    PBS 4 accepts C(tuning sync-level=sometimes) in the file and in an update, and fails when it uses the tuning (GC).
-    Raises C(PropertyStringError).
+    PBS 4 accepts `tuning sync-level=sometimes` in the file and in an update, and fails when it uses the tuning (GC).
+    Raises `PropertyStringError`.
     """
     _typed(parse(text, schema.default_key), schema, None, check_choices=schema.choices_checked_when_stored)
 
 
 def _typed(
-    raw: t.Mapping[str, str], schema: Schema, unknown: t.Optional[t.List[str]], check_choices: bool
-) -> t.Dict[str, Value]:
-    result: t.Dict[str, Value] = {}
+    raw: t.Mapping[str, str], schema: Schema, unknown: t.Optional[list[str]], check_choices: bool
+) -> dict[str, Value]:
+    result: dict[str, Value] = {}
     for name, text in raw.items():
         key = schema.keys.get(name)
         result[name] = text
         if key is None:
-            problem = "%s has no key %s; it has %s" % (schema.name, shown(name), ", ".join(sorted(schema.keys)))
+            problem = f"{schema.name} has no key {shown(name)}; it has {', '.join(sorted(schema.keys))}"
         elif isinstance(key.kind, kinds.Choice) and not check_choices:
             continue
         else:
@@ -220,13 +220,13 @@ def _typed(
                 result[name] = key.kind.read(text)
                 continue
             except ValueError as exc:
-                problem = "%s: %s is %s; allowed: %s" % (schema.name, name, shown(text), exc)
+                problem = f"{schema.name}: {name} is {shown(text)}; allowed: {exc}"
         if unknown is None:
             raise PropertyStringError(problem)
         unknown.append(problem)
     missing = [name for name in schema.required if name not in result]
     if missing:
-        raise PropertyStringError("%s: %s is missing" % (schema.name, ", ".join(missing)))
+        raise PropertyStringError(f"{schema.name}: {', '.join(missing)} is missing")
     if schema.consistent is not None:
         schema.consistent(result)
     return result
@@ -240,7 +240,7 @@ def compare_equal(
 ) -> bool:
     """Whether two property strings say the same, whatever their order, quotes and spelling of booleans.
 
-    Either may be the text or a mapping of its keys; None is as good as empty. With C(in_effect), a key that is not
+    Either may be the text or a mapping of its keys; None is as good as empty. With `in_effect`, a key that is not
     there counts as its default. What does not parse is equal to nothing but the same text.
     """
     if a == b:
@@ -253,7 +253,7 @@ def compare_equal(
 
 def _comparable(
     source: t.Union[str, t.Mapping[str, object], None], schema: Schema, in_effect: bool
-) -> t.Dict[str, Value]:
+) -> dict[str, Value]:
     if isinstance(source, str):
         raw = parse(source, schema.default_key)
     else:
@@ -280,12 +280,12 @@ TUNING = Schema(
         "default-verification-readers": Key(kinds.THREADS, 1, "4.0.22"),
     },
 )
-"""How a datastore works; C(gc-atime-cutoff) is in minutes, C(gc-cache-capacity) in digests."""
+"""How a datastore works; `gc-atime-cutoff` is in minutes, `gc-cache-capacity` in digests."""
 
 _NOTIFY = Key(kinds.Choice(("always", "never", "error")))
 
 NOTIFY = Schema("notify", {"gc": _NOTIFY, "verify": _NOTIFY, "sync": _NOTIFY, "prune": _NOTIFY})
-"""Which jobs mail about what; for C(notification-mode legacy-sendmail) only."""
+"""Which jobs mail about what; for `notification-mode legacy-sendmail` only."""
 
 MAINTENANCE = Schema(
     "maintenance-mode",
@@ -296,7 +296,7 @@ MAINTENANCE = Schema(
     default_key="type",
     required=("type",),
 )
-"""C(unmount) since 3.3, C(s3-refresh) since 4.0.4; people set C(read-only) and C(offline), the rest PBS sets itself."""
+"""`unmount` since 3.3, `s3-refresh` since 4.0.4; people set `read-only` and `offline`, the rest PBS sets itself."""
 
 
 def _backend_consistent(values: t.Mapping[str, Value]) -> None:
@@ -305,11 +305,11 @@ def _backend_consistent(values: t.Mapping[str, Value]) -> None:
     if kind == "filesystem":
         extra = [name for name in s3_only if name in values]
         if extra:
-            raise PropertyStringError("backend: type filesystem allows no option %s" % ", ".join(extra))
+            raise PropertyStringError(f"backend: type filesystem allows no option {', '.join(extra)}")
     elif kind == "s3":
         missing = [name for name in s3_only[:2] if name not in values]
         if missing:
-            raise PropertyStringError("backend: missing option %s, which type s3 requires" % ", ".join(missing))
+            raise PropertyStringError(f"backend: missing option {', '.join(missing)}, which type s3 requires")
 
 
 BACKEND = Schema(
@@ -324,7 +324,7 @@ BACKEND = Schema(
     consistent=_backend_consistent,
     choices_checked_when_stored=True,
 )
-"""Where the chunks are kept, since 4.0.4; C(max-cache-size) is read as bytes."""
+"""Where the chunks are kept, since 4.0.4; `max-cache-size` is read as bytes."""
 
 THRESHOLDS = Schema(
     "notification-thresholds",

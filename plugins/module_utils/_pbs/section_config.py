@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-r"""PBS's configuration files: sections C(type: id), with one indented C(key value) a line.
+r"""PBS's configuration files: sections `type: id`, with one indented `key value` a line.
 
 PBS reads a file as a whole or not at all: a comment, an unknown section type or property, a property that is there
 twice or a required one that is missing, and nothing in the file is usable. Nothing here touches a disk. Source: PBS,
@@ -59,10 +59,10 @@ class Section:
     id: str
     line: int
     """Where it begins, from 1."""
-    properties: t.Dict[str, t.Union[str, t.List[str]]] = dataclasses.field(default_factory=dict)
+    properties: dict[str, t.Union[str, list[str]]] = dataclasses.field(default_factory=dict)
     """Values as they stand there; a list where a property that the schema does not have is there more than once."""
-    unknown: t.List[str] = dataclasses.field(default_factory=list)
-    """What the schema does not have, in words; empty where C(parse) was strict."""
+    unknown: list[str] = dataclasses.field(default_factory=list)
+    """What the schema does not have, in words; empty where `parse` was strict."""
 
     def text(self, name: str) -> str:
         """The value of a property that is there at most once; empty where it is not there."""
@@ -71,23 +71,23 @@ class Section:
 
 
 def digest(data: bytes) -> str:
-    """What PBS's API takes and gives as C(digest): SHA-256 of the file in hex; of nothing, where there is no file."""
+    """What PBS's API takes and gives as `digest`: SHA-256 of the file in hex; of nothing, where there is no file."""
     return hashlib.sha256(data).hexdigest()
 
 
-def parse(data: bytes, schema: Schema, strict: bool = True) -> t.List[Section]:
+def parse(data: bytes, schema: Schema, strict: bool = True) -> list[Section]:
     """Read a configuration file as PBS does, sections in the order of the file.
 
     Of two sections with the same id the later one counts, as in PBS. Not strict, it tolerates what a newer PBS may have
-    (section types, properties, values) and says so in C(Section.unknown); what breaks the form of the file, a known
-    property that is there twice, and a required one that is missing stay errors. Raises C(SectionConfigError).
+    (section types, properties, values) and says so in `Section.unknown`; what breaks the form of the file, a known
+    property that is there twice, and a required one that is missing stay errors. Raises `SectionConfigError`.
     """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as exc:
         before = data.count(b"\n", 0, exc.start)
-        raise SectionConfigError(before + 1, "the byte 0x%02x is not UTF-8" % data[exc.start]) from None
-    sections: t.Dict[str, Section] = {}
+        raise SectionConfigError(before + 1, f"the byte 0x{data[exc.start]:02x} is not UTF-8") from None
+    sections: dict[str, Section] = {}
     section: t.Optional[Section] = None
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip(_SPACE):
@@ -111,11 +111,11 @@ def _begin(number: int, line: str, schema: Schema, strict: bool) -> Section:
     kind, name = kind.strip(_SPACE), name.strip(_SPACE)
     if not line[0].isalpha() or not colon:
         hint = "; PBS's files have no comments" if line.lstrip(_SPACE).startswith(("#", ";")) else ""
-        raise SectionConfigError(number, "expected a section header 'type: id', found %s%s" % (shown(line), hint))
+        raise SectionConfigError(number, f"expected a section header 'type: id', found {shown(line)}{hint}")
     section = Section(kind, name, number)
     known = schema.get(kind)
     if known is None:
-        problem = "unknown section type %s; known: %s" % (shown(kind), ", ".join(sorted(schema)))
+        problem = f"unknown section type {shown(kind)}; known: {', '.join(sorted(schema))}"
         if strict:
             raise SectionConfigError(number, problem)
         section.unknown.append("line %d: %s" % (number, problem))
@@ -124,9 +124,7 @@ def _begin(number: int, line: str, schema: Schema, strict: bool) -> Section:
         known.id.read(name)
     except ValueError as exc:
         # Names end up in paths and commands, so this is no matter of versions.
-        raise SectionConfigError(
-            number, "%s cannot be the name of a %s; allowed: %s" % (shown(name), kind, exc)
-        ) from None
+        raise SectionConfigError(number, f"{shown(name)} cannot be the name of a {kind}; allowed: {exc}") from None
     return section
 
 
@@ -135,11 +133,11 @@ def _add(section: Section, number: int, line: str, schema: Schema, strict: bool)
     end = next((index for index, char in enumerate(content) if char in _SPACES), None)
     if line[0] not in _SPACES or end is None:
         raise SectionConfigError(
-            number, "expected an indented 'key value' of section %s, found %s" % (shown(section.id), shown(line))
+            number, f"expected an indented 'key value' of section {shown(section.id)}, found {shown(line)}"
         )
     key, value = content[:end], content[end:].strip(_SPACE)
     if section.type in schema and key in schema[section.type].properties and key in section.properties:
-        raise SectionConfigError(number, "property %s is there twice" % shown(key))
+        raise SectionConfigError(number, f"property {shown(key)} is there twice")
     problem = _problem(section.type, key, value, schema)
     if problem:
         if strict:
@@ -158,13 +156,13 @@ def _problem(kind: str, key: str, value: str, schema: Schema) -> str:
         return ""  # that has been said of the section
     known = schema[kind].properties.get(key)
     if known is None:
-        return "unknown property %s" % shown(key)
+        return f"unknown property {shown(key)}"
     try:
         known.kind.read(value)
     except property_string.PropertyStringError as exc:
         return str(exc)
     except ValueError as exc:
-        return "%s is %s; allowed: %s" % (key, shown(value), exc)
+        return f"{key} is {shown(value)}; allowed: {exc}"
     return ""
 
 
@@ -173,7 +171,7 @@ def _finish(section: Section, schema: Schema) -> None:
         return
     for name, known in schema[section.type].properties.items():
         if known.required and name not in section.properties:
-            raise SectionConfigError(section.line, "section %s has no %s" % (shown(section.id), name))
+            raise SectionConfigError(section.line, f"section {shown(section.id)} has no {name}")
 
 
 # --- the files of PBS 4.2 ---------------------------------------------------------------------------------------------
@@ -223,7 +221,7 @@ DATASTORE: Schema = {
         },
     )
 }
-"""C(datastore.cfg)."""
+"""`datastore.cfg`."""
 
 PRUNE: Schema = {
     "prune": SectionType(
@@ -239,7 +237,7 @@ PRUNE: Schema = {
         },
     )
 }
-"""C(prune.cfg)."""
+"""`prune.cfg`."""
 
 VERIFICATION: Schema = {
     "verification": SectionType(
@@ -257,4 +255,4 @@ VERIFICATION: Schema = {
         },
     )
 }
-"""C(verification.cfg)."""
+"""`verification.cfg`."""

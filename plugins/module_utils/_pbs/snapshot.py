@@ -35,7 +35,7 @@ class WrongName(ValueError):
 class Group(t.NamedTuple):
     """One backup group."""
 
-    namespace: t.Tuple[str, ...]
+    namespace: tuple[str, ...]
     """From the root down; empty for the root namespace."""
     type: str
     id: str
@@ -73,7 +73,7 @@ def is_group_id(name: str) -> bool:
     return _SAFE_ID.fullmatch(name) is not None
 
 
-def parse_namespace(text: str) -> t.Tuple[str, ...]:
+def parse_namespace(text: str) -> tuple[str, ...]:
     """`a/b` to its names, from the root down. Raises `WrongName`."""
     if not text:
         return ()
@@ -117,7 +117,7 @@ def format_time(seconds: int) -> str:
 
 def parse_group(parts: t.Sequence[str]) -> Group:
     """The names of a directory below the base, from the base down, to the group that it is. Raises `WrongName`."""
-    names: t.List[str] = []
+    names: list[str] = []
     rest = list(parts)
     while len(rest) >= 2 and rest[0] == NAMESPACE_DIRECTORY:
         names.append(rest[1])

@@ -27,11 +27,11 @@ _SHOWN = 64
 def shown(text: str) -> str:
     """The text in quotes, fit for a message: nothing unprintable, and not longer than a line."""
     safe = display(text)
-    return "'%s'" % (safe if len(safe) <= _SHOWN else safe[: _SHOWN - 1] + "…")
+    return f"'{safe if len(safe) <= _SHOWN else safe[: _SHOWN - 1] + '…'}'"
 
 
 class Kind:
-    """One kind of value. C(read) raises C(ValueError) with what is allowed."""
+    """One kind of value. `read` raises `ValueError` with what is allowed."""
 
     allowed: str
 
@@ -79,7 +79,7 @@ class Integer(Kind):
 class Choice(Kind):
     """One of some words, in just that case."""
 
-    words: t.Tuple[str, ...]
+    words: tuple[str, ...]
 
     @property
     def allowed(self) -> str:  # type: ignore[override]
@@ -109,7 +109,7 @@ class Text(Kind):
 
 @dataclasses.dataclass(frozen=True)
 class Size(Kind):
-    """A number of bytes with an optional unit, base 10 (C(MB)) or base 2 (C(MiB)); read as bytes."""
+    """A number of bytes with an optional unit, base 10 (`MB`) or base 2 (`MiB`); read as bytes."""
 
     allowed = "a size such as 1024, 64GB or 64GiB"
 

@@ -17,8 +17,8 @@ NEWEST_KNOWN = (4, 2)
 _PARTS = re.compile(r"([0-9]+)|(~)")
 
 
-def parse_version(text: str) -> t.Tuple[int, ...]:
-    """The numbers of a version, to be compared: C(4.2.0-1) is C((4, 2, 0, 1)); empty where there is none.
+def parse_version(text: str) -> tuple[int, ...]:
+    """The numbers of a version, to be compared: `4.2.0-1` is `(4, 2, 0, 1)`; empty where there is none.
 
     A tilde sorts before everything, as in Debian's versions. An epoch is left out: PBS has none.
     """

@@ -21,7 +21,7 @@ def zero_chunk() -> bytes:
 
     Built from the rules of the frame instead of being kept as an opaque string: four bytes of zstd magic, the frame
     header (content size in four bytes, window of 512 KiB), a first block with the literal zero, and then one
-    run-length block for each further 128 KiB. Source: PBS, C(DataChunkBuilder::build_zero_chunk).
+    run-length block for each further 128 KiB. Source: PBS, `DataChunkBuilder::build_zero_chunk`.
     """
     frame = bytes.fromhex("28b52ffd8048") + struct.pack("<I", PLAIN_SIZE)
     frame += bytes.fromhex("5400001000000100fbff39c002")
@@ -34,10 +34,10 @@ def zero_chunk() -> bytes:
 
 
 def insert_action(existing_size: int, new_size: int, s3: bool) -> str:
-    """What inserting does when a regular file is there already: C(touch), C(overwrite) (empty) or C(replace) (larger).
+    """What inserting does when a regular file is there already: `touch`, `overwrite` (empty) or `replace` (larger).
 
     Only lengths count, contents are never compared. An empty chunk file of an S3-backed datastore is a marker for an
-    object in the bucket and stays. Source: PBS, C(ChunkStore::insert_chunk).
+    object in the bucket and stays. Source: PBS, `ChunkStore::insert_chunk`.
     """
     if existing_size == 0:
         return "touch" if s3 else "overwrite"

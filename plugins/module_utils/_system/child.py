@@ -4,7 +4,7 @@
 
 """Forked children with a deadline.
 
-A C(stat) on a dead NFS server does not return, and no signal ends it. So whatever touches a datastore path happens in
+A `stat` on a dead NFS server does not return, and no signal ends it. So whatever touches a datastore path happens in
 a child: the parent reads what the child has found out so far from a pipe, gives up when the deadline has passed, and
 goes on. A child that cannot be killed is left behind; it holds none of the parent's descriptors, so nobody who waits
 for the end of our output waits for it.
@@ -57,7 +57,7 @@ class Channel:
         """Say that all is said. How a process ended is not always to be learned: the kernel may have reaped it."""
         self._send({"end": ""})
 
-    def _send(self, message: t.Dict[str, t.Any]) -> None:
+    def _send(self, message: dict[str, t.Any]) -> None:
         data = json.dumps(message, default=_plain, separators=(",", ":")).encode("ascii") + b"\n"
         view = memoryview(data)
         while view:
@@ -67,7 +67,7 @@ class Channel:
 def _plain(value: t.Any) -> t.Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
-    raise TypeError("%s does not go through the pipe" % type(value).__name__)
+    raise TypeError(f"{type(value).__name__} does not go through the pipe")
 
 
 Task = t.Callable[[Channel], None]
@@ -77,7 +77,7 @@ Task = t.Callable[[Channel], None]
 class Outcome:
     """What came back from one child."""
 
-    parts: t.Dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    parts: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     """The last value of each part that was put."""
     finished: bool = False
     """The child ended by itself, in time, without an error."""
@@ -99,11 +99,11 @@ class _Running:
         self.fd = fd
         self.started = now
         self.expires = now + deadline
-        self.unfinished: t.List[bytes] = []
+        self.unfinished: list[bytes] = []
         """The pieces of a message whose end has not come yet."""
         self.held = 0
         """Bytes of these pieces."""
-        self.sizes: t.Dict[str, int] = {}
+        self.sizes: dict[str, int] = {}
         """Bytes of each part of the answer."""
         self.kept = 0
         """Bytes of all of them."""
@@ -119,19 +119,19 @@ def run(
     parallel: int = 64,
     on_part: t.Optional[t.Callable[[str, str, t.Any], None]] = None,
     keep: t.Container[int] = (),
-) -> t.Dict[str, Outcome]:
+) -> dict[str, Outcome]:
     """Run every task in a forked child of its own, side by side, and return what each found out, by key.
 
-    C(deadline) is in seconds, for each child from its own start; with C(renew) every message starts it anew, so that
-    it bounds silence instead of the whole. C(parallel) bounds how many children there are at once. C(on_part) is
-    called in this process for each part as it arrives, with key, name and value. C(keep) are the descriptors that the
+    `deadline` is in seconds, for each child from its own start; with `renew` every message starts it anew, so that
+    it bounds silence instead of the whole. `parallel` bounds how many children there are at once. `on_part` is
+    called in this process for each part as it arrives, with key, name and value. `keep` are the descriptors that the
     children keep; they hold no others.
 
     Never raises because of a child. Children end when this process ends, whatever ends it.
     """
     waiting = list(tasks.items())
-    outcomes: t.Dict[str, Outcome] = {}
-    running: t.Dict[int, _Running] = {}
+    outcomes: dict[str, Outcome] = {}
+    running: dict[int, _Running] = {}
     selector = selectors.DefaultSelector()
     # Children copy what they write to; frozen objects are not written to by the collector.
     gc.freeze()
@@ -169,7 +169,7 @@ def run(
 
 
 def run_one(task: Task, deadline: float) -> Outcome:
-    """Run a single task; see C(run)."""
+    """Run a single task; see `run`."""
     return run({"": task}, deadline)[""]
 
 
@@ -190,7 +190,7 @@ def _start(key: str, task: Task, deadline: float, keep: t.Container[int]) -> _Ru
                 where = ": " + display(exc.filename) if isinstance(exc.filename, (str, bytes)) else ""
                 channel.fail(describe_error(exc) + where)
             except BaseException as exc:  # the parent has to learn of anything that ends this child
-                channel.fail("%s: %s" % (type(exc).__name__, display(str(exc))))
+                channel.fail(f"{type(exc).__name__}: {display(str(exc))}")
         finally:
             os._exit(status)
     os.close(writer)
@@ -273,7 +273,7 @@ def _reap(child: _Running) -> Outcome:
     outcome.elapsed = time.monotonic() - child.started
     if not outcome.error and not outcome.timed_out:
         if status is not None and os.WIFSIGNALED(status):
-            outcome.error = "ended by %s" % signal.Signals(os.WTERMSIG(status)).name
+            outcome.error = f"ended by {signal.Signals(os.WTERMSIG(status)).name}"
         elif status is None or os.WEXITSTATUS(status) or not child.ended:
             outcome.error = "ended without an answer"
     outcome.finished = not outcome.error and not outcome.timed_out

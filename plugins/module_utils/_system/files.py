@@ -24,9 +24,9 @@ def open_directory(
 ) -> int:
     """Open a directory for listing, without moving its atime where we may ask for that.
 
-    C(follow) is for the base directory alone: an administrator may configure a path with links on the way, and PBS
-    follows them. Everything below the base is opened with C(O_NOFOLLOW). O_NOATIME is for the owner and for
-    CAP_FOWNER only; for others the directory is opened without it. Raises C(OSError).
+    `follow` is for the base directory alone: an administrator may configure a path with links on the way, and PBS
+    follows them. Everything below the base is opened with `O_NOFOLLOW`. O_NOATIME is for the owner and for
+    CAP_FOWNER only; for others the directory is opened without it. Raises `OSError`.
     """
     flags = _DIRECTORY | (0 if follow else os.O_NOFOLLOW)
     try:
@@ -47,7 +47,7 @@ _openat = bind("openat")
 
 
 class _OpenHow(ctypes.Structure):
-    """C(struct open_how)."""
+    """`struct open_how`."""
 
     _fields_ = [("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64)]
 
@@ -60,7 +60,7 @@ class Opening:
 
     A bind mount of another part of the same filesystem has the same device number, so comparing numbers does not show
     it, and the mount table is old as soon as it is read. Kernels before 5.6 and filters of old container managers know
-    no C(openat2); there the numbers have to do.
+    no `openat2`; there the numbers have to do.
     """
 
     kept_in = False
@@ -71,7 +71,7 @@ class Opening:
         self._how = _OpenHow(self._flags, 0, _RESOLVE_NO_XDEV)
 
     def one(self, name: str, dir_fd: int) -> int:
-        """A descriptor. Raises C(OSError), for a mount with C(EXDEV)."""
+        """A descriptor. Raises `OSError`, for a mount with `EXDEV`."""
         if self.kept_in:
             fd = _syscall(_SYS_OPENAT2, dir_fd, os.fsencode(name), ctypes.byref(self._how), _SIZE_OF_HOW)
         else:
@@ -104,7 +104,7 @@ _INSIDE_ATIME = Opening(_DIRECTORY)
 
 
 def open_inside(name: str, dir_fd: int) -> int:
-    """C(open_directory) for a directory in an open one, on the same mount. Raises C(OSError), for a mount with C(EXDEV)."""
+    """`open_directory` for a directory in an open one, on the same mount. Raises `OSError`, for a mount with `EXDEV`."""
     try:
         return _INSIDE.one(name, dir_fd)
     except PermissionError:
@@ -122,8 +122,8 @@ def open_to_change(path: str) -> int:
 
     The way there is gone step by step. A link is followed only where nobody but root can have put it: the path may
     come from a configuration file that belongs to the daemon's user, and may lead through directories of that user.
-    Nor is a directory taken in which everybody may make files (C(/tmp)): who gave it away would give away what others
-    have in it. Raises C(OSError).
+    Nor is a directory taken in which everybody may make files (`/tmp`): who gave it away would give away what others
+    have in it. Raises `OSError`.
     """
     flags = getattr(os, "O_PATH", 0) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open("/", flags)
@@ -147,14 +147,14 @@ def open_to_change(path: str) -> int:
             fd = below
         status = os.fstat(fd)
         if status.st_mode & stat.S_ISVTX and status.st_mode & stat.S_IWOTH:
-            raise OSError("everybody may make files in %s, so it is no datastore" % display(path))
+            raise OSError(f"everybody may make files in {display(path)}, so it is no datastore")
         return open_directory(".", fd)
     finally:
         os.close(fd)
 
 
 def _trusted_link(name: str, dir_fd: int) -> str:
-    """Where the link leads. Raises C(OSError) for what is no link, and for one that others than root can have made."""
+    """Where the link leads. Raises `OSError` for what is no link, and for one that others than root can have made."""
     try:
         target = os.readlink(name, dir_fd=dir_fd)
     except OSError:

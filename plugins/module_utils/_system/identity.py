@@ -23,7 +23,7 @@ class Identity:
 
     uid: int
     gid: int
-    groups: t.Tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
 
 
 def current() -> Identity:
@@ -35,7 +35,7 @@ def become(identity: Identity) -> None:
     """Give up the present identity for another one: groups first, then gid, then uid; real, effective and saved.
 
     There is no way back, so this belongs into a forked child. The kernel forgets the wish to die with the parent
-    whenever credentials change; it is renewed here. Raises C(OSError) where it is not allowed (not root, or the ids
+    whenever credentials change; it is renewed here. Raises `OSError` where it is not allowed (not root, or the ids
     have no mapping in this user namespace: EINVAL).
     """
     if identity == current() and os.getuid() == identity.uid and os.getgid() == identity.gid:
@@ -54,7 +54,7 @@ def die_with_parent(signal: int, parent: t.Optional[int] = None) -> None:
     """Ask the kernel to send this process a signal when its parent ends, however that ends.
 
     One that has ended before sends nothing any more. So where the process id of the parent is given, and it is not the
-    parent by now, the signal comes at once. Raises C(OSError).
+    parent by now, the signal comes at once. Raises `OSError`.
     """
     call("prctl", _PR_SET_PDEATHSIG, ctypes.c_ulong(signal), 0, 0, 0)
     if parent is not None and os.getppid() != parent:

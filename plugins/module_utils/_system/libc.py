@@ -19,7 +19,7 @@ from a call that takes less than a microsecond."""
 
 
 class Timespec(ctypes.Structure):
-    """C(struct timespec); PBS runs on 64-bit machines only, where both fields are C(long)."""
+    """`struct timespec`; PBS runs on 64-bit machines only, where both fields are `long`."""
 
     _fields_ = [("tv_sec", ctypes.c_long), ("tv_nsec", ctypes.c_long)]
 
@@ -27,7 +27,7 @@ class Timespec(ctypes.Structure):
 def call(name: str, *args: t.Any) -> int:
     """Call a function of the C library that answers -1 and sets errno where it fails.
 
-    Raises C(OSError) with that errno, and with C(ENOSYS) where the library does not have the function.
+    Raises `OSError` with that errno, and with `ENOSYS` where the library does not have the function.
     """
     try:
         function = getattr(_LIBC, name)
@@ -42,16 +42,16 @@ def call(name: str, *args: t.Any) -> int:
 
 
 def bind(name: str) -> t.Callable[..., int]:
-    """The bare function, for what is called a million times: it takes C(int) and C(bytes), and answers an C(int).
+    """The bare function, for what is called a million times: it takes `int` and `bytes`, and answers an `int`.
 
     Naming the types of the arguments would make ctypes twice as slow. The caller looks at the answer, and raises
-    C(last_error) where it is -1. Raises C(OSError) with C(ENOSYS) where the library does not have the function.
+    `last_error` where it is -1. Raises `OSError` with `ENOSYS` where the library does not have the function.
     """
     return _bound(_LIBC, name)
 
 
 def bind_bare(name: str) -> t.Callable[..., int]:
-    """The same for processes of one thread, and without C(last_error): a caller that wants to know why asks again."""
+    """The same for processes of one thread, and without `last_error`: a caller that wants to know why asks again."""
     return _bound(_BARE, name)
 
 

@@ -26,10 +26,10 @@ class Circle:
 
     def __init__(self) -> None:
         self._count = 0
-        self._mark: t.Optional[t.Tuple[t.Union[str, bytes], int]] = None
+        self._mark: t.Optional[tuple[t.Union[str, bytes], int]] = None
 
     def check(self, names: t.Sequence[t.Union[str, bytes]], inodes: t.Sequence[int]) -> None:
-        """Told of one batch after the other, with the inode of each name. Raises C(OSError)."""
+        """Told of one batch after the other, with the inode of each name. Raises `OSError`."""
         # A name alone may come twice: its file was replaced meanwhile.
         if self._mark is not None and self._mark[0] in names and self._mark[1] == inodes[names.index(self._mark[0])]:
             raise ExplainedError(errno.ELOOP, "the listing of this directory has no end")
@@ -38,10 +38,10 @@ class Circle:
             self._mark = (names[0], inodes[0])
 
 
-def batches(fd: int) -> t.Iterator[t.List[os.DirEntry[str]]]:
+def batches(fd: int) -> t.Iterator[list[os.DirEntry[str]]]:
     """List an open directory, some names at a time.
 
-    Raises C(OSError) where listing fails, and where it has no end.
+    Raises `OSError` where listing fails, and where it has no end.
     """
     circle = Circle()
     with os.scandir(fd) as entries:

@@ -24,23 +24,23 @@ _fchownat_many = bind_bare("fchownat")
 def open_handle(name: str, dir_fd: int) -> int:
     """Get hold of what is at a name, without opening it: no link is followed, no FIFO or device woken, no atime moved.
 
-    The descriptor is good for C(os.fstat) and for the functions here. What is mounted there is not got hold of.
-    Raises C(OSError), for a mount with C(EXDEV).
+    The descriptor is good for `os.fstat` and for the functions here. What is mounted there is not got hold of.
+    Raises `OSError`, for a mount with `EXDEV`.
     """
     return _HANDLE.one(name, dir_fd)
 
 
-def open_handles(dir_fd: int, names: t.Sequence[bytes]) -> t.List[int]:
-    """C(open_handle) for many names of one directory; -1 where it failed.
+def open_handles(dir_fd: int, names: t.Sequence[bytes]) -> list[int]:
+    """`open_handle` for many names of one directory; -1 where it failed.
 
     For millions of files: a call of the kernel for each of them, the cheaper one, and no step of the interpreter
-    between. What is mounted there is got hold of, too: the caller looks, see C(Batch.mounted).
+    between. What is mounted there is got hold of, too: the caller looks, see `Batch.mounted`.
     """
     return list(map(_openat_many, itertools.repeat(dir_fd), names, itertools.repeat(_FLAGS)))
 
 
 def close_handles(fds: t.Sequence[int]) -> None:
-    """Close what C(open_handles) has opened."""
+    """Close what `open_handles` has opened."""
     opened = [fd for fd in fds if fd != -1]
     # The kernel gives the lowest number that is free: they ascend, and after the first few they are in a row, which one
     # call closes.
@@ -53,7 +53,7 @@ def close_handles(fds: t.Sequence[int]) -> None:
 
 
 def change_owners(fds: t.Sequence[int], uid: int, gid: int) -> bool:
-    """C(change_owner) of many. False where at least one failed: the caller tries each, and learns why."""
+    """`change_owner` of many. False where at least one failed: the caller tries each, and learns why."""
     answers = map(
         _fchownat_many,
         fds,
@@ -81,14 +81,14 @@ def change_owners_by_name(dir_fd: int, names: t.Sequence[bytes], uid: int, gid: 
 
 
 def change_owner(fd: int, uid: int, gid: int) -> None:
-    """C(fchownat) on the descriptor itself, also on one of C(open_handle); -1 keeps an id. Raises C(OSError)."""
+    """`fchownat` on the descriptor itself, also on one of `open_handle`; -1 keeps an id. Raises `OSError`."""
     if _fchownat(fd, b"", uid, gid, AT_EMPTY_PATH) == -1:
         raise last_error()
 
 
 def change_mode(fd: int, mode: int) -> None:
-    """The same for the low twelve bits of the mode. Raises C(OSError).
+    """The same for the low twelve bits of the mode. Raises `OSError`.
 
-    C(fchmod) refuses a descriptor of C(open_handle); the kernel's name for it leads to the object and nowhere else.
+    `fchmod` refuses a descriptor of `open_handle`; the kernel's name for it leads to the object and nowhere else.
     """
     os.chmod("/proc/self/fd/%d" % fd, mode)

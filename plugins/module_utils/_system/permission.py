@@ -17,7 +17,7 @@ SEARCH = 1
 
 
 class Status(t.Protocol):
-    """What C(os.stat_result) tells of owner and mode, whoever tells it."""
+    """What `os.stat_result` tells of owner and mode, whoever tells it."""
 
     @property
     def st_mode(self) -> int: ...
@@ -30,7 +30,7 @@ class Status(t.Protocol):
 
 
 def allows(identity: Identity, status: Status, wanted: int) -> bool:
-    """Whether the mode bits give the identity all of C(wanted) (a sum of C(READ), C(WRITE), C(SEARCH)).
+    """Whether the mode bits give the identity all of `wanted` (a sum of `READ`, `WRITE`, `SEARCH`).
 
     The first class that fits decides, even if another one would allow more: the owner of a file with mode 0077 may do
     nothing with it. Access control lists, capabilities and mount options are not looked at.

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-import typing as t
 
 _FIRST_OWN = 3
 
 
-def open_pipe() -> t.Tuple[int, int]:
-    """C(os.pipe), but with no descriptor of a standard stream.
+def open_pipe() -> tuple[int, int]:
+    """`os.pipe`, but with no descriptor of a standard stream.
 
     Whoever starts us may have closed these; the kernel hands out the lowest number that is free, and a child that puts
-    the null device there would read the end of its pipe instead of what is in it. Raises C(OSError).
+    the null device there would read the end of its pipe instead of what is in it. Raises `OSError`.
     """
     reader, writer = os.pipe()
     return _lifted(reader), _lifted(writer)

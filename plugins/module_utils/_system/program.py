@@ -19,7 +19,7 @@ _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD
 
 @dataclasses.dataclass
 class Answer:
-    """What a program said. C(code) is None where it could not be run or did not end in time; C(error) then says why."""
+    """What a program said. `code` is None where it could not be run or did not end in time; `error` then says why."""
 
     code: t.Optional[int] = None
     output: str = ""
@@ -31,7 +31,7 @@ class Answer:
 
 
 class _Program(subprocess.Popen):  # type: ignore[type-arg]
-    """A program that can be given up, which C(subprocess.run) cannot: it waits for the end of what it has killed."""
+    """A program that can be given up, which `subprocess.run` cannot: it waits for the end of what it has killed."""
 
     def give_up(self) -> None:
         """Kill it, and leave it alone."""
@@ -50,8 +50,8 @@ Run = t.Callable[[t.Sequence[str], float], Answer]
 def run(argv: t.Sequence[str], timeout: float) -> Answer:
     """Run a program without a shell, in the C locale, and return its output as UTF-8 text (other bytes as surrogates).
 
-    C(timeout) is in seconds. A failure's C(error) is the first line that it wrote to its standard error. Never raises
-    C(OSError).
+    `timeout` is in seconds. A failure's `error` is the first line that it wrote to its standard error. Never raises
+    `OSError`.
     """
     try:
         child = _Program(
@@ -65,14 +65,14 @@ def run(argv: t.Sequence[str], timeout: float) -> Answer:
         )
     except OSError as exc:
         missing = isinstance(exc, FileNotFoundError)
-        return Answer(error="%s: %s" % (argv[0], describe_error(exc)), missing=missing)
+        return Answer(error=f"{argv[0]}: {describe_error(exc)}", missing=missing)
     try:
         output, errors = child.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         child.give_up()
-        return Answer(error="%s: no answer in %g s" % (argv[0], timeout))
+        return Answer(error=f"{argv[0]}: no answer in {timeout:g} s")
     complaint = os.fsdecode(errors)
     lines = complaint.strip().splitlines()
     first = display(lines[0]) if lines else "it failed without a word"
-    error = "%s: %s" % (argv[0], first) if child.returncode else ""
+    error = f"{argv[0]}: {first}" if child.returncode else ""
     return Answer(child.returncode, os.fsdecode(output), error, errors=complaint)

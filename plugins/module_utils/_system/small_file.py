@@ -24,7 +24,7 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 @dataclasses.dataclass
 class SmallFile:
-    """What was found; C(data) is None where there is no file or it was not read."""
+    """What was found; `data` is None where there is no file or it was not read."""
 
     exists: bool
     status: t.Optional[os.stat_result] = None
@@ -33,7 +33,7 @@ class SmallFile:
 
 
 def read_small(name: str, dir_fd: int, limit: int) -> SmallFile:
-    """Read a regular file of at most C(limit) bytes by its name in an open directory. Never raises C(OSError)."""
+    """Read a regular file of at most `limit` bytes by its name in an open directory. Never raises `OSError`."""
     found = SmallFile(exists=False)
     try:
         handle = os.open(name, _HANDLE, dir_fd=dir_fd)
@@ -42,7 +42,7 @@ def read_small(name: str, dir_fd: int, limit: int) -> SmallFile:
             found.exists = True
             # Looking at what is in hand keeps us from opening a device, which can have effects of its own.
             if not stat.S_ISREG(found.status.st_mode):
-                found.error = "it is a %s, not a regular file; it was not read" % kind_of(found.status.st_mode)
+                found.error = f"it is a {kind_of(found.status.st_mode)}, not a regular file; it was not read"
                 return found
             data = _read(handle, limit)
         finally:
@@ -64,7 +64,7 @@ def _read(handle: int, limit: int) -> bytes:
     """At most one byte more than the limit, of the very file that is in hand, whatever its name means by now."""
     fd = os.open("/proc/self/fd/%d" % handle, _FLAGS)
     try:
-        parts: t.List[bytes] = []
+        parts: list[bytes] = []
         left = limit + 1
         while left > 0:
             part = os.read(fd, left)

@@ -61,16 +61,16 @@ class Statx:
 
     @property
     def kind(self) -> str:
-        """C(file), C(directory), C(link), …"""
+        """`file`, `directory`, `link`, …"""
         return kind_of(self.st_mode)
 
     @property
-    def flags(self) -> t.List[str]:
+    def flags(self) -> list[str]:
         """The inode flags that forbid a change even to root."""
         return _flags(self.attributes & self.attributes_mask)
 
 
-def _flags(attributes: int) -> t.List[str]:
+def _flags(attributes: int) -> list[str]:
     if not attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND):
         return []
     named = ((STATX_ATTR_IMMUTABLE, "immutable"), (STATX_ATTR_APPEND, "append"))
@@ -78,27 +78,27 @@ def _flags(attributes: int) -> t.List[str]:
 
 
 def mode_string(st_mode: int) -> str:
-    """The low twelve bits as octal digits, such as C(0750)."""
-    return "%04o" % stat.S_IMODE(st_mode)
+    """The low twelve bits as octal digits, such as `0750`."""
+    return f"{stat.S_IMODE(st_mode):04o}"
 
 
 def kind_of(mode: int) -> str:
-    """The word for a file type, from C(st_mode)."""
+    """The word for a file type, from `st_mode`."""
     return _KINDS.get(stat.S_IFMT(mode), "unknown")
 
 
 def statx(path: t.Union[str, bytes], dir_fd: t.Optional[int] = None, force_sync: bool = False) -> Statx:
     """Look at a name without following it if it is a link.
 
-    With C(force_sync) a network filesystem has to ask its server instead of answering from its cache.
-    Raises C(OSError).
+    With `force_sync` a network filesystem has to ask its server instead of answering from its cache.
+    Raises `OSError`.
     """
     fd = AT_FDCWD if dir_fd is None else dir_fd
     return _statx(fd, os.fsencode(path), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, force_sync)
 
 
 def statx_fd(fd: int, force_sync: bool = False) -> Statx:
-    """The same for an open file. Raises C(OSError)."""
+    """The same for an open file. Raises `OSError`."""
     return _statx(fd, b"", AT_EMPTY_PATH, force_sync)
 
 
@@ -147,7 +147,7 @@ def tells_mounts() -> bool:
 class Batch:
     """Looks at many names of one directory, for walks over millions of files.
 
-    C(os.stat) makes an object of nineteen fields for each file. Here the answers of the kernel stay as they are, and
+    `os.stat` makes an object of nineteen fields for each file. Here the answers of the kernel stay as they are, and
     what matters to somebody who looks for exceptions is compared as bytes: type, mode, owner, links and attributes of
     a file in one piece, the B(signature).
     """
@@ -163,14 +163,14 @@ class Batch:
     _ATTRIBUTES = struct.Struct("=8xQ")
 
     def __init__(self) -> None:
-        """Raises C(OSError) where the C library has no statx."""
+        """Raises `OSError` where the C library has no statx."""
         self._statx = bind_bare("statx")
         self._memory = bytearray(_SIZE * self.SIZE)
         self._view = memoryview(self._memory)
-        self._layouts: t.Dict[t.Tuple[str, int], struct.Struct] = {}
+        self._layouts: dict[tuple[str, int], struct.Struct] = {}
         self._slots = [(ctypes.c_char * _SIZE).from_buffer(self._memory, number * _SIZE) for number in range(self.SIZE)]
 
-    def look(self, dir_fd: int, names: t.Sequence[bytes]) -> t.Optional[t.Iterator[t.Tuple[bytes, int]]]:
+    def look(self, dir_fd: int, names: t.Sequence[bytes]) -> t.Optional[t.Iterator[tuple[bytes, int]]]:
         """Signature and size (bytes) of each name, in order; links are not followed.
 
         None where at least one name could not be looked at; the caller then asks for each by itself, and learns why.
@@ -180,14 +180,14 @@ class Batch:
             return None
         return self._ANSWER.iter_unpack(self._view[: _SIZE * len(names)])
 
-    def named(self, dir_fd: int, names: t.Sequence[bytes]) -> t.Optional[t.Tuple[bytes, ...]]:
-        """The signature of each name, in order; None as with C(look)."""
+    def named(self, dir_fd: int, names: t.Sequence[bytes]) -> t.Optional[tuple[bytes, ...]]:
+        """The signature of each name, in order; None as with `look`."""
         if not self._ask(itertools.repeat(dir_fd), names, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT):
             return None
         return self._every(self._SIGNATURES, len(names))
 
-    def held(self, fds: t.Sequence[int], st_dev: int) -> t.Optional[t.Tuple[bytes, ...]]:
-        """The same of what each descriptor holds; None also where one of them is on another device than C(st_dev)."""
+    def held(self, fds: t.Sequence[int], st_dev: int) -> t.Optional[tuple[bytes, ...]]:
+        """The same of what each descriptor holds; None also where one of them is on another device than `st_dev`."""
         if not self._ask(fds, itertools.repeat(b""), AT_EMPTY_PATH):
             return None
         device = self._DEVICE.pack(os.major(st_dev), os.minor(st_dev))
@@ -202,7 +202,7 @@ class Batch:
         )
         return not any(answers)
 
-    def _every(self, layout: str, count: int) -> t.Tuple[bytes, ...]:
+    def _every(self, layout: str, count: int) -> tuple[bytes, ...]:
         """One field of so many answers."""
         cut = self._layouts.get((layout, count))
         if cut is None:
@@ -210,9 +210,9 @@ class Batch:
         return cut.unpack_from(self._memory)
 
     @classmethod
-    def unpack(cls, signature: bytes) -> t.Tuple[int, int, int, int, int]:
+    def unpack(cls, signature: bytes) -> tuple[int, int, int, int, int]:
         """Attributes, number of links, uid, gid and mode (with the file type) in a signature."""
-        return t.cast("t.Tuple[int, int, int, int, int]", cls._SIGNATURE.unpack(signature))
+        return t.cast("tuple[int, int, int, int, int]", cls._SIGNATURE.unpack(signature))
 
     @classmethod
     def owned(cls, signature: bytes, uid: int, gid: int) -> bytes:
@@ -222,15 +222,15 @@ class Batch:
 
     @classmethod
     def mounted(cls, signature: bytes) -> bool:
-        """Whether it is something that is mounted there, from a kernel that C(tells_mounts)."""
+        """Whether it is something that is mounted there, from a kernel that `tells_mounts`."""
         return bool(cls._SIGNATURE.unpack(signature)[0] & STATX_ATTR_MOUNT_ROOT)
 
     @classmethod
-    def flags(cls, signature: bytes) -> t.List[str]:
+    def flags(cls, signature: bytes) -> list[str]:
         """The inode flags in a signature that forbid a change even to root."""
         return _flags(cls._SIGNATURE.unpack(signature)[0])
 
-    def flags_of(self, fd: int) -> t.List[str]:
+    def flags_of(self, fd: int) -> list[str]:
         """The same of an open file; none where they cannot be read."""
         if self._statx(fd, b"", AT_EMPTY_PATH, 0, self._slots[0]) != 0:
             return []

@@ -12,7 +12,7 @@ import typing as t
 
 
 def display(value: t.Union[str, bytes]) -> str:
-    r"""Return the text with everything that a terminal or a report could take for more than text written as C(\xNN).
+    r"""Return the text with everything that a terminal or a report could take for more than text written as `\xNN`.
 
     Bytes that are not UTF-8, control characters (newlines, terminal escapes) and invisible format characters
     (bidirectional overrides) are escaped; everything printable stays as it is. The result is for showing, not for
@@ -29,8 +29,8 @@ def _escape(char: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, as os.fsdecode carries it
         code -= 0xDC00
     if code <= 0xFF:
-        return "\\x%02x" % code
-    return "\\u%04x" % code if code <= 0xFFFF else "\\U%08x" % code
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 class ExplainedError(OSError):
@@ -38,14 +38,14 @@ class ExplainedError(OSError):
 
 
 def error_name(number: int) -> str:
-    """The symbolic name of an errno value, such as C(EPERM)."""
+    """The symbolic name of an errno value, such as `EPERM`."""
     return errno.errorcode.get(number, "errno %d" % number)
 
 
 def describe_error(error: t.Union[int, OSError]) -> str:
-    """C(EPERM: Operation not permitted): the name that PBS's own task log shows, and what it means."""
+    """`EPERM: Operation not permitted`: the name that PBS's own task log shows, and what it means."""
     number = error if isinstance(error, int) else (error.errno or 0)
     if number == 0:
         return display(str(error))
     text = error.strerror if isinstance(error, ExplainedError) else os.strerror(number)
-    return "%s: %s" % (error_name(number), text)
+    return f"{error_name(number)}: {text}"

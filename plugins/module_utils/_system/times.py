@@ -19,12 +19,12 @@ AT_SYMLINK_NOFOLLOW = 0x100
 
 
 def touch_atime(path: t.Union[str, bytes], dir_fd: t.Optional[int] = None) -> None:
-    """PBS's touch: C(utimensat(dir_fd, path, {UTIME_NOW, UTIME_OMIT}, AT_SYMLINK_NOFOLLOW)).
+    """PBS's touch: `utimensat(dir_fd, path, {UTIME_NOW, UTIME_OMIT}, AT_SYMLINK_NOFOLLOW)`.
 
-    C(os.utime) sends C({UTIME_NOW, UTIME_NOW}) instead, which the kernel also grants to a mere writer. Leaving mtime
+    `os.utime` sends `{UTIME_NOW, UTIME_NOW}` instead, which the kernel also grants to a mere writer. Leaving mtime
     out needs ownership of the file (or CAP_FOWNER), and it is that which GC runs into.
 
-    Source: PBS, chunk store, C(cond_touch_path). Raises C(OSError).
+    Source: PBS, chunk store, `cond_touch_path`. Raises `OSError`.
     """
     call(
         "utimensat",
@@ -36,12 +36,12 @@ def touch_atime(path: t.Union[str, bytes], dir_fd: t.Optional[int] = None) -> No
 
 
 def touch_atime_fd(fd: int) -> None:
-    """The same on an open file, for one that has no name (any more). Raises C(OSError)."""
+    """The same on an open file, for one that has no name (any more). Raises `OSError`."""
     call("futimens", ctypes.c_int(fd), ctypes.byref(_times(0, UTIME_NOW)))
 
 
 def touch_atime_handle(fd: int) -> None:
-    """The same on the object that a descriptor of C(open_handle) holds, which C(futimens) refuses. Raises C(OSError)."""
+    """The same on the object that a descriptor of `open_handle` holds, which `futimens` refuses. Raises `OSError`."""
     call(
         "utimensat",
         ctypes.c_int(AT_FDCWD),
@@ -52,7 +52,7 @@ def touch_atime_handle(fd: int) -> None:
 
 
 def set_atime_fd(fd: int, atime_ns: int) -> None:
-    """Set the access time of an open file to a given time (ns since the epoch), and nothing else. Raises C(OSError)."""
+    """Set the access time of an open file to a given time (ns since the epoch), and nothing else. Raises `OSError`."""
     call("futimens", ctypes.c_int(fd), ctypes.byref(_times(*divmod(atime_ns, 1_000_000_000))))
 
 

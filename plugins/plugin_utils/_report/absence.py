@@ -10,7 +10,7 @@ import typing as t
 
 
 def reason_of(said: t.Any) -> str:
-    """A text as it is; of the registered result of the module C(preflight) why it has no document (empty: it has one)."""
+    """A text as it is; of the registered result of the module `preflight` why it has no document (empty: it has one)."""
     if said is None:
         return ""
     if not isinstance(said, dict):

@@ -21,7 +21,7 @@ NO_DOCUMENT = Control(
 )
 """The finding of a host without a document. It is no control that a host could be asked about, so the catalog has it not."""
 
-KNOWN: t.Tuple[Control, ...] = (NO_DOCUMENT, *CONTROLS)
+KNOWN: tuple[Control, ...] = (NO_DOCUMENT, *CONTROLS)
 _BY_ID = {control.id: control for control in KNOWN}
 
 
@@ -36,7 +36,7 @@ def control_of(control_id: str) -> Control:
 
 
 def scope_of(control: Control) -> str:
-    """C(host) or C(datastore)."""
+    """`host` or `datastore`."""
     return "host" if control is NO_DOCUMENT else control.scope
 
 
@@ -46,5 +46,5 @@ def rank(severity: t.Optional[str]) -> int:
 
 
 def reaches(severity: t.Optional[str], threshold: str) -> bool:
-    """Whether a severity is at or above a threshold; nothing reaches C(never)."""
+    """Whether a severity is at or above a threshold; nothing reaches `never`."""
     return threshold in SEVERITIES and rank(severity) >= rank(threshold)

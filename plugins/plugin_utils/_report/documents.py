@@ -4,7 +4,7 @@
 
 """Finds documents in files and directories, and says of what is none why not.
 
-A file holds one document, or it is the C(report.json) of an earlier report, which holds many, each on a line of its own.
+A file holds one document, or it is the `report.json` of an earlier report, which holds many, each on a line of its own.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import 
 REPORT_SCHEMA = "fleetops.pbs/report"
 REPORT_SCHEMA_VERSION = 1
 REPORT_BEGIN = '{"schema": "%s", ' % REPORT_SCHEMA
-"""How C(report.json) begins, to the byte."""
+"""How `report.json` begins, to the byte."""
 REPORT_DOCUMENTS = '"documents": ['
-"""How its first line ends; the documents follow, one a line, and then C(REPORT_END)."""
+"""How its first line ends; the documents follow, one a line, and then `REPORT_END`."""
 REPORT_END = "]}\n"
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -42,7 +42,7 @@ MAX_DEPTH = 100
 MAX_RUNS = 100
 """Runs that one report tells of, and sources of an inventory."""
 
-Json = t.Dict[str, t.Any]
+Json = dict[str, t.Any]
 
 
 class NotADocument(ValueError):
@@ -71,7 +71,7 @@ class Run(t.NamedTuple):
 
     operator: str = ""
     """The account that ran it."""
-    inventory: t.Tuple[str, ...] = ()
+    inventory: tuple[str, ...] = ()
     limit: str = ""
     """The pattern that left out hosts; empty where there is none."""
     check_mode: bool = False
@@ -90,10 +90,10 @@ class Read(t.NamedTuple):
 # --- where to look ----------------------------------------------------------------------------------------------------
 
 
-def expand(path: str, own_outputs: t.Container[str] = ()) -> t.Tuple[t.List[str], t.Optional[LeftOut]]:
+def expand(path: str, own_outputs: t.Container[str] = ()) -> tuple[list[str], t.Optional[LeftOut]]:
     """The files that a file, directory or glob pattern stands for, and what is wrong with it.
 
-    Of a directory these are its C(*.json), less what a report has written there: C(own_outputs) are real paths.
+    Of a directory these are its `*.json`, less what a report has written there: `own_outputs` are real paths.
     """
     if os.path.isdir(path):
         return [
@@ -104,7 +104,7 @@ def expand(path: str, own_outputs: t.Container[str] = ()) -> t.Tuple[t.List[str]
     if os.path.lexists(path):
         return [path], None
     if glob.has_magic(path):
-        found: t.List[str] = []
+        found: list[str] = []
         for name in sorted(glob.glob(path)):
             found += expand(name, own_outputs)[0] if os.path.isdir(name) else [name]
         return found, None if found else LeftOut(display(path), "nothing matches this pattern")
@@ -142,11 +142,11 @@ def scan(path: str) -> t.Iterator[t.Union[Read, Missing, Run, LeftOut]]:
 
 
 def _in_words(exc: Exception) -> str:
-    return "it cannot be read: %s" % exc.strerror if isinstance(exc, OSError) else str(exc)
+    return f"it cannot be read: {exc.strerror}" if isinstance(exc, OSError) else str(exc)
 
 
 def load(place: Place) -> Json:
-    """Read and check one document. Raises C(NotADocument) or C(OSError)."""
+    """Read and check one document. Raises `NotADocument` or `OSError`."""
     with open(place.path, "rb") as stream:
         stream.seek(place.offset)
         data = stream.read(place.length if place.length >= 0 else MAX_BYTES + 1)
@@ -219,7 +219,7 @@ def _runs(head: Json) -> t.Iterator[Run]:
 
 
 def parse(data: bytes) -> t.Any:
-    """JSON as the standard has it. Raises C(NotADocument)."""
+    """JSON as the standard has it. Raises `NotADocument`."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -230,14 +230,14 @@ def parse(data: bytes) -> t.Any:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except json.JSONDecodeError as exc:
         if exc.msg.startswith("Unterminated string") or _CUT.fullmatch(text, exc.pos):
-            raise NotADocument("it ends in the middle (truncated after %d bytes)" % len(data)) from None
+            raise NotADocument(f"it ends in the middle (truncated after {len(data)} bytes)") from None
         raise NotADocument("it is no JSON: %s in line %d, column %d" % (exc.msg, exc.lineno, exc.colno)) from None
     except RecursionError:
         raise NotADocument("it is nested too deeply") from None
     except NotADocument:
         raise
     except ValueError as exc:  # a number with thousands of digits
-        raise NotADocument("it is no JSON that can be read: %s" % exc) from None
+        raise NotADocument(f"it is no JSON that can be read: {exc}") from None
 
 
 def _is_deep(value: t.Any) -> bool:
@@ -259,7 +259,7 @@ def _finite(text: str) -> float:
     """Python makes an infinity of 1e999, which no JSON can hold."""
     number = float(text)
     if not math.isfinite(number):
-        raise NotADocument("it is no JSON that can be read: %s is too large" % text[:40])
+        raise NotADocument(f"it is no JSON that can be read: {text[:40]} is too large")
     return number
 
 
@@ -268,7 +268,7 @@ _CUT = re.compile(r"\s*|t(r(u)?)?|f(a(l(s)?)?)?|n(u(l)?)?|-|\d*[.eE][-+]?|\\?u?[
 
 
 def _refuse(constant: str) -> t.NoReturn:
-    raise NotADocument("it is no JSON: %s is no number there" % constant)
+    raise NotADocument(f"it is no JSON: {constant} is no number there")
 
 
 # --- checking ---------------------------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ def _is_timestamp(value: t.Any) -> bool:
 def _require_version(data: t.Any, known: int, what: str) -> None:
     version = data.get("schema_version")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise NotADocument("'schema_version' is missing or no number, so it is no %s of this collection" % what)
+        raise NotADocument(f"'schema_version' is missing or no number, so it is no {what} of this collection")
     if version > known:
         raise NotADocument(
             "it is a %s of schema version %d, and this collection reads up to %d: update the collection"
@@ -298,27 +298,27 @@ def _require_version(data: t.Any, known: int, what: str) -> None:
 
 
 def checked(data: t.Any) -> Json:
-    """The document, if it is one of a schema that this collection reads. Raises C(NotADocument).
+    """The document, if it is one of a schema that this collection reads. Raises `NotADocument`.
 
     Only what reports use is looked at: what was observed passes through as it is.
     """
     if _is_deep(data):
         raise NotADocument("it is nested too deeply")
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise NotADocument("it is no document of this collection ('schema' is not '%s')" % SCHEMA)
+        raise NotADocument(f"it is no document of this collection ('schema' is not '{SCHEMA}')")
     _require_version(data, SCHEMA_VERSION, "document")
     if not isinstance(data.get("host"), str) or not data["host"]:
         raise NotADocument("'host' is missing, empty or no text")
     for key in ("started", "finished"):
         if not _is_timestamp(data.get(key)):
-            raise NotADocument("'%s' is no time such as 2026-01-31T03:00:00.000Z" % key)
+            raise NotADocument(f"'{key}' is no time such as 2026-01-31T03:00:00.000Z")
     if not isinstance(data.get("pbs_version", False), (str, type(None))) or not isinstance(
         data.get("collection_version"), str
     ):
         raise NotADocument("'pbs_version' or 'collection_version' is missing or no text")
     for key in ("datastores", "findings"):
         if not isinstance(data.get(key), list):
-            raise NotADocument("'%s' is missing or no list" % key)
+            raise NotADocument(f"'{key}' is missing or no list")
     for number, item in enumerate(data["datastores"]):
         if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
             raise NotADocument("datastores[%d] has no name" % number)
@@ -338,15 +338,15 @@ def _wrong_in_finding(item: t.Any) -> str:
         control, datastore, status, severity = item["control"], item["datastore"], item["status"], item["severity"]
         message, remedy, evidence, waiver = item["message"], item["remedy"], item["evidence"], item["waiver"]
     except (TypeError, KeyError) as exc:
-        return "%s is missing" % exc if isinstance(exc, KeyError) else "it is no object"
+        return f"{exc} is missing" if isinstance(exc, KeyError) else "it is no object"
     if not (isinstance(control, str) and isinstance(message, str) and isinstance(remedy, str) and control):
         return "'control', 'message' or 'remedy' is no text"
     if datastore is not None and not (isinstance(datastore, str) and datastore):
         return "'datastore' is neither null nor a name"
     if not isinstance(status, str) or status not in _STATUSES:
-        return "there is no status %r" % (status,)
+        return f"there is no status {status!r}"
     if not isinstance(severity, str) or severity not in _SEVERITIES:
-        return "there is no severity %r" % (severity,)
+        return f"there is no severity {severity!r}"
     if not isinstance(evidence, dict) or not (waiver is None or isinstance(waiver, dict)):
         return "'evidence' or 'waiver' is no object"
     commands = item.get("commands")

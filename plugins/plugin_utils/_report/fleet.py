@@ -36,7 +36,7 @@ class Inputs:
     """What a report is made of."""
 
     documents: t.Sequence[str] = ()
-    """Files, directories and patterns of this run. If C(hosts) is given, those of other hosts are passed over."""
+    """Files, directories and patterns of this run. If `hosts` is given, those of other hosts are passed over."""
     merge: t.Sequence[str] = ()
     """The same of other runs, and earlier reports."""
     hosts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -46,23 +46,23 @@ class Inputs:
     """Who makes this report, of what."""
     partial: bool = False
     """This is a part of the fleet: waivers for hosts that are not in it are not called unused."""
-    own_outputs: t.FrozenSet[str] = frozenset()
+    own_outputs: frozenset[str] = frozenset()
     """Real paths of files that reports write, so that they are not taken for documents."""
 
 
 @dataclasses.dataclass
 class Fleet:
-    hosts: t.List[Host]
+    hosts: list[Host]
     """By name, pbs2 before pbs10."""
-    findings: t.List[Finding]
+    findings: list[Finding]
     """About the fleet itself."""
-    left_out: t.List[LeftOut]
+    left_out: list[LeftOut]
     generated: str
     """When the newest document was finished; the present where there is none. So that the same input gives the same report."""
-    waivers: t.List[WaiverUse]
-    controls: t.List[Control]
+    waivers: list[WaiverUse]
+    controls: list[Control]
     """Those of the catalog, the report's own, and what else the documents have."""
-    runs: t.List[Run] = dataclasses.field(default_factory=list)
+    runs: list[Run] = dataclasses.field(default_factory=list)
     """Who made this report and those that it was merged from, of what; by their texts."""
     counts: Counts = dataclasses.field(default_factory=Counts)
 
@@ -73,25 +73,25 @@ class Fleet:
             self.counts.add(finding.status, finding.severity)
 
     @functools.cached_property
-    def worst_first(self) -> t.List[Host]:
+    def worst_first(self) -> list[Host]:
         """The one order in which hosts are shown to people: by what matters most, then by name."""
         return sorted(self.hosts, key=lambda host: host.counts.badness())
 
     @functools.cached_property
-    def ranks(self) -> t.Dict[str, int]:
+    def ranks(self) -> dict[str, int]:
         """The places of the hosts in that order. Findings about the fleet itself (no host) stand before all of them."""
         return {"": -1, **{host.name: place for place, host in enumerate(self.worst_first)}}
 
-    def hosts_by_state(self) -> t.Dict[str, int]:
+    def hosts_by_state(self) -> dict[str, int]:
         found = dict.fromkeys(STATES, 0)
         for host in self.hosts:
             found[host.counts.state] += 1
         return found
 
-    def without_document(self) -> t.List[Host]:
+    def without_document(self) -> list[Host]:
         return [host for host in self.hosts if not host.has_document]
 
-    def unsafe(self, fail_on: str, fail_on_unknown: str) -> t.List[Host]:
+    def unsafe(self, fail_on: str, fail_on_unknown: str) -> list[Host]:
         """The hosts with a failure or something unknown at or above the thresholds."""
         return [
             host
@@ -99,7 +99,7 @@ class Fleet:
             if reaches(host.counts.worst, fail_on) or reaches(host.counts.worst_unknown, fail_on_unknown)
         ]
 
-    def totals(self) -> t.Dict[str, t.Any]:
+    def totals(self) -> dict[str, t.Any]:
         """The counts that stand in every format."""
         return {
             "hosts": len(self.hosts),
@@ -115,7 +115,7 @@ class Fleet:
 
 
 def gather(inputs: Inputs, now: float) -> Fleet:
-    """Read everything once; keep of each host what is newest, without its findings. C(now): seconds since the epoch."""
+    """Read everything once; keep of each host what is newest, without its findings. `now`: seconds since the epoch."""
     gathering = _Gathering(inputs)
     for path in inputs.documents:
         # Of this run's own documents a missing one is told by its host.
@@ -141,13 +141,13 @@ def gather(inputs: Inputs, now: float) -> Fleet:
 class _Gathering:
     def __init__(self, inputs: Inputs) -> None:
         self.inputs = inputs
-        self.newest: t.Dict[str, Host] = {}
-        self.missing: t.Dict[str, Missing] = {}
-        self.left_out: t.List[LeftOut] = []
-        self.runs: t.Set[Run] = set()
-        self.controls: t.Set[str] = set()
+        self.newest: dict[str, Host] = {}
+        self.missing: dict[str, Missing] = {}
+        self.left_out: list[LeftOut] = []
+        self.runs: set[Run] = set()
+        self.controls: set[str] = set()
         self.expected = frozenset(display(str(name)) for name in inputs.hosts)
-        self._seen: t.Set[str] = set()
+        self._seen: set[str] = set()
 
     def take(self, path: str, of_this_run: bool) -> None:
         names, wrong = documents.expand(path, self.inputs.own_outputs)

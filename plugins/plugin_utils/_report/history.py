@@ -5,7 +5,7 @@
 """What earlier reports said: since when something is wrong, when it was mended, and the trend. A SQLite file.
 
 An entry belongs to a host, datastore and control. It is opened by the first document that has a problem there, and
-closed (C(fixed_at)) by the first later document of that host without it. A host without a document changes nothing.
+closed (`fixed_at`) by the first later document of that host without it. A host without a document changes nothing.
 Times are those of the documents, so that the order in which reports are made does not matter, and making one twice
 changes nothing.
 """
@@ -70,13 +70,13 @@ class History:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o640))
             self._db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
         except (sqlite3.Error, OSError) as exc:
-            raise HistoryError("the history '%s' cannot be used: %s" % (path, exc)) from exc
+            raise HistoryError(f"the history '{path}' cannot be used: {exc}") from exc
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._prepare()
         except sqlite3.Error as exc:
             self._db.close()
-            raise HistoryError("the history '%s' cannot be used: %s" % (path, exc)) from exc
+            raise HistoryError(f"the history '{path}' cannot be used: {exc}") from exc
         except HistoryError:
             self._db.close()
             raise
@@ -90,17 +90,17 @@ class History:
             )
         if version == 0:
             if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise HistoryError("'%s' is a database of something else" % self.path)
+                raise HistoryError(f"'{self.path}' is a database of something else")
             for statement in _TABLES.split(";"):
                 if statement.strip():
                     self._db.execute(statement)
             self._db.execute("PRAGMA user_version = %d" % VERSION)
 
     def start(self, fleet: Fleet, days: int) -> None:
-        """Enter the run itself, and forget what is older than C(days) before it (0: nothing)."""
+        """Enter the run itself, and forget what is older than `days` before it (0: nothing)."""
         digest = hashlib.sha256()
         for host in fleet.hosts:
-            digest.update(("%s\0%s\0%s\0" % (host.name, host.finished, host.reason)).encode())
+            digest.update(f"{host.name}\x00{host.finished}\x00{host.reason}\x00".encode())
         totals = fleet.totals()
         values = {
             "generated": fleet.generated,
@@ -111,8 +111,7 @@ class History:
             **totals["by_status"],
         }
         self._db.execute(
-            "INSERT OR REPLACE INTO run (digest, %s) VALUES (?%s)"
-            % (", ".join(_RUN_COLUMNS), ", ?" * len(_RUN_COLUMNS)),
+            f"INSERT OR REPLACE INTO run (digest, {', '.join(_RUN_COLUMNS)}) VALUES (?{', ?' * len(_RUN_COLUMNS)})",
             [digest.hexdigest(), *(values[name] for name in _RUN_COLUMNS)],
         )
         if days:
@@ -125,7 +124,7 @@ class History:
             self._db.execute("DELETE FROM entry WHERE fixed_at < ? OR last_seen < ?", [limit, limit])
             self._db.execute("DELETE FROM host WHERE finished < ?", [limit])
 
-    def note(self, host: Host, findings: t.Sequence[Finding]) -> t.List[Finding]:
+    def note(self, host: Host, findings: t.Sequence[Finding]) -> list[Finding]:
         """Enter a host's findings; returned are the same, with the time since when each problem is known."""
         have = self._open_entries(host.name)
         if host.has_document and self._is_news(host):
@@ -139,7 +138,7 @@ class History:
             for finding in findings
         ]
 
-    def _open_entries(self, host: str) -> t.Dict[t.Tuple[str, str], t.Tuple[str, ...]]:
+    def _open_entries(self, host: str) -> dict[tuple[str, str], tuple[str, ...]]:
         rows = self._db.execute(
             "SELECT datastore, control, first_seen FROM entry WHERE host = ? AND fixed_at IS NULL", [host]
         )
@@ -149,12 +148,10 @@ class History:
         row = self._db.execute("SELECT finished FROM host WHERE name = ?", [host.name]).fetchone()
         return row is None or bool(row[0] < host.finished)
 
-    def _enter(
-        self, host: Host, findings: t.Sequence[Finding], have: t.Dict[t.Tuple[str, str], t.Tuple[str, ...]]
-    ) -> None:
+    def _enter(self, host: Host, findings: t.Sequence[Finding], have: dict[tuple[str, str], tuple[str, ...]]) -> None:
         self._db.execute("INSERT OR REPLACE INTO host VALUES (?, ?)", [host.name, host.finished])
-        problems: t.Dict[t.Tuple[str, str], Finding] = {}
-        answered: t.Set[t.Tuple[str, str]] = set()
+        problems: dict[tuple[str, str], Finding] = {}
+        answered: set[tuple[str, str]] = set()
         for finding in findings:
             key = (finding.datastore, finding.control)
             answered.add(key)
@@ -185,14 +182,14 @@ class History:
                 )
                 del have[key]
 
-    def trend(self) -> t.List[t.Dict[str, t.Any]]:
+    def trend(self) -> list[dict[str, t.Any]]:
         """The last runs, the oldest first."""
         rows = self._db.execute(
             "SELECT %s FROM run ORDER BY generated DESC, digest LIMIT %d" % (", ".join(_RUN_COLUMNS), TREND)
         ).fetchall()
         return [dict(zip(_RUN_COLUMNS, row)) for row in reversed(rows)]
 
-    def fixed_since(self, earlier: str, limit: int = 50) -> t.List[t.Dict[str, str]]:
+    def fixed_since(self, earlier: str, limit: int = 50) -> list[dict[str, str]]:
         """What was mended after a time: host, datastore, control, first_seen, fixed_at; the newest first."""
         names = ("host", "datastore", "control", "severity", "first_seen", "fixed_at")
         rows = self._db.execute(

@@ -4,7 +4,7 @@
 
 """Findings and hosts as a report has them, and their counts.
 
-Every text in here is display-safe (see C(_system.text)): it may be shown anywhere after the escaping that a format wants.
+Every text in here is display-safe (see `_system.text`): it may be shown anywhere after the escaping that a format wants.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Finding(t.NamedTuple):
     waiver: t.Optional[t.Mapping[str, str]]
     since: str = ""
     """When the history first saw it; empty where there is none."""
-    commands: t.Tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
     """What to run to fix it, a command each; empty where a document has none."""
 
 
@@ -52,7 +52,7 @@ class Counts:
     __slots__ = ("by_status", "worst", "worst_unknown")
 
     def __init__(self) -> None:
-        self.by_status: t.Dict[str, int] = dict.fromkeys(STATUSES, 0)
+        self.by_status: dict[str, int] = dict.fromkeys(STATUSES, 0)
         self.worst: t.Optional[str] = None
         self.worst_unknown: t.Optional[str] = None
 
@@ -78,10 +78,10 @@ class Counts:
 
     @property
     def state(self) -> str:
-        """One of C(STATES)."""
+        """One of `STATES`."""
         return next((status for status in PROBLEMS if self.by_status[status]), "ok")
 
-    def badness(self) -> t.Tuple[int, ...]:
+    def badness(self) -> tuple[int, ...]:
         """A key to sort by; the worst is the smallest."""
         return (
             STATES.index(self.state),
@@ -92,7 +92,7 @@ class Counts:
             -self.by_status[WARN],
         )
 
-    def as_dict(self) -> t.Dict[str, t.Any]:
+    def as_dict(self) -> dict[str, t.Any]:
         return dict(self.by_status, worst=self.worst, worst_unknown=self.worst_unknown)
 
 
@@ -102,9 +102,9 @@ class Asked(t.NamedTuple):
     scope: str = ""
     """How much of the chunk stores was walked."""
     probe: str = ""
-    controls: t.Tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()
     """The controls that were asked for; empty: all."""
-    policy: t.Tuple[t.Tuple[str, str], ...] = ()
+    policy: tuple[tuple[str, str], ...] = ()
     """The thresholds, by name."""
     check_mode: bool = False
 
@@ -123,7 +123,7 @@ class Walked(t.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a document lies: the bytes of a file from C(offset) on; all of them if C(length) is -1."""
+    """Where a document lies: the bytes of a file from `offset` on; all of them if `length` is -1."""
 
     path: str
     offset: int = 0
@@ -138,9 +138,9 @@ class Store:
     counts: Counts
     first: str = ""
     """The remedy of the worst finding, or its message where it has none."""
-    first_commands: t.Tuple[str, ...] = ()
+    first_commands: tuple[str, ...] = ()
     """The commands of that remedy."""
-    first_rank: t.Tuple[int, int] = (99, 0)
+    first_rank: tuple[int, int] = (99, 0)
 
 
 @dataclasses.dataclass
@@ -149,7 +149,7 @@ class Host:
 
     name: str
     counts: Counts
-    stores: t.List[Store]
+    stores: list[Store]
     """The host itself, then its datastores."""
     finished: str = ""
     """When its document was finished; empty where there is none."""
@@ -160,7 +160,7 @@ class Host:
     check_mode: bool = False
     asked: t.Optional[Asked] = None
     """What was asked of it; None where its document does not say."""
-    seen_in: t.List[Walked] = dataclasses.field(default_factory=list)
+    seen_in: list[Walked] = dataclasses.field(default_factory=list)
     """What was seen in its datastores."""
     place: t.Optional[Place] = None
     """None where there is no document."""
@@ -172,11 +172,11 @@ class Host:
     """What an older document said, where the newest news is that there is none."""
     last_seen: str = ""
     """When its newest document was finished, an older one's too; empty where none is known."""
-    waivers_used: t.FrozenSet[int] = frozenset()
+    waivers_used: frozenset[int] = frozenset()
     """The numbers of the waivers that cover a finding."""
-    waivers_asked: t.FrozenSet[int] = frozenset()
+    waivers_asked: frozenset[int] = frozenset()
     """Of those that could: their control was asked."""
-    waivers_wanted: t.FrozenSet[int] = frozenset()
+    waivers_wanted: frozenset[int] = frozenset()
     """Of those that would, if they were in force when the document was made."""
 
     @property
@@ -189,7 +189,7 @@ class Host:
         return self.place is not None
 
     @property
-    def datastores(self) -> t.List[str]:
+    def datastores(self) -> list[str]:
         return [store.name for store in self.stores if store.name]
 
     def missing(self) -> Finding:
@@ -203,7 +203,7 @@ class Host:
             self.name, "", NO_DOCUMENT.id, UNKNOWN, NO_DOCUMENT.severity, message, NO_DOCUMENT.remedy, {}, None
         )
 
-    def as_dict(self) -> t.Dict[str, t.Any]:
+    def as_dict(self) -> dict[str, t.Any]:
         return {
             "host": self.name,
             "state": self.counts.state,
@@ -224,7 +224,7 @@ def findings_of(
 ) -> t.Iterator[Finding]:
     """The findings of a document that was checked, in its order.
 
-    C(only_problems_in_words): leave out the texts of what is no problem, where they are only to be counted.
+    `only_problems_in_words`: leave out the texts of what is no problem, where they are only to be counted.
     """
     for item in document["findings"]:
         status, waiver, datastore = item["status"], item["waiver"], item["datastore"]
@@ -267,12 +267,12 @@ def count(host: Host, findings: t.Iterable[Finding]) -> None:
 _DIGITS = re.compile(r"(\d+)")
 
 
-def natural(name: str) -> t.List[t.Tuple[int, int, str]]:
+def natural(name: str) -> list[tuple[int, int, str]]:
     """A key that sorts pbs2 before pbs10."""
     return [_natural_part(part) for part in _DIGITS.split(name) if part]
 
 
-def _natural_part(part: str) -> t.Tuple[int, int, str]:
+def _natural_part(part: str) -> tuple[int, int, str]:
     if not (part.isdecimal() and part.isascii()):
         return 1, 0, part
     # Of two numbers the one with fewer digits is smaller; Python does not convert any number of them.

@@ -32,7 +32,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.summa
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.history import History, HistoryError
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Host, findings_of
 
-FORMATS: t.Dict[str, t.Type[Format]] = {
+FORMATS: dict[str, type[Format]] = {
     format_.filename: format_
     for format_ in (ReportJson, Html, ReportCsv, JUnit, Sarif, Metrics, Summary, status.Status, Oscal)
 }
@@ -64,25 +64,25 @@ class Order:
 @dataclasses.dataclass
 class Report:
     fleet: Fleet
-    paths: t.Dict[str, str]
+    paths: dict[str, str]
     """Where each format is."""
-    changed: t.List[str]
+    changed: list[str]
     """The formats whose file is not what it was before."""
     code: int
     status: str
     history: str = ""
-    warnings: t.List[str] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
 
-def own_outputs(dest: str) -> t.FrozenSet[str]:
-    """The real paths of what a report writes to C(dest), so that it is not read as a document."""
+def own_outputs(dest: str) -> frozenset[str]:
+    """The real paths of what a report writes to `dest`, so that it is not read as a document."""
     return frozenset(os.path.realpath(os.path.join(dest, name)) for name in FORMATS)
 
 
 def make(order: Order, now: float, write: bool = True) -> Report:
-    """Gather, and write every format. Without C(write) nothing is written, and the paths are those that would be.
+    """Gather, and write every format. Without `write` nothing is written, and the paths are those that would be.
 
-    Raises C(ReportError). A history that cannot be used is a warning.
+    Raises `ReportError`. A history that cannot be used is a warning.
     """
     inputs = dataclasses.replace(order.inputs, own_outputs=own_outputs(order.dest))
     fleet = fleet_module.gather(inputs, now)
@@ -100,18 +100,18 @@ def make(order: Order, now: float, write: bool = True) -> Report:
     try:
         os.makedirs(order.dest, exist_ok=True)
     except OSError as exc:
-        raise ReportError("the directory '%s' cannot be made: %s" % (order.dest, exc.strerror)) from exc
+        raise ReportError(f"the directory '{order.dest}' cannot be made: {exc.strerror}") from exc
     try:
         report.changed = _write_remembering(context, order, report)
     except HistoryError as exc:
         report.history = ""
-        report.warnings.append("%s. The report has neither trend nor times of first sight." % exc)
+        report.warnings.append(f"{exc}. The report has neither trend nor times of first sight.")
         report.changed = _write(context, order, None)
     return report
 
 
-def _write_remembering(context: Context, order: Order, report: Report) -> t.List[str]:
-    """Write with the history, if there shall be one. Raises C(HistoryError); what was entered is forgotten then."""
+def _write_remembering(context: Context, order: Order, report: Report) -> list[str]:
+    """Write with the history, if there shall be one. Raises `HistoryError`; what was entered is forgotten then."""
     path = os.path.join(order.dest, HISTORY) if order.history is None else order.history
     if not path:
         return _write(context, order, None)
@@ -123,14 +123,14 @@ def _write_remembering(context: Context, order: Order, report: Report) -> t.List
         changed = _write(dataclasses.replace(context, trend=trend, fixed=fixed), order, history)
         history.keep()
     except sqlite3.Error as exc:
-        raise HistoryError("the history '%s' cannot be written: %s" % (path, exc)) from exc
+        raise HistoryError(f"the history '{path}' cannot be written: {exc}") from exc
     finally:
         history.drop()
     report.history = path
     return changed
 
 
-def _recently_fixed(history: History, trend: t.Sequence[t.Mapping[str, t.Any]]) -> t.List[t.Dict[str, str]]:
+def _recently_fixed(history: History, trend: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, str]]:
     """What was mended since the run before this one."""
     return history.fixed_since(trend[-2]["generated"]) if len(trend) > 1 else []
 
@@ -138,7 +138,7 @@ def _recently_fixed(history: History, trend: t.Sequence[t.Mapping[str, t.Any]]) 
 # --- the pass ---------------------------------------------------------------------------------------------------------
 
 
-def _write(context: Context, order: Order, history: t.Optional[History]) -> t.List[str]:
+def _write(context: Context, order: Order, history: t.Optional[History]) -> list[str]:
     """All formats or none of them; the names of those that changed."""
     try:
         with contextlib.ExitStack() as stack:
@@ -150,7 +150,7 @@ def _write(context: Context, order: Order, history: t.Optional[History]) -> t.Li
             _pass(context.fleet, formats, history)
             return [file.name for file in files if file.finish()]
     except OSError as exc:
-        raise ReportError("the report cannot be written to '%s': %s" % (order.dest, exc.strerror or exc)) from exc
+        raise ReportError(f"the report cannot be written to '{order.dest}': {exc.strerror or exc}") from exc
 
 
 def _pass(fleet: Fleet, formats: t.Sequence[Format], history: t.Optional[History]) -> None:
@@ -179,9 +179,9 @@ def _again(host: Host) -> t.Optional[documents.Json]:
     try:
         document = documents.load(host.place)
     except (documents.NotADocument, OSError) as exc:
-        raise ReportError("'%s' changed while the report was made: %s" % (host.place.path, exc)) from exc
+        raise ReportError(f"'{host.place.path}' changed while the report was made: {exc}") from exc
     if document["finished"] != host.finished:
-        raise ReportError("'%s' changed while the report was made; make it again" % host.place.path)
+        raise ReportError(f"'{host.place.path}' changed while the report was made; make it again")
     return document
 
 

@@ -25,8 +25,8 @@ class Line(t.NamedTuple):
     """The name of a setting of Ansible, or nothing."""
 
 
-def table(fleet: Fleet, rows: int = ROWS, width: int = WIDTH) -> t.List[Line]:
-    """The lines, none of them wider than C(width) columns."""
+def table(fleet: Fleet, rows: int = ROWS, width: int = WIDTH) -> list[Line]:
+    """The lines, none of them wider than `width` columns."""
     lines = [Line(_headline(fleet), COLOURS[fleet.counts.state])]
     problems = [(host, store) for host in fleet.hosts for store in host.stores if store.counts.state != "ok"]
     problems.sort(key=lambda pair: pair[1].counts.badness())
@@ -54,19 +54,19 @@ def table(fleet: Fleet, rows: int = ROWS, width: int = WIDTH) -> t.List[Line]:
             if store.first:
                 lines += [Line(part) for part in wrap(store.first, width, "    ", REMEDY_LINES)]
     if len(problems) > len(shown):
-        lines.append(Line("… and %s more with problems" % format(len(problems) - len(shown), ",")))
+        lines.append(Line(f"… and {format(len(problems) - len(shown), ',')} more with problems"))
     for finding in fleet.findings:
-        text = "%s %s: %s" % (finding.control, finding.status, finding.message)
+        text = f"{finding.control} {finding.status}: {finding.message}"
         lines += [Line(part, COLOURS.get(finding.status, "")) for part in wrap(text, width)]
     for path, reason in fleet.left_out:
-        lines += [Line(part, COLOURS["unknown"]) for part in wrap("Left out: %s: %s" % (path, reason), width)]
+        lines += [Line(part, COLOURS["unknown"]) for part in wrap(f"Left out: {path}: {reason}", width)]
     return lines
 
 
 def _headline(fleet: Fleet) -> str:
     states = fleet.hosts_by_state()
     parts = [
-        "%s %s" % (format(number, ","), word)
+        f"{format(number, ',')} {word}"
         for number, word in (
             (states["fail"], "failed"),
             (states["unknown"], "unknown"),
@@ -76,7 +76,7 @@ def _headline(fleet: Fleet) -> str:
         if number
     ]
     hosts = len(fleet.hosts)
-    return "%s host%s: %s" % (format(hosts, ","), "" if hosts == 1 else "s", ", ".join(parts) or "no documents")
+    return f"{format(hosts, ',')} host{'' if hosts == 1 else 's'}: {', '.join(parts) or 'no documents'}"
 
 
 def _column(values: t.Iterable[str], title: str, most: int) -> int:
@@ -94,10 +94,10 @@ def _columns(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def wrap(text: str, width: int, begin: str = "", most: int = 4) -> t.List[str]:
-    """The words of a text on lines of at most C(width) columns, C(most) of them; the later ones are indented."""
+def wrap(text: str, width: int, begin: str = "", most: int = 4) -> list[str]:
+    """The words of a text on lines of at most `width` columns, `most` of them; the later ones are indented."""
     indent = begin or "    "
-    lines: t.List[str] = []
+    lines: list[str] = []
     line = begin
     for word in _pieces(text, width - len(indent)):
         joined = line + word if not line.strip() else line + " " + word
@@ -122,7 +122,7 @@ def _pieces(text: str, room: int) -> t.Iterator[str]:
 
 
 def _cut(word: str, room: int) -> str:
-    """As much of the beginning as takes C(room) columns, at least one character."""
+    """As much of the beginning as takes `room` columns, at least one character."""
     used = 0
     for number, char in enumerate(word):
         used += _columns(char)
@@ -132,7 +132,7 @@ def _cut(word: str, room: int) -> str:
 
 
 def fit(text: str, width: int) -> str:
-    """Exactly C(width) columns: filled with spaces, or cut and marked with C(…)."""
+    """Exactly `width` columns: filled with spaces, or cut and marked with `…`."""
     if columns(text) <= width:
         return text + " " * (width - columns(text))
     used, kept = 0, []

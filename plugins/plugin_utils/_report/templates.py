@@ -74,7 +74,7 @@ def prose_in_markdown(text: str, in_cell: bool = False) -> Markup:
 
 def many(number: int, word: str) -> str:
     """`1 host`, `2,000 hosts`."""
-    return "%s %s" % (format(number, ","), word if number == 1 else word + "s")
+    return f"{format(number, ',')} {word if number == 1 else word + 's'}"
 
 
 def _thousands(number: int) -> str:

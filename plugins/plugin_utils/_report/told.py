@@ -55,10 +55,10 @@ def asked_of(document: Json) -> t.Optional[Asked]:
 def _setting(value: t.Any) -> str:
     if isinstance(value, dict):
         return ", ".join("%s: %s" % pair for pair in sorted(value.items(), key=str)) or "-"
-    return "%g" % value if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def walked_of(document: Json) -> t.List[Walked]:
+def walked_of(document: Json) -> list[Walked]:
     """How much of each datastore was seen; nothing of those that were not walked."""
     found = []
     for store in document["datastores"]:
@@ -80,7 +80,7 @@ def walked_of(document: Json) -> t.List[Walked]:
     return found
 
 
-def durations_of(document: Json) -> t.Dict[t.Tuple[str, str], float]:
+def durations_of(document: Json) -> dict[tuple[str, str], float]:
     """Seconds of the work behind the controls of a family (`PBS-OWNER`), by datastore and family."""
     found = {}
     for store in document["datastores"]:

@@ -38,7 +38,7 @@ class WaiverUse:
         """Write down in the host which waivers cover a finding of its, and which could."""
         if not waivers:
             return
-        by_control: t.Dict[str, t.List[t.Tuple[int, Waiver]]] = {}
+        by_control: dict[str, list[tuple[int, Waiver]]] = {}
         for number, waiver in enumerate(waivers):
             if waiver.names(host.name):
                 by_control.setdefault(waiver.control, []).append((number, waiver))
@@ -72,7 +72,7 @@ class WaiverUse:
         if self.state == EXPIRED:
             if not named:
                 yield self._finding(
-                    FAIL, CONTROL.severity, "ended on %s, and names no host" % waiver.until.isoformat(), fleet_made
+                    FAIL, CONTROL.severity, f"ended on {waiver.until.isoformat()}, and names no host", fleet_made
                 )
             return
         if not named:
@@ -82,7 +82,7 @@ class WaiverUse:
         elif waiver.datastore != "*" and not any(
             fnmatch.fnmatchcase(name, waiver.datastore) for host in named for name in host.datastores
         ):
-            why = "names no datastore of the %d hosts that it names" % len(named)
+            why = f"names no datastore of the {len(named)} hosts that it names"
         else:
             return  # the control was not asked, so nobody knows
         self.state = UNUSED
@@ -97,15 +97,14 @@ class WaiverUse:
             status=status,
             severity=severity,
             message=display(
-                "The waiver of %s for %s/%s %s (%s)."
-                % (waiver.control, waiver.host, waiver.datastore, what, waiver.justification)
+                f"The waiver of {waiver.control} for {waiver.host}/{waiver.datastore} {what} ({waiver.justification})."
             ),
             remedy=CONTROL.remedy,
             evidence=dict(waiver.as_dict(), judged=fleet_made),
             waiver=None,
         )
 
-    def as_dict(self) -> t.Dict[str, t.Any]:
+    def as_dict(self) -> dict[str, t.Any]:
         fields = {key: display(value) for key, value in self.waiver.as_dict().items()}
         return dict(fields, state=self.state, hosts=self.hosts)
 

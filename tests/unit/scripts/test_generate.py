@@ -34,7 +34,7 @@ def test_every_generated_file_is_the_one_that_follows_from_the_code(generate):
         "docs/controls.md",
     ]
     for path, text in outputs.items():
-        assert path.read_text(encoding="utf-8") == text, "%s is stale: run scripts/generate.py" % path.name
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is stale: run scripts/generate.py"
 
 
 def test_the_page_of_the_controls_begins_with_a_table_of_the_catalog():

@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules import atime, conf, host, mount, owner
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import Rule
 
-RULES: t.Dict[str, Rule] = {**host.RULES, **mount.RULES, **atime.RULES, **owner.RULES, **conf.RULES}
+RULES: dict[str, Rule] = {**host.RULES, **mount.RULES, **atime.RULES, **owner.RULES, **conf.RULES}

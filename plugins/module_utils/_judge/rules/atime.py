@@ -73,20 +73,20 @@ def _evidence(case: Case, touch: t.Optional[TouchFacts]) -> Evidence:
     return evidence
 
 
-def _cause(case: Case, touch: TouchFacts) -> t.Tuple[str, str]:
+def _cause(case: Case, touch: TouchFacts) -> tuple[str, str]:
     """What an errno means here, and what mends it."""
     if touch.errno in (errno.EPERM, errno.EACCES):
         return _permission(case, touch)
     explanation, remedy = explain(case, touch.errno)
-    return "%s: %s" % (touch.error, explanation) if explanation else touch.error, remedy
+    return f"{touch.error}: {explanation}" if explanation else touch.error, remedy
 
 
-def _permission(case: Case, touch: TouchFacts) -> t.Tuple[str, str]:
+def _permission(case: Case, touch: TouchFacts) -> tuple[str, str]:
     file = touch.file
     account = case.host.account
     if file is not None and file.flags:
         return (
-            "%s: the %s set on %s, which stops root too" % (touch.error, _flags(file), touch.path),
+            f"{touch.error}: the {_flags(file)} set on {touch.path}, which stops root too",
             _without_flags(file, touch.path),
         )
     if file is not None and file.uid != touch.uid:
@@ -99,8 +99,8 @@ def _permission(case: Case, touch: TouchFacts) -> t.Tuple[str, str]:
     if store.location is not None and store.location.reachable is False:
         blocked = store.location.blocked_at
         return (
-            "%s: '%s' cannot enter %s" % (touch.error, account.user, blocked),
-            "Let '%s' pass: chmod o+x %s" % (account.user, in_shell(blocked)),
+            f"{touch.error}: '{account.user}' cannot enter {blocked}",
+            f"Let '{account.user}' pass: chmod o+x {in_shell(blocked)}",
         )
     if touch.step in ("create", "open"):
         above = store.skeleton
@@ -108,23 +108,23 @@ def _permission(case: Case, touch: TouchFacts) -> t.Tuple[str, str]:
             if part is not None and part.uid != touch.uid:
                 return (
                     "%s: %s belongs to %d:%d mode %s" % (touch.error, part.path, part.uid, part.gid, part.mode),
-                    "%s (PBS-OWNER-01 names all that is wrong)" % case.give(part.path),
+                    f"{case.give(part.path)} (PBS-OWNER-01 names all that is wrong)",
                 )
     if inexpressible(case.host, store):
-        return "%s at %s" % (touch.error, touch.path), OUTSIDE
+        return f"{touch.error} at {touch.path}", OUTSIDE
     return (
-        "%s at %s" % (touch.error, touch.path),
-        "Check owners and modes from %s downwards; a security module or an ACL may forbid it, too." % store.path,
+        f"{touch.error} at {touch.path}",
+        f"Check owners and modes from {store.path} downwards; a security module or an ACL may forbid it, too.",
     )
 
 
 def _flags(file: FileFacts) -> str:
-    return "%s %s" % (" and ".join(file.flags), "flag is" if len(file.flags) == 1 else "flags are")
+    return f"{' and '.join(file.flags)} {'flag is' if len(file.flags) == 1 else 'flags are'}"
 
 
 def _without_flags(file: FileFacts, path: str) -> str:
     letters = {"immutable": "-i", "append": "-a"}
-    return "chattr %s %s" % (" ".join(letters[flag] for flag in file.flags if flag in letters), in_shell(path))
+    return f"chattr {' '.join(letters[flag] for flag in file.flags if flag in letters)} {in_shell(path)}"
 
 
 # --- the rules ----------------------------------------------------------------------------------------------------------
@@ -136,8 +136,8 @@ def explicit_touch(case: Case) -> Verdict:
     if facts.mode == "none":
         if read_only(store.mount):
             cause, remedy = read_only_cause(store)
-            return failed("A touch in %s cannot work: %s." % (store.path, cause), remedy, **_evidence(case, None))
-        return unknown("Only a probe tells, and there was none: %s." % facts.not_tried, **_evidence(case, None))
+            return failed(f"A touch in {store.path} cannot work: {cause}.", remedy, **_evidence(case, None))
+        return unknown(f"Only a probe tells, and there was none: {facts.not_tried}.", **_evidence(case, None))
     probe = facts.probe
     if probe is None:
         raise NotObserved(case.why_not_observed())
@@ -180,17 +180,17 @@ def explicit_touch(case: Case) -> Verdict:
 
 
 def _before_and_after(touch: TouchFacts) -> str:
-    return "%s ns before, %s ns after; required is a later one" % (touch.before_ns, touch.after_ns)
+    return f"{touch.before_ns} ns before, {touch.after_ns} ns after; required is a later one"
 
 
 def _milliseconds(touch: TouchFacts) -> str:
-    return "%.1f ms" % (touch.elapsed_ns / 1e6)
+    return f"{touch.elapsed_ns / 1000000.0:.1f} ms"
 
 
 def refreshed(case: Case) -> Verdict:
     facts = case.need("atime")
     if facts.mode == "none":
-        return unknown("Only a probe tells, and there was none: %s." % facts.not_tried)
+        return unknown(f"Only a probe tells, and there was none: {facts.not_tried}.")
     tried = [touch for touch in (facts.probe, facts.zero_chunk) if touch is not None]
     if not tried:
         raise NotObserved(case.why_not_observed())
@@ -201,7 +201,7 @@ def refreshed(case: Case) -> Verdict:
     evidence: Evidence = {"before_ns": probe.before_ns, "after_ns": probe.after_ns, "refreshed_ns": probe.refreshed_ns}
     if probe.refreshed_ns is None or probe.before_ns is None:
         return unknown(
-            "The attributes of %s could not be refreshed: %s." % (probe.path, probe.refresh_error or "no answer"),
+            f"The attributes of {probe.path} could not be refreshed: {probe.refresh_error or 'no answer'}.",
             **evidence,
         )
     if probe.refreshed_ns <= probe.before_ns:
@@ -259,15 +259,15 @@ def zero_chunk(case: Case) -> Verdict:
         )
     if touch.advanced is None:
         return failed(
-            "The zero chunk at %s cannot be used: %s." % (touch.path, touch.error),
-            "mv %s, out of .chunks; PBS makes a new one." % in_shell(touch.path, "DIRECTORY"),
+            f"The zero chunk at {touch.path} cannot be used: {touch.error}.",
+            f"mv {in_shell(touch.path, 'DIRECTORY')}, out of .chunks; PBS makes a new one.",
             **evidence,
         )
-    stayed = "" if not touch.advanced else ", and %s ns after a forced refresh" % touch.refreshed_ns
+    stayed = "" if not touch.advanced else f", and {touch.refreshed_ns} ns after a forced refresh"
     return failed(
         "utimensat on the zero chunk answered success as uid %d, but its atime did not move forward: %s%s."
         % (touch.uid, _before_and_after(touch), stayed),
-        "Move the datastore in %s to a filesystem that honours access times." % store.path,
+        f"Move the datastore in {store.path} to a filesystem that honours access times.",
         **evidence,
     )
 
@@ -284,7 +284,7 @@ def _untouched_zero_chunk(case: Case, chunk: FileFacts, mode: str, not_tried: st
     }
     if chunk.flags:
         return failed(
-            "The %s set on the zero chunk %s: nobody can touch it." % (_flags(chunk), chunk.path),
+            f"The {_flags(chunk)} set on the zero chunk {chunk.path}: nobody can touch it.",
             _without_flags(chunk, chunk.path),
             **evidence,
         )
@@ -297,28 +297,28 @@ def _untouched_zero_chunk(case: Case, chunk: FileFacts, mode: str, not_tried: st
         )
     if mode != "none":
         return failed(
-            "'%s' cannot reach the zero chunk %s." % (wanted.user, chunk.path),
+            f"'{wanted.user}' cannot reach the zero chunk {chunk.path}.",
             "Check owners and modes of the directories above it (PBS-OWNER-01).",
             **evidence,
         )
-    return unknown("Only a touch tells, and there was none: %s." % not_tried, **evidence)
+    return unknown(f"Only a touch tells, and there was none: {not_tried}.", **evidence)
 
 
 def check_enabled(case: Case) -> Verdict:
     configured = case.need("configured")
     if configured.tuning_error:
-        return unknown("The tuning options do not parse (%s), and PBS-HOST-04 says so." % configured.tuning_error)
+        return unknown(f"The tuning options do not parse ({configured.tuning_error}), and PBS-HOST-04 says so.")
     value = configured.tuning.get("gc-atime-safety-check", True)
     if value is False:
         return failed(
-            "gc-atime-safety-check is off for datastore '%s'; required is on." % configured.name,
+            f"gc-atime-safety-check is off for datastore '{configured.name}'; required is on.",
             _tuning_command(configured, {"gc-atime-safety-check": None}),
             tuning=configured.tuning,
         )
     version = case.host.pbs_version
     if version and parse_version(version) < CHECK_SINCE:
         return warned(
-            "PBS %s has no atime check of its own (since 3.3.7); this preflight is the only one." % version,
+            f"PBS {version} has no atime check of its own (since 3.3.7); this preflight is the only one.",
             "Upgrade PBS to 3.4 or newer.",
         )
     return passed("PBS's own check is on.")
@@ -328,18 +328,18 @@ def _tuning_command(configured: DatastoreConfig, changes: t.Mapping[str, t.Optio
     """PBS replaces the whole property string, so the options that stay are named again; None takes one out."""
     wanted = {**configured.tuning, **changes}
     text = ",".join(
-        "%s=%s" % (name, str(value).lower() if isinstance(value, bool) else value)
+        f"{name}={str(value).lower() if isinstance(value, bool) else value}"
         for name, value in wanted.items()
         if value is not None
     )
-    what = "--tuning %s" % in_shell(text) if text else "--delete tuning"
-    return "proxmox-backup-manager datastore update %s %s" % (in_shell(configured.name), what)
+    what = f"--tuning {in_shell(text)}" if text else "--delete tuning"
+    return f"proxmox-backup-manager datastore update {in_shell(configured.name)} {what}"
 
 
 def cutoff(case: Case) -> Verdict:
     configured = case.need("configured")
     if configured.tuning_error:
-        return unknown("The tuning options do not parse (%s), and PBS-HOST-04 says so." % configured.tuning_error)
+        return unknown(f"The tuning options do not parse ({configured.tuning_error}), and PBS-HOST-04 says so.")
     minutes = configured.tuning.get("gc-atime-cutoff", DEFAULT_CUTOFF)
     low, high = case.policy.gc_atime_cutoff_min, case.policy.gc_atime_cutoff_max
     evidence: Evidence = {
@@ -362,7 +362,7 @@ def cutoff(case: Case) -> Verdict:
 def timestamps(case: Case) -> Verdict:
     facts = case.need("atime")
     if facts.mode == "none":
-        return unknown("Only a probe tells, and there was none: %s." % facts.not_tried)
+        return unknown(f"Only a probe tells, and there was none: {facts.not_tried}.")
     step, offset = facts.granularity_ns, facts.clock_offset_ns
     evidence: Evidence = {
         "granularity_ns": step,
@@ -371,7 +371,7 @@ def timestamps(case: Case) -> Verdict:
     }
     if step is not None and step > SECOND:
         return failed(
-            "Timestamps are cut to %g s; PBS compares over one second." % (step / SECOND),
+            f"Timestamps are cut to {step / SECOND:g} s; PBS compares over one second.",
             "Move the datastore to a filesystem with timestamps of a second or finer.",
             **evidence,
         )
@@ -392,21 +392,21 @@ def timestamps(case: Case) -> Verdict:
         why = "it did not keep a time that was set" if step is None else "no stamp of its own clock could be had"
         reason = probe.error if probe is not None and probe.error else why
         return unknown(
-            "The timestamps in %s could not be measured: %s." % (case.the_store.path, reason),
+            f"The timestamps in {case.the_store.path} could not be measured: {reason}.",
             said_elsewhere(probe),
             **evidence,
         )
-    return passed("Timestamps are kept to %s, and the clocks agree." % _step_name(step), **evidence)
+    return passed(f"Timestamps are kept to {_step_name(step)}, and the clocks agree.", **evidence)
 
 
 def _step_name(step: int) -> str:
     for size, name in ((SECOND, "s"), (1_000_000, "ms"), (1_000, "µs")):
         if step >= size:
-            return "%g %s" % (step / size, name)
+            return f"{step / size:g} {name}"
     return "%d ns" % step
 
 
-RULES: t.Dict[str, Rule] = {
+RULES: dict[str, Rule] = {
     "PBS-ATIME-01": explicit_touch,
     "PBS-ATIME-02": refreshed,
     "PBS-ATIME-03": zero_chunk,

@@ -48,7 +48,7 @@ def drift(case: Case) -> Verdict:
         return skipped("Nothing is declared for this host (pbs_datastores).")
     if case.declared is None:
         return warned(
-            "Datastore '%s' is configured, but not declared in pbs_datastores." % store.name,
+            f"Datastore '{store.name}' is configured, but not declared in pbs_datastores.",
             "Declare it, or remove it from PBS.",
             severity="low",
         )
@@ -58,7 +58,7 @@ def drift(case: Case) -> Verdict:
         if case.configuration_unreadable():
             raise NotObserved(case.configuration_unreadable())
         return failed(
-            "Datastore '%s' is declared, but PBS does not know it." % store.name,
+            f"Datastore '{store.name}' is declared, but PBS does not know it.",
             "ansible-playbook fleetops.pbs.provision",
             declared_path=store.path,
         )
@@ -77,10 +77,10 @@ def gc_scheduled(case: Case) -> Verdict:
     configured = _configured(case)
     if not configured.gc_schedule:
         return failed(
-            "Datastore '%s' has no gc-schedule: nothing is ever collected." % configured.name,
-            "proxmox-backup-manager datastore update %s --gc-schedule daily" % in_shell(configured.name),
+            f"Datastore '{configured.name}' has no gc-schedule: nothing is ever collected.",
+            f"proxmox-backup-manager datastore update {in_shell(configured.name)} --gc-schedule daily",
         )
-    return passed("GC runs at '%s'." % configured.gc_schedule, schedule=configured.gc_schedule)
+    return passed(f"GC runs at '{configured.gc_schedule}'.", schedule=configured.gc_schedule)
 
 
 def gc_succeeded(case: Case) -> Verdict:
@@ -89,8 +89,8 @@ def gc_succeeded(case: Case) -> Verdict:
     log = "proxmox-backup-manager task list --all shows the task; its log says where it stopped."
     if run is None or run.state == "created":
         return warned(
-            "GC has not run yet on '%s'." % configured.name,
-            "proxmox-backup-manager garbage-collection start %s" % in_shell(configured.name),
+            f"GC has not run yet on '{configured.name}'.",
+            f"proxmox-backup-manager garbage-collection start {in_shell(configured.name)}",
         )
     evidence = _run_evidence(run, case.now)
     if run.state == "running":
@@ -98,11 +98,11 @@ def gc_succeeded(case: Case) -> Verdict:
     if run.state in ("unreadable", "unknown"):
         return unknown("How the last GC ended is not known: %s." % (run.message or run.state), log, **evidence)
     if run.state == "error":
-        return failed("The last GC failed: %s." % run.message.rstrip("."), log, **evidence)
+        return failed(f"The last GC failed: {run.message.rstrip('.')}.", log, **evidence)
     age = _age_days(run, case.now)
     if age is not None and age > case.policy.gc_max_age_days:
         return failed(
-            "The last GC ended %.1f days ago; the policy allows %g." % (age, case.policy.gc_max_age_days),
+            f"The last GC ended {age:.1f} days ago; the policy allows {case.policy.gc_max_age_days:g}.",
             "Find out why the scheduler passes over it (journalctl -u proxmox-backup-proxy), then start GC by hand.",
             **evidence,
         )
@@ -164,8 +164,8 @@ def maintenance(case: Case) -> Verdict:
     if not kind:
         return passed("No maintenance mode.")
     if ((case.declared or {}).get("maintenance_mode") or {}).get("type") == kind:
-        return passed("Datastore '%s' is in maintenance mode `%s`, as declared." % (configured.name, kind), type=kind)
-    message = " (%s)" % configured.maintenance_message if configured.maintenance_message else ""
+        return passed(f"Datastore '{configured.name}' is in maintenance mode `{kind}`, as declared.", type=kind)
+    message = f" ({configured.maintenance_message})" if configured.maintenance_message else ""
     if kind == "delete":
         return failed(
             "Datastore '%s' is in maintenance mode `delete`%s: a removal failed half way, and PBS offers no way back."
@@ -176,8 +176,8 @@ def maintenance(case: Case) -> Verdict:
             type=kind,
         )
     return failed(
-        "Datastore '%s' is in maintenance mode `%s`%s: GC does not run." % (configured.name, kind, message),
-        "proxmox-backup-manager datastore update %s --delete maintenance-mode" % in_shell(configured.name),
+        f"Datastore '{configured.name}' is in maintenance mode `{kind}`{message}: GC does not run.",
+        f"proxmox-backup-manager datastore update {in_shell(configured.name)} --delete maintenance-mode",
         type=kind,
     )
 
@@ -186,9 +186,9 @@ def whole(case: Case) -> Verdict:
     store = case.the_store
     broken = store.location.error if store.location is not None and not store.location.exists else ""
     if broken:
-        what = "%s: %s" % (store.path, broken)
+        what = f"{store.path}: {broken}"
         return failed(
-            "%s." % what, help_for(case, what) or "Mend what the error names.", state="", prefixes=0, missing=[]
+            f"{what}.", help_for(case, what) or "Mend what the error names.", state="", prefixes=0, missing=[]
         )
     found: SkeletonFacts = case.need("skeleton")
     evidence: Evidence = {"state": found.state, "prefixes": found.prefixes, "missing": found.missing}
@@ -200,9 +200,9 @@ def whole(case: Case) -> Verdict:
     if found.state in ("absent", "empty"):
         if not known:
             return skipped("Nothing is there yet, and PBS does not know the datastore.", **evidence)
-        what = "%s does not exist" % store.path if found.state == "absent" else "%s is empty" % store.path
+        what = f"{store.path} does not exist" if found.state == "absent" else f"{store.path} is empty"
         return failed(
-            "PBS knows datastore '%s', but %s: most likely a filesystem is not mounted." % (store.name, what),
+            f"PBS knows datastore '{store.name}', but {what}: most likely a filesystem is not mounted.",
             "Mount it. Do not create the datastore anew before you know where its chunks are.",
             severity="critical",
             **evidence,
@@ -210,11 +210,11 @@ def whole(case: Case) -> Verdict:
     if found.state == "foreign":
         if store.location is not None and store.location.type != "directory":
             return failed(
-                "%s is not a directory but a %s." % (store.path, store.location.type), "Correct the path.", **evidence
+                f"{store.path} is not a directory but a {store.location.type}.", "Correct the path.", **evidence
             )
         examples = ", ".join((found.groups + found.foreign)[:3]) or ".chunks that is no directory"
         return failed(
-            "%s holds no chunk store, but other things (%s)." % (store.path, examples),
+            f"{store.path} holds no chunk store, but other things ({examples}).",
             "Check the path and the mount; nothing here is removed for you.",
             groups=found.groups,
             foreign=found.foreign,
@@ -227,7 +227,7 @@ def _hidden(case: Case, evidence: Evidence) -> Verdict:
     """PBS before 3.4.1 passes over hidden names when it looks for indexes, the datastore's own directory included."""
     store, version = case.the_store, case.host.pbs_version
     if version and parse_version(version) >= HIDDEN_BASE_SINCE:
-        return passed("The chunk store is whole; PBS %s collects below a hidden name, too." % version, **evidence)
+        return passed(f"The chunk store is whole; PBS {version} collects below a hidden name, too.", **evidence)
     return failed(
         "The last part of %s begins with a dot: the GC of PBS before 3.4.1 finds no index there%s."
         % (store.path, ", and this is %s" % version if version else ""),
@@ -245,7 +245,7 @@ def _half_made(case: Case, found: SkeletonFacts, evidence: Evidence) -> Verdict:
     if found.prefixes == PREFIXES:
         return warned(
             ".lock is missing; PBS makes it again when it opens the datastore, and refuses a reuse without it.",
-            provision + "by hand: install -o %s -g %s -m 0644 /dev/null %s/.lock" % (account.user, account.group, path),
+            provision + f"by hand: install -o {account.user} -g {account.group} -m 0644 /dev/null {path}/.lock",
             severity="low",
             **evidence,
         )
@@ -257,13 +257,12 @@ def _half_made(case: Case, found: SkeletonFacts, evidence: Evidence) -> Verdict:
             ", ".join(found.missing[:4]),
             ", …" if absent > 4 else "",
         ),
-        provision
-        + "by hand, below %s/.chunks: mkdir -m 0750 each, and chown %s:%s." % (path, account.user, account.group),
+        provision + f"by hand, below {path}/.chunks: mkdir -m 0750 each, and chown {account.user}:{account.group}.",
         **evidence,
     )
 
 
-RULES: t.Dict[str, Rule] = {
+RULES: dict[str, Rule] = {
     "PBS-CONF-01": drift,
     "PBS-CONF-02": gc_scheduled,
     "PBS-CONF-03": gc_succeeded,

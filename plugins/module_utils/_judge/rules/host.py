@@ -29,16 +29,16 @@ def account(case: Case) -> Verdict:
     found = case.host.account
     evidence: Evidence = {"uid": found.uid, "primary_gid": found.primary_gid, "gid": found.gid}
     if found.uid is None:
-        made = _made_by_debian(case, found.user) or "adduser --system --group %s" % in_shell(found.user)
-        return failed("There is no user '%s'." % found.user, made, **evidence)
+        made = _made_by_debian(case, found.user) or f"adduser --system --group {in_shell(found.user)}"
+        return failed(f"There is no user '{found.user}'.", made, **evidence)
     if found.gid is None:
-        made = _made_by_debian(case, found.group) or "groupadd --system %s" % in_shell(found.group)
-        return failed("There is no group '%s'." % found.group, made, **evidence)
+        made = _made_by_debian(case, found.group) or f"groupadd --system {in_shell(found.group)}"
+        return failed(f"There is no group '{found.group}'.", made, **evidence)
     if found.primary_gid != found.gid:
         return failed(
             "The primary group of user '%s' is gid %s, but group '%s' is gid %d: PBS creates with the one and demands the "
             "other." % (found.user, found.primary_gid, found.group, found.gid),
-            "usermod -g %s" % in_shell(found.group, found.user),
+            f"usermod -g {in_shell(found.group, found.user)}",
             **evidence,
         )
     return passed("%s:%s is %d:%d." % (found.user, found.group, found.uid, found.gid), **evidence)
@@ -49,15 +49,15 @@ def _made_by_debian(case: Case, name: str) -> str:
     if name != "backup":
         return ""
     owners = sorted({str(store.location.uid) for store in case.stores if store.location and store.location.uid > 0})
-    belong = " The datastores here belong to uid %s." % ", ".join(owners) if owners else ""
-    return "update-passwd, which brings back Debian's own backup (34:34).%s" % belong
+    belong = f" The datastores here belong to uid {', '.join(owners)}." if owners else ""
+    return f"update-passwd, which brings back Debian's own backup (34:34).{belong}"
 
 
 def clock(case: Case) -> Verdict:
     found = case.host.clock
     evidence: Evidence = {"state": found.state, "status": found.status, "max_error_us": found.max_error_us}
     if found.synchronised is None:
-        return unknown("The kernel did not say whether its clock is synchronised: %s." % found.error)
+        return unknown(f"The kernel did not say whether its clock is synchronised: {found.error}.")
     if not found.synchronised:
         return failed(
             "The kernel's clock is not synchronised.",
@@ -84,7 +84,7 @@ def daemons(case: Case) -> Verdict:
     if down:
         return failed(
             "%s, not active." % " and ".join("%s is %s" % (d.unit, d.active_state or "not there") for d in down),
-            "systemctl start %s; journalctl -u %s says why it stopped" % (" ".join(d.unit for d in down), down[0].unit),
+            f"systemctl start {' '.join(d.unit for d in down)}; journalctl -u {down[0].unit} says why it stopped",
             **evidence,
         )
     replaced = [daemon for daemon in found if daemon.replaced]
@@ -96,7 +96,7 @@ def daemons(case: Case) -> Verdict:
                 "runs" if len(replaced) == 1 else "run",
                 case.host.pbs_version or "unknown",
             ),
-            "systemctl restart %s, when no backup is running" % " ".join(d.unit for d in replaced),
+            f"systemctl restart {' '.join(d.unit for d in replaced)}, when no backup is running",
             **evidence,
         )
     unclear = [daemon for daemon in found if daemon.replaced is None]
@@ -116,23 +116,23 @@ def daemons(case: Case) -> Verdict:
             old_workers=workers,
             **evidence,
         )
-    version = " (%s)" % case.host.pbs_version if case.host.pbs_version else ""
-    return passed("Both daemons are active and run the installed version%s." % version, **evidence)
+    version = f" ({case.host.pbs_version})" if case.host.pbs_version else ""
+    return passed(f"Both daemons are active and run the installed version{version}.", **evidence)
 
 
 def configuration(case: Case) -> Verdict:
     directory = case.host.config_dir
     wanted = case.host.account
     if directory.error:
-        return unknown("%s: %s." % (directory.path, directory.error), "Run preflight as root (become: true).")
+        return unknown(f"{directory.path}: {directory.error}.", "Run preflight as root (become: true).")
     if not directory.exists:
-        return failed("%s does not exist." % directory.path, "apt install --reinstall proxmox-backup-server")
+        return failed(f"{directory.path} does not exist.", "apt install --reinstall proxmox-backup-server")
     files = [file for file in directory.files if file.exists]
     evidence: Evidence = {"uid": directory.uid, "gid": directory.gid, "mode": directory.mode}
-    broken = ["%s: %s" % (_where(file), file.error) for file in files if file.parsed is False]
+    broken = [f"{_where(file)}: {file.error}" for file in files if file.parsed is False]
     if broken:
         return failed(
-            "%s: %s." % (counted(len(broken), "file does not parse", "files do not parse"), "; ".join(broken)),
+            f"{counted(len(broken), 'file does not parse', 'files do not parse')}: {'; '.join(broken)}.",
             "Correct the line that is named; PBS has no comment syntax, and one wrong line hides the whole file.",
             broken=broken,
             **evidence,
@@ -164,7 +164,7 @@ def configuration(case: Case) -> Verdict:
     closed = [file for file in files if file.readable is False]
     if closed:
         return failed(
-            "User '%s' cannot read %s." % (wanted.user, ", ".join(file.path for file in closed)),
+            f"User '{wanted.user}' cannot read {', '.join(file.path for file in closed)}.",
             "chown root:%s %s && chmod 0640 %s"
             % (wanted.group, in_shell(*(file.path for file in closed)), in_shell(*(file.path for file in closed))),
             unreadable=[file.path for file in closed],
@@ -173,12 +173,12 @@ def configuration(case: Case) -> Verdict:
     unread = [file for file in files if file.parsed is None]
     if unread:
         return unknown(
-            "%s could not be read: %s." % (unread[0].path, unread[0].error or "no reason was given"),
+            f"{unread[0].path} could not be read: {unread[0].error or 'no reason was given'}.",
             "Run preflight as root (become: true).",
             **evidence,
         )
     parsing = counted(len(files), "file parses", "files parse")
-    return passed("%s is 0700, and %s." % (directory.path, parsing), **evidence)
+    return passed(f"{directory.path} is 0700, and {parsing}.", **evidence)
 
 
 def _where(file: ConfigFileFacts) -> str:
@@ -200,11 +200,11 @@ def id_map(case: Case) -> Verdict:
     found = case.host.id_map
     account_facts = case.host.account
     if found.error:
-        return unknown("The id map could not be read: %s." % found.error)
+        return unknown(f"The id map could not be read: {found.error}.")
     if not found.namespaced:
         return passed("No user namespace: ids are the same inside and outside.")
     if account_facts.uid is None or account_facts.gid is None:
-        return unknown("The ids of '%s' are not known, so neither is their mapping." % account_facts.user)
+        return unknown(f"The ids of '{account_facts.user}' are not known, so neither is their mapping.")
     outer_uid, outer_gid = _outside(found.uids, account_facts.uid), _outside(found.gids, account_facts.gid)
     evidence: Evidence = {"outer_uid": outer_uid, "outer_gid": outer_gid}
     if outer_uid is None or outer_gid is None:
@@ -241,7 +241,7 @@ def _outside(ranges: t.Sequence[IdRange], inside: int) -> t.Optional[int]:
     return None
 
 
-RULES: t.Dict[str, Rule] = {
+RULES: dict[str, Rule] = {
     "PBS-HOST-01": account,
     "PBS-HOST-02": clock,
     "PBS-HOST-03": daemons,

@@ -55,7 +55,7 @@ def _walked(*scopes: str) -> t.Callable[[WalkRule], Rule]:
             if facts is None or facts.not_walked:
                 raise NotObserved(case.why_not_observed() if facts is None else facts.not_walked)
             if facts.scope not in scopes:
-                return skipped("This part of the datastore was not walked (scope: %s)." % facts.scope)
+                return skipped(f"This part of the datastore was not walked (scope: {facts.scope}).")
             return rule(case, facts)
 
         return ask
@@ -95,7 +95,7 @@ def _seen(facts: OwnershipFacts) -> str:
     prefixes = counted(facts.prefixes_walked, "prefix directory", "prefix directories")
     if facts.scope == "skeleton":
         return prefixes
-    return "%s in %s" % (counted(facts.chunks.files, "file"), prefixes)
+    return f"{counted(facts.chunks.files, 'file')} in {prefixes}"
 
 
 def _all_right(facts: OwnershipFacts, what: str, **evidence: t.Any) -> Verdict:
@@ -108,12 +108,12 @@ def _all_right(facts: OwnershipFacts, what: str, **evidence: t.Any) -> Verdict:
         share = 100.0 * facts.prefixes_walked / facts.prefixes_total
         # The same words for every control, so that a summary can say them once.
         return warned(
-            "Nothing wrong in a sample of %s (%.1f %% of all); the rest was not looked at." % (_seen(facts), share),
+            f"Nothing wrong in a sample of {_seen(facts)} ({share:.1f} % of all); the rest was not looked at.",
             "Run preflight with preflight_scope: full.",
             severity="low",
             **evidence,
         )
-    return passed("%s (%s)." % (what, _seen(facts)), **evidence)
+    return passed(f"{what} ({_seen(facts)}).", **evidence)
 
 
 def _unseen(counts: WalkCounts, evidence: Evidence) -> t.Optional[Verdict]:
@@ -166,7 +166,7 @@ def _ownership(case: Case, facts: OwnershipFacts, counts: WalkCounts, part: Part
     """The verdict on wrong owners in one part of the store; a wrong group alone is the milder case."""
     evidence = _evidence(facts, counts, ("wrong_owner",))
     account = case.host.account
-    wanted = "%s:%s" % (account.user, account.group)
+    wanted = f"{account.user}:{account.group}"
     if counts.wrong_owner:
         owners = ["%s of %d:%d" % (format(owner.count, ","), owner.uid, owner.gid) for owner in counts.owners[:3]]
         only_group = counts.wrong_uid == 0
@@ -186,7 +186,7 @@ def _ownership(case: Case, facts: OwnershipFacts, counts: WalkCounts, part: Part
             wrong=counts.wrong_owner,
             **evidence,
         )
-    return _unseen(counts, evidence) or _all_right(facts, "%s to %s" % (part.everything, wanted), **evidence)
+    return _unseen(counts, evidence) or _all_right(facts, f"{part.everything} to {wanted}", **evidence)
 
 
 # --- the rules ----------------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def _walked_skeleton_owner(case: Case, facts: OwnershipFacts) -> Verdict:
     return _ownership(case, facts, facts.skeleton, SKELETON)
 
 
-def _wrong_fixed_parts(case: Case) -> t.List[FileFacts]:
+def _wrong_fixed_parts(case: Case) -> list[FileFacts]:
     skeleton, account = case.the_store.skeleton, case.host.account
     if skeleton is None or skeleton.chunks is None or account.uid is None or account.gid is None:
         return []
@@ -276,7 +276,7 @@ def chunk_readable(case: Case, facts: OwnershipFacts) -> Verdict:
             **evidence,
         )
     return _unseen(counts, evidence) or _all_right(
-        facts, "'%s' can read every chunk" % case.host.account.user, **evidence
+        facts, f"'{case.host.account.user}' can read every chunk", **evidence
     )
 
 
@@ -327,7 +327,7 @@ def _make_readable(case: Case, counts: WalkCounts) -> str:
 @_walked("full", "sample", "skeleton")
 def foreign(_case: Case, facts: OwnershipFacts) -> Verdict:
     parts = (facts.skeleton, facts.chunks, facts.metadata)
-    found: t.Dict[str, int] = {}
+    found: dict[str, int] = {}
     for counts in parts:
         for kind, number in counts.foreign.items():
             found[kind] = found.get(kind, 0) + number
@@ -340,7 +340,7 @@ def foreign(_case: Case, facts: OwnershipFacts) -> Verdict:
     }
     total = sum(found.values())
     if total:
-        kinds = ", ".join("%s: %s" % (kind, format(number, ",")) for kind, number in sorted(found.items()))
+        kinds = ", ".join(f"{kind}: {format(number, ',')}" for kind, number in sorted(found.items()))
         return failed(
             "%s in the store that PBS does not make (%s)%s."
             % (counted(total, "thing is", "things are"), kinds, _examples(examples)),
@@ -374,11 +374,11 @@ def debris(case: Case, facts: OwnershipFacts) -> Verdict:
     if facts.bad_chunks or empty:
         parts = []
         if facts.bad_chunks:
-            parts.append("%s that verify found corrupt" % counted(facts.bad_chunks, "chunk"))
+            parts.append(f"{counted(facts.bad_chunks, 'chunk')} that verify found corrupt")
         if empty:
-            parts.append("%s of length 0" % counted(empty, "chunk"))
+            parts.append(f"{counted(empty, 'chunk')} of length 0")
         return failed(
-            "%s." % " and ".join(parts),
+            f"{' and '.join(parts)}.",
             "Make new backups of the snapshots that verify names: a missing chunk is uploaded again.",
             **evidence,
         )
@@ -396,7 +396,7 @@ def debris(case: Case, facts: OwnershipFacts) -> Verdict:
     )
 
 
-RULES: t.Dict[str, Rule] = {
+RULES: dict[str, Rule] = {
     "PBS-OWNER-01": skeleton_owner,
     "PBS-OWNER-02": skeleton_mode,
     "PBS-OWNER-03": chunk_owner,

@@ -28,23 +28,23 @@ class Dependencies:
     unit: str
     error: str = ""
     """Why they are not known; the rest is empty then."""
-    after: t.FrozenSet[str] = frozenset()
-    requires: t.FrozenSet[str] = frozenset()
-    """Of every strength that keeps the unit from starting: C(Requires=), C(Requisite=), C(BindsTo=)."""
-    wants: t.FrozenSet[str] = frozenset()
-    requires_mounts_for: t.Tuple[str, ...] = ()
+    after: frozenset[str] = frozenset()
+    requires: frozenset[str] = frozenset()
+    """Of every strength that keeps the unit from starting: `Requires=`, `Requisite=`, `BindsTo=`."""
+    wants: frozenset[str] = frozenset()
+    requires_mounts_for: tuple[str, ...] = ()
     """Paths."""
-    wants_mounts_for: t.Tuple[str, ...] = ()
+    wants_mounts_for: tuple[str, ...] = ()
 
     def pulls_in(self, mount_unit: str, mount_point: str) -> str:
-        """How it makes systemd mount it, such as C(Requires=mnt-tank.mount); empty where it does not."""
+        """How it makes systemd mount it, such as `Requires=mnt-tank.mount`; empty where it does not."""
         for key, paths in (
             ("RequiresMountsFor", self.requires_mounts_for),
             ("WantsMountsFor", self.wants_mounts_for),
         ):
             path = path_below(paths, mount_point)
             if path:
-                return "%s=%s" % (key, path)
+                return f"{key}={path}"
         if mount_unit in self.requires:
             return "Requires=" + mount_unit
         return "Wants=" + mount_unit if mount_unit in self.wants else ""
@@ -56,14 +56,14 @@ def path_below(paths: t.Iterable[str], mount_point: str) -> str:
     return next((path for path in paths if path == mount_point or path.startswith(below)), "")
 
 
-def read_dependencies(env: MountEnvironment) -> t.List[Dependencies]:
-    """The dependencies of each unit of PBS. Raises C(OSError) where unit files cannot be read."""
+def read_dependencies(env: MountEnvironment) -> list[Dependencies]:
+    """The dependencies of each unit of PBS. Raises `OSError` where unit files cannot be read."""
     if env.systemd:
         return _from_systemd(env)
     return [_from_files(name, env) for name in PBS_UNITS]
 
 
-def _from_systemd(env: MountEnvironment) -> t.List[Dependencies]:
+def _from_systemd(env: MountEnvironment) -> list[Dependencies]:
     answer = env.unit_answer
     blocks = {}
     for block in answer.output.split("\n\n"):
@@ -72,14 +72,14 @@ def _from_systemd(env: MountEnvironment) -> t.List[Dependencies]:
     return [_from_properties(name, blocks.get(name), answer.error) for name in PBS_UNITS]
 
 
-def _from_properties(name: str, properties: t.Optional[t.Dict[str, str]], error: str) -> Dependencies:
+def _from_properties(name: str, properties: t.Optional[dict[str, str]], error: str) -> Dependencies:
     if properties is None:
         return Dependencies(name, error or "systemctl said nothing about it")
     state = properties.get("LoadState", "")
     if state != "loaded":
         return Dependencies(name, "the unit is not loaded (%s)" % (state or "no state"))
 
-    def units(*keys: str) -> t.FrozenSet[str]:
+    def units(*keys: str) -> frozenset[str]:
         return frozenset(unit for key in keys for unit in _words(properties.get(key, "")))
 
     return Dependencies(
@@ -92,8 +92,8 @@ def _from_properties(name: str, properties: t.Optional[t.Dict[str, str]], error:
     )
 
 
-def _words(value: str) -> t.List[str]:
-    """The items of a list as C(systemctl show) prints it.
+def _words(value: str) -> list[str]:
+    """The items of a list as `systemctl show` prints it.
 
     An item with a space or with a backslash, as the unit of every mount point with a dash has one, stands in quotes;
     what is special in them has a backslash before it, and control characters are written as in C.
@@ -125,5 +125,5 @@ def _from_files(name: str, env: MountEnvironment) -> Dependencies:
     )
 
 
-def _implied_after(unit: Unit) -> t.Set[str]:
+def _implied_after(unit: Unit) -> set[str]:
     return {"sysinit.target", "basic.target"} if unit.default_dependencies else set()

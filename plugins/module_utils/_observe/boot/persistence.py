@@ -62,7 +62,7 @@ class BootMount:
     facts: PersistentMount
     where: str
     """The mount point as the kernel has it, not for showing."""
-    before: t.FrozenSet[str] = frozenset()
+    before: frozenset[str] = frozenset()
     """The units that start after it."""
     essential: bool = False
     """The boot stops where it fails."""
@@ -71,19 +71,19 @@ class BootMount:
 
 def observe_persistence(
     path: str, mount: t.Optional[MountFacts], removable: bool, env: MountEnvironment
-) -> t.List[PersistentMount]:
-    """What says that something is mounted on the way to C(path) at boot.
+) -> list[PersistentMount]:
+    """What says that something is mounted on the way to `path` at boot.
 
-    C(path) is absolute and without links, C(mount) what it is on now. The answer holds everything that mounts at the
-    mount point of C(mount) or, below it, at a directory on the way to C(path): the latter is not mounted now and will
-    hide what is seen now. C(where) tells them apart. Raises C(OSError) where fstab or unit files cannot be read.
+    `path` is absolute and without links, `mount` what it is on now. The answer holds everything that mounts at the
+    mount point of `mount` or, below it, at a directory on the way to `path`: the latter is not mounted now and will
+    hide what is seen now. `where` tells them apart. Raises `OSError` where fstab or unit files cannot be read.
     """
     return [boot_mount.facts for boot_mount in boot_mounts(path, mount, removable, env)]
 
 
-def boot_mounts(path: str, mount: t.Optional[MountFacts], removable: bool, env: MountEnvironment) -> t.List[BootMount]:
+def boot_mounts(path: str, mount: t.Optional[MountFacts], removable: bool, env: MountEnvironment) -> list[BootMount]:
     """The same with what the order at boot depends on."""
-    found: t.List[BootMount] = []
+    found: list[BootMount] = []
     for where in _mount_points(path, mount):
         unit = env.units.get(unit_name_for(where)) if len(where) <= _LONGEST else None
         if unit is not None and _is_from_fstab(unit, env):
@@ -97,7 +97,7 @@ def boot_mounts(path: str, mount: t.Optional[MountFacts], removable: bool, env: 
     return found
 
 
-def _mount_points(path: str, mount: t.Optional[MountFacts]) -> t.List[str]:
+def _mount_points(path: str, mount: t.Optional[MountFacts]) -> list[str]:
     """The directories on the way to the path, from the present mount point on."""
     prefixes = list(path_prefixes(path))
     if mount is not None:
@@ -118,9 +118,9 @@ def _matches(
 
 def _from_fstab(
     where: str, unit: t.Optional[Unit], mount: t.Optional[MountFacts], env: MountEnvironment
-) -> t.List[BootMount]:
-    """The entries for one mount point; C(unit) is a unit file of somebody else for the same one."""
-    found: t.List[BootMount] = []
+) -> list[BootMount]:
+    """The entries for one mount point; `unit` is a unit file of somebody else for the same one."""
+    found: list[BootMount] = []
     for resolved, entry in env.fstab:
         if resolved != where:
             continue
@@ -129,7 +129,7 @@ def _from_fstab(
         # systemd makes a unit of each entry: the first of a name, and none where another file has the name already.
         if env.systemd and unit is not None:
             active = False
-            detail += "; systemd uses %s instead" % display(unit.file)
+            detail += f"; systemd uses {display(unit.file)} instead"
         elif env.systemd and found:
             active = False
             detail += "; systemd uses the earlier entry for this mount point"
@@ -161,7 +161,7 @@ def _is_essential(entry: FstabEntry) -> bool:
     return entry.at_boot and not entry.automount and LOCAL in _implied_before(entry.fstype, entry.options)
 
 
-def _implied_before(fstype: str, options: t.Iterable[str]) -> t.FrozenSet[str]:
+def _implied_before(fstype: str, options: t.Iterable[str]) -> frozenset[str]:
     """The target that a mount belongs to, and so is made before, unless it may fail; see systemd.mount(5)."""
     if "nofail" in options:
         return frozenset()
@@ -205,7 +205,7 @@ def _from_unit(where: str, unit: Unit, mount: t.Optional[MountFacts], env: Mount
     )
 
 
-def _unit_state(where: str, unit: Unit, links: t.Sequence[Link], env: MountEnvironment) -> t.Tuple[bool, str]:
+def _unit_state(where: str, unit: Unit, links: t.Sequence[Link], env: MountEnvironment) -> tuple[bool, str]:
     """Whether it mounts at boot, and by what."""
     if unit.masked:
         return False, "the unit is masked"
@@ -213,14 +213,14 @@ def _unit_state(where: str, unit: Unit, links: t.Sequence[Link], env: MountEnvir
         return False, "the unit file is gone after a reboot"
     named = unit.value("Mount", "Where")
     if os.path.normpath(named or ".") != os.path.normpath(where):
-        return False, "systemd refuses it: Where=%s does not fit the name of the unit" % display(named)
+        return False, f"systemd refuses it: Where={display(named)} does not fit the name of the unit"
     parents = sorted({display(link.parent) for link in links if link.lasting})
     if parents:
         return True, "pulled in by " + ", ".join(parents)
     for dependencies in read_dependencies(env):
         by = dependencies.pulls_in(unit.name, where)
         if by:
-            return True, "pulled in by %s (%s)" % (dependencies.unit, display(by))
+            return True, f"pulled in by {dependencies.unit} ({display(by)})"
     if links:
         return False, "it is enabled until the next reboot only"
     return False, "nothing pulls it in: it is not enabled"
@@ -229,11 +229,11 @@ def _unit_state(where: str, unit: Unit, links: t.Sequence[Link], env: MountEnvir
 # --- ZFS and PBS ------------------------------------------------------------------------------------------------------
 
 
-def _from_zfs(mount_points: t.Sequence[str], mount: t.Optional[MountFacts], env: MountEnvironment) -> t.List[BootMount]:
+def _from_zfs(mount_points: t.Sequence[str], mount: t.Optional[MountFacts], env: MountEnvironment) -> list[BootMount]:
     """The datasets that ZFS mounts there by itself, and the one that is mounted now, wherever it will be."""
     if mount is not None and mount.fstype != "zfs" and not mount.is_root:
         return []
-    found: t.List[BootMount] = []
+    found: list[BootMount] = []
     service = env.units.get("zfs-mount.service")
     runs = any(link.lasting for link in env.units.links_to("zfs-mount.service"))
     for dataset in env.datasets:
@@ -243,7 +243,7 @@ def _from_zfs(mount_points: t.Sequence[str], mount: t.Optional[MountFacts], env:
         if dataset.mountpoint not in mount_points and not is_mounted_now:
             continue
         active: t.Optional[bool] = dataset.canmount == "on"
-        detail = "canmount=%s" % display(dataset.canmount)
+        detail = f"canmount={display(dataset.canmount)}"
         if active and service is not None and (service.masked or not runs):
             # It may be zfs-mount-generator that mounts it; then there is a unit of its own.
             active = None

@@ -24,16 +24,16 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.syste
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 
-def observe_unit_order(path: str, env: MountEnvironment) -> t.List[UnitOrderFacts]:
-    """For each daemon's unit, whether it waits for the mount that C(path) will be on after a boot.
+def observe_unit_order(path: str, env: MountEnvironment) -> list[UnitOrderFacts]:
+    """For each daemon's unit, whether it waits for the mount that `path` will be on after a boot.
 
-    C(path) is absolute and without links. Two kinds of waiting count: a dependency of the unit on the mount, and the
-    order that systemd gives to everything (a local mount that may not fail is made before C(local-fs.target), and
-    nearly every service starts after that). C(needs) tells whether the daemon stays down where the mount fails.
-    Raises C(OSError) where unit files cannot be read.
+    `path` is absolute and without links. Two kinds of waiting count: a dependency of the unit on the mount, and the
+    order that systemd gives to everything (a local mount that may not fail is made before `local-fs.target`, and
+    nearly every service starts after that). `needs` tells whether the daemon stays down where the mount fails.
+    Raises `OSError` where unit files cannot be read.
     """
     boot_mount, mount_point = _awaited(path, env)
-    order: t.List[UnitOrderFacts] = []
+    order: list[UnitOrderFacts] = []
     for dependencies in read_dependencies(env):
         if dependencies.error:
             order.append(UnitOrderFacts(dependencies.unit, None, error=dependencies.error))
@@ -44,7 +44,7 @@ def observe_unit_order(path: str, env: MountEnvironment) -> t.List[UnitOrderFact
     return order
 
 
-def _awaited(path: str, env: MountEnvironment) -> t.Tuple[t.Optional[BootMount], str]:
+def _awaited(path: str, env: MountEnvironment) -> tuple[t.Optional[BootMount], str]:
     """The mount to wait for: the deepest that is made at boot, else the one that is there now."""
     now = env.table.find_entry(path)
     at_boot = [
@@ -85,7 +85,7 @@ def _order(
         return UnitOrderFacts(unit.unit, True, by=display("RequiresMountsFor=" + needed), needs=True)
     is_after = mount_unit in unit.after
     if mount_unit in unit.requires:
-        by = "Requires=%s" % mount_unit + (" After=%s" % mount_unit if is_after else " without After=%s" % mount_unit)
+        by = f"Requires={mount_unit}" + (f" After={mount_unit}" if is_after else f" without After={mount_unit}")
         return UnitOrderFacts(unit.unit, is_after, by=display(by), needs=True)
     essential = boot_mount is not None and boot_mount.essential
     by = _waits_by(unit, mount_unit, mount_point, boot_mount, others)
@@ -105,7 +105,7 @@ def _waits_by(
         return "WantsMountsFor=" + wanted
     is_after = mount_unit in unit.after
     if is_after and mount_unit in unit.wants:
-        return "Wants=%s After=%s" % (mount_unit, mount_unit)
+        return f"Wants={mount_unit} After={mount_unit}"
     if boot_mount is None:
         return ""
     if is_after:
@@ -117,11 +117,11 @@ def _waits_by(
         return "After=" + min(before)
     for other in others:
         if other.waits and other.unit in unit.after:
-            return "After=%s, which waits" % other.unit
+            return f"After={other.unit}, which waits"
     return ""
 
 
-def _reached(unit: Dependencies) -> t.FrozenSet[str]:
+def _reached(unit: Dependencies) -> frozenset[str]:
     """What the unit starts after, with the one step further that matters for mounts."""
     if {"sysinit.target", "basic.target"}.isdisjoint(unit.after):
         return unit.after

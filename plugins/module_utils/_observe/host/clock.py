@@ -23,7 +23,7 @@ STA_UNSYNC = 0x0040
 
 
 class Timex(ctypes.Structure):
-    """C(struct timex) of the C library."""
+    """`struct timex` of the C library."""
 
     _fields_ = [
         ("modes", ctypes.c_uint),
@@ -51,15 +51,15 @@ class Timex(ctypes.Structure):
     ]
 
 
-def adjtimex() -> t.Tuple[int, Timex]:
-    """adjtimex(2) with no mode bit set, which reads and changes nothing. Raises C(OSError)."""
+def adjtimex() -> tuple[int, Timex]:
+    """adjtimex(2) with no mode bit set, which reads and changes nothing. Raises `OSError`."""
     timex = Timex()
     state = call("adjtimex", ctypes.byref(timex))
     return state, timex
 
 
-def observe_clock(read: t.Callable[[], t.Tuple[int, Timex]] = adjtimex) -> ClockFacts:
-    """Ask the kernel. Some container runtimes forbid the question; then nothing is known, and C(error) says so."""
+def observe_clock(read: t.Callable[[], tuple[int, Timex]] = adjtimex) -> ClockFacts:
+    """Ask the kernel. Some container runtimes forbid the question; then nothing is known, and `error` says so."""
     try:
         state, timex = read()
     except OSError as exc:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import section_config
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section, SectionConfigError
@@ -31,14 +30,14 @@ class ConfigurationError(ValueError):
 
 @dataclasses.dataclass
 class Configuration:
-    sections: t.Dict[str, Section]
+    sections: dict[str, Section]
     """By id, in the order of the file."""
     digest: str
     """What PBS wants to see with a change, so that it can refuse one that is based on an older file."""
 
 
-def read_configuration(config_dir: str, file: t.Tuple[str, section_config.Schema]) -> Configuration:
-    """Read one file. One that is not there is an empty one, as for PBS. Raises C(ConfigurationError).
+def read_configuration(config_dir: str, file: tuple[str, section_config.Schema]) -> Configuration:
+    """Read one file. One that is not there is an empty one, as for PBS. Raises `ConfigurationError`.
 
     What a newer PBS may have put into it is no error: PBS itself will say what it does not like.
     """
@@ -58,11 +57,11 @@ def read_configuration(config_dir: str, file: t.Tuple[str, section_config.Schema
     if not found.exists:
         return Configuration({}, section_config.digest(b""))
     if found.data is None:
-        raise ConfigurationError("%s cannot be read: %s." % (display(path), found.error))
+        raise ConfigurationError(f"{display(path)} cannot be read: {found.error}.")
     try:
         sections = section_config.parse(found.data, schema, strict=False)
     except SectionConfigError as exc:
         raise ConfigurationError(
-            "PBS cannot read %s: %s. Nothing can be changed before that line is mended." % (display(path), exc)
+            f"PBS cannot read {display(path)}: {exc}. Nothing can be changed before that line is mended."
         ) from None
     return Configuration({section.id: section for section in sections}, section_config.digest(found.data))

@@ -29,8 +29,8 @@ _CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"
 
 def observe_daemons(
     systemd: bool, run_command: Run = run, proc: str = "/proc", cgroups: t.Sequence[str] = _CGROUPS
-) -> t.List[DaemonFacts]:
-    """Ask systemd about both units in one call, and the kernel about their processes. Never raises C(OSError)."""
+) -> list[DaemonFacts]:
+    """Ask systemd about both units in one call, and the kernel about their processes. Never raises `OSError`."""
     if not systemd:
         return [DaemonFacts(unit=unit, error="systemd does not run here, so there are no units") for unit in UNITS]
     answer = run_command(["systemctl", "show", "--property=" + _PROPERTIES, "--", *UNITS], _TIMEOUT)
@@ -38,7 +38,7 @@ def observe_daemons(
     return [_daemon(unit, shown.get(unit), answer.error, proc, cgroups) for unit in UNITS]
 
 
-def _blocks(output: str) -> t.Dict[str, t.Dict[str, str]]:
+def _blocks(output: str) -> dict[str, dict[str, str]]:
     """The properties by unit; systemctl puts an empty line between units."""
     blocks = {}
     for block in output.split("\n\n"):
@@ -48,7 +48,7 @@ def _blocks(output: str) -> t.Dict[str, t.Dict[str, str]]:
 
 
 def _daemon(
-    unit: str, shown: t.Optional[t.Dict[str, str]], error: str, proc: str, cgroups: t.Sequence[str]
+    unit: str, shown: t.Optional[dict[str, str]], error: str, proc: str, cgroups: t.Sequence[str]
 ) -> DaemonFacts:
     facts = DaemonFacts(unit=unit)
     if shown is None:
@@ -81,7 +81,7 @@ def _is_replaced(proc: str, pid: int) -> bool:
         return False  # it has ended meanwhile
 
 
-def _processes(control_group: str, cgroups: t.Sequence[str]) -> t.List[int]:
+def _processes(control_group: str, cgroups: t.Sequence[str]) -> list[int]:
     """Every process of a unit; none where it has no control group (any more)."""
     if not control_group.startswith("/"):
         return []

@@ -21,7 +21,7 @@ def observe_host(
     name: str,
     account: AccountFacts,
     config_dir: ConfigDirFacts,
-    installed: t.Tuple[bool, t.Optional[str]],
+    installed: tuple[bool, t.Optional[str]],
     run_dir: str = "/run/proxmox-backup",
     run_command: Run = run,
     proc: str = "/proc",
@@ -30,7 +30,7 @@ def observe_host(
 ) -> HostFacts:
     """Put together what is known of this host. Nothing here blocks for longer than a command may take (10 s).
 
-    C(installed) is the answer of C(version.installed).
+    `installed` is the answer of `version.installed`.
     """
     systemd = os.path.isdir(systemd_dir)
     pbs_installed, pbs_version = installed

@@ -26,19 +26,19 @@ def observe_id_map(proc: str = "/proc") -> IdMapFacts:
         except FileNotFoundError:
             ranges.append(_ALL)  # a kernel without user namespaces
         except OSError as exc:
-            facts.error = "%s: %s" % (path, describe_error(exc))
+            facts.error = f"{path}: {describe_error(exc)}"
         except ValueError as exc:
-            facts.error = "%s: %s" % (path, exc)
+            facts.error = f"{path}: {exc}"
     facts.namespaced = not facts.error and (facts.uids, facts.gids) != ([_ALL], [_ALL])
     return facts
 
 
-def _ranges(data: bytes) -> t.List[IdRange]:
+def _ranges(data: bytes) -> list[IdRange]:
     ranges = []
     for line in data.splitlines():
         words = line.split()
         if len(words) != 3 or not all(word.isdigit() and len(word) <= 10 for word in words):
-            raise ValueError("not a range of ids: '%s'" % display(line[:80]))
+            raise ValueError(f"not a range of ids: '{display(line[:80])}'")
         ranges.append(IdRange(*map(int, words)))
     return ranges
 

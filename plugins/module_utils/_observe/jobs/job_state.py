@@ -18,11 +18,11 @@ _SIZE_LIMIT = 256 * 1024
 
 
 def observe_run(dir_fd: int, job_type: str, name: str, proc: str = "/proc") -> JobRunFacts:
-    """The last run of one job. C(dir_fd) is the open directory C(jobstates). Never raises an exception for its content.
+    """The last run of one job. `dir_fd` is the open directory `jobstates`. Never raises an exception for its content.
 
-    C(job_type) is C(garbage_collection), C(prunejob) or C(verificationjob). A job without a state file has never run.
+    `job_type` is `garbage_collection`, `prunejob` or `verificationjob`. A job without a state file has never run.
     """
-    found = read_small("%s-%s.json" % (job_type, name), dir_fd, _SIZE_LIMIT)
+    found = read_small(f"{job_type}-{name}.json", dir_fd, _SIZE_LIMIT)
     if found.data is None:
         return unreadable(found.error) if found.exists else JobRunFacts(state="created")
     try:
@@ -39,7 +39,7 @@ def unreadable(why: str) -> JobRunFacts:
 
 
 def _look_after_process(facts: JobRunFacts, proc: str) -> None:
-    """PBS writes C(started) and dies: then the run has ended, nobody knows how, and PBS counts it from its start."""
+    """PBS writes `started` and dies: then the run has ended, nobody knows how, and PBS counts it from its start."""
     upid = parse_upid(facts.upid)
     if upid is None:
         facts.state, facts.message = "unreadable", "its UPID is not one"

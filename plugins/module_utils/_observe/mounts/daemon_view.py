@@ -22,10 +22,10 @@ def observe_daemon_views(
     mount: t.Optional[MountFacts],
     daemons_main_pids: t.Mapping[str, int],
     env: t.Optional[MountEnvironment] = None,
-) -> t.List[DaemonViewFacts]:
+) -> list[DaemonViewFacts]:
     """Compare what an absolute path without links leads to for us and for each daemon (unit name: process id).
 
-    Told from the tables of mounts alone: looking through C(/proc/PID/root) could hang on a dead server. C(mount) is
+    Told from the tables of mounts alone: looking through `/proc/PID/root` could hang on a dead server. `mount` is
     what we see ourselves; where it is None there is nothing to compare with.
     """
     env = env or MountEnvironment()
@@ -63,7 +63,7 @@ def _compare(path: str, ours: MountEntry, table: MountTable, view: DaemonViewFac
 
 
 def _shares_our_view(pid: int, env: MountEnvironment) -> bool:
-    """It is in our mount namespace, with our root directory. Raises C(OSError)."""
+    """It is in our mount namespace, with our root directory. Raises `OSError`."""
     theirs, ours = os.path.join(env.proc, str(pid)), os.path.join(env.proc, "self")
     return all(
         os.readlink(os.path.join(theirs, link)) == os.readlink(os.path.join(ours, link)) for link in ("ns/mnt", "root")

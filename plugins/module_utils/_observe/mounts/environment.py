@@ -31,7 +31,7 @@ _UNIT_PROPERTIES = (
 
 
 class MountEnvironment:
-    """The places of one host, none of them on a datastore. Its properties raise C(OSError) for what cannot be read."""
+    """The places of one host, none of them on a datastore. Its properties raise `OSError` for what cannot be read."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class MountEnvironment:
         self.run_command = run_command
         self.units = Units(unit_directories)
         self._table = table
-        self._tables: t.Dict[int, MountTable] = {}
+        self._tables: dict[int, MountTable] = {}
 
     @cached_property
     def table(self) -> MountTable:
@@ -67,7 +67,7 @@ class MountEnvironment:
         return self._tables[pid]
 
     @cached_property
-    def fstab(self) -> t.List[t.Tuple[str, FstabEntry]]:
+    def fstab(self) -> list[tuple[str, FstabEntry]]:
         """Each entry of fstab with the mount point that it leads to, links followed as mount(8) does."""
         try:
             with open(self.fstab_path, "rb") as file:
@@ -77,7 +77,7 @@ class MountEnvironment:
         return [(self.table.resolve(entry.where), entry) for entry in entries]
 
     @cached_property
-    def datasets(self) -> t.List[Dataset]:
+    def datasets(self) -> list[Dataset]:
         """The ZFS datasets, where zfs exists and answers."""
         return list_datasets(self.run_command)
 

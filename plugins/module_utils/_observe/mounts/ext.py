@@ -25,10 +25,10 @@ _RO_COMPAT_DIR_NLINK = 0x20
 def observe_dir_nlink(mount: MountFacts, dev: str = "/dev", sys: str = "/sys") -> t.Optional[bool]:
     """Whether a directory may hold more than 64,998 others; None for other filesystems, or where it cannot be read.
 
-    The kernel lets the link count of a directory overflow only where the filesystem has C(dir_nlink) and the directory
-    an index, for which it takes C(dir_index). ext2 and ext3 know no C(dir_nlink) and stop even earlier.
+    The kernel lets the link count of a directory overflow only where the filesystem has `dir_nlink` and the directory
+    an index, for which it takes `dir_index`. ext2 and ext3 know no `dir_nlink` and stop even earlier.
 
-    Reads 1 KiB of the block device, which may never answer: this belongs into a child. Never raises C(OSError).
+    Reads 1 KiB of the block device, which may never answer: this belongs into a child. Never raises `OSError`.
     """
     if mount.fstype in ("ext2", "ext3"):
         return False

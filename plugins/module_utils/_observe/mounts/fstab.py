@@ -2,21 +2,20 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""C(/etc/fstab), as fstab(5) and systemd-fstab-generator(8) read it."""
+"""`/etc/fstab`, as fstab(5) and systemd-fstab-generator(8) read it."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 import re
-import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount_text import split_options, unescape
 
 
 @dataclasses.dataclass(frozen=True)
 class FstabEntry:
-    """One line that mounts something. Names are as the file has them (C(os.fsdecode)), not for showing."""
+    """One line that mounts something. Names are as the file has them (`os.fsdecode`), not for showing."""
 
     line: int
     """Counted from 1."""
@@ -24,7 +23,7 @@ class FstabEntry:
     where: str
     """Without slashes too many; links in it are not followed."""
     fstype: str
-    options: t.Tuple[str, ...]
+    options: tuple[str, ...]
 
     @property
     def bind(self) -> bool:
@@ -32,12 +31,12 @@ class FstabEntry:
 
     @property
     def automount(self) -> bool:
-        """systemd mounts it when it is first used; C(comment=) is the old way to say so."""
+        """systemd mounts it when it is first used; `comment=` is the old way to say so."""
         return not {"x-systemd.automount", "comment=systemd.automount"}.isdisjoint(self.options)
 
     @property
     def at_boot(self) -> bool:
-        """Something mounts it without being asked; the automount of systemd wins over C(noauto)."""
+        """Something mounts it without being asked; the automount of systemd wins over `noauto`."""
         automatic = True
         for option in self.options:
             if option in ("auto", "noauto"):
@@ -45,9 +44,9 @@ class FstabEntry:
         return automatic or self.automount
 
 
-def parse_fstab(text: bytes) -> t.Tuple[t.List[FstabEntry], int]:
+def parse_fstab(text: bytes) -> tuple[list[FstabEntry], int]:
     """The entries that mount something somewhere (no swap), and how many lines were no entries."""
-    entries: t.List[FstabEntry] = []
+    entries: list[FstabEntry] = []
     skipped = 0
     for number, line in enumerate(text.split(b"\n"), 1):
         fields = re.split(rb"[ \t]+", line.strip(b" \t\r"))
@@ -76,7 +75,7 @@ def parse_fstab(text: bytes) -> t.Tuple[t.List[FstabEntry], int]:
 
 
 def _unquoted(source: str) -> str:
-    """C(UUID="…") means the same as C(UUID=…)."""
+    """`UUID="…"` means the same as `UUID=…`."""
     tag, equals, value = source.partition("=")
     if equals and len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
         return tag + "=" + value[1:-1]

@@ -31,9 +31,9 @@ _PLAIN = frozenset((string.ascii_letters + string.digits + "#+-.:=@_").encode("a
 def source_matches(
     source: str, fstype: str, options: t.Iterable[str], mount: MountFacts, env: MountEnvironment
 ) -> t.Optional[bool]:
-    """Whether the source of an entry is what C(mount) shows; None where that cannot be told without asking a server.
+    """Whether the source of an entry is what `mount` shows; None where that cannot be told without asking a server.
 
-    Devices are compared by their numbers. Looks at C(/dev) and C(/sys) only.
+    Devices are compared by their numbers. Looks at `/dev` and `/sys` only.
     """
     if not {"bind", "rbind"}.isdisjoint(options):
         return _is_bound(source, mount, env)
@@ -62,7 +62,7 @@ def _is_bound(source: str, mount: MountFacts, env: MountEnvironment) -> t.Option
 
 
 def _udev_name(value: str) -> str:
-    """The name that udev gives to the link for a label or an id: what is special becomes C(\\xNN), UTF-8 stays."""
+    """The name that udev gives to the link for a label or an id: what is special becomes `\\xNN`, UTF-8 stays."""
     pieces = (bytes((byte,)) if byte in _PLAIN or byte >= 0x80 else b"\\x%02x" % byte for byte in os.fsencode(value))
     return os.fsdecode(b"".join(pieces))
 
@@ -83,7 +83,7 @@ def _is_link(by: str, name: str, mount: MountFacts, env: MountEnvironment) -> t.
     return None
 
 
-def _numbers(mount: MountFacts, env: MountEnvironment) -> t.Set[str]:
+def _numbers(mount: MountFacts, env: MountEnvironment) -> set[str]:
     """The numbers of every block device that the mounted filesystem lies on."""
     numbers = {mount.device}
     if not mount.source.startswith(env.dev + "/"):
@@ -97,7 +97,7 @@ def _numbers(mount: MountFacts, env: MountEnvironment) -> t.Set[str]:
     return numbers
 
 
-def _btrfs_numbers(number: str, env: MountEnvironment) -> t.Set[str]:
+def _btrfs_numbers(number: str, env: MountEnvironment) -> set[str]:
     """The devices of the btrfs that a device belongs to: each of them stands for the whole."""
     top = os.path.join(env.sys, "fs", "btrfs")
     for filesystem in _listing(top):
@@ -109,7 +109,7 @@ def _btrfs_numbers(number: str, env: MountEnvironment) -> t.Set[str]:
 
 
 def _device_number(path: str) -> t.Optional[str]:
-    """C(major:minor) of a block device in C(/dev)."""
+    """`major:minor` of a block device in `/dev`."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -145,7 +145,7 @@ def _plain(source: str) -> str:
     return source.replace("\\", "/").rstrip("/") if source.startswith(("//", "\\\\")) else source.rstrip("/")
 
 
-def _listing(path: str) -> t.List[str]:
+def _listing(path: str) -> list[str]:
     try:
         return os.listdir(path)
     except OSError:

@@ -18,27 +18,27 @@ _HIDDEN = "(hidden)"
 
 
 def unescape(text: bytes) -> bytes:
-    r"""Turn C(\040) and its like back into bytes; a backslash before anything else stays one."""
+    r"""Turn `\040` and its like back into bytes; a backslash before anything else stays one."""
     return _OCTAL.sub(lambda match: bytes((int(match.group(1), 8),)), text)
 
 
-def split_options(text: str) -> t.List[str]:
+def split_options(text: str) -> list[str]:
     """The parts of a comma list, in order, without the empty ones."""
     return _OPTION.findall(text)
 
 
-def hide_secrets(options: t.Iterable[str]) -> t.List[str]:
+def hide_secrets(options: t.Iterable[str]) -> list[str]:
     """The options with passwords and keys taken out, since what is observed ends up in a report."""
     return [_SECRET_OPTION.sub(lambda match: match.group(1) + "=" + _HIDDEN, option) for option in options]
 
 
 def hide_secret_in_source(source: str) -> str:
-    """The source without the password that C(//user:password@server/share) may hold."""
+    """The source without the password that `//user:password@server/share` may hold."""
     return _SECRET_IN_SOURCE.sub(lambda match: match.group(1) + match.group(2) + ":" + _HIDDEN + "@", source)
 
 
 def option_value(options: t.Iterable[str], name: str) -> t.Optional[str]:
-    """The value of the last C(name=value), the empty string for a bare C(name), None where it is not there."""
+    """The value of the last `name=value`, the empty string for a bare `name`, None where it is not there."""
     found = None
     for option in options:
         key, _equals, value = option.partition("=")

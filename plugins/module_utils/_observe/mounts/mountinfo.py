@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""C(/proc/PID/mountinfo), line by line; see proc(5)."""
+"""`/proc/PID/mountinfo`, line by line; see proc(5)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DIGITS = 10
 
 @dataclasses.dataclass(frozen=True)
 class MountEntry:
-    """One mount. Names are as the kernel has them (C(os.fsdecode)), fit for opening files, not for showing."""
+    """One mount. Names are as the kernel has them (`os.fsdecode`), fit for opening files, not for showing."""
 
     mount_id: int
     parent_id: int
@@ -34,10 +34,10 @@ class MountEntry:
     deleted: bool
     """That directory has been removed since."""
     mount_point: str
-    options: t.Tuple[str, ...]
+    options: tuple[str, ...]
     fstype: str
     source: str
-    super_options: t.Tuple[str, ...]
+    super_options: tuple[str, ...]
 
     @property
     def shows_part(self) -> bool:
@@ -61,9 +61,9 @@ class MountEntry:
         return (self.root.rstrip("/") + "/" + rest).rstrip("/") or "/"
 
 
-def parse_mountinfo(text: bytes) -> t.Tuple[t.List[MountEntry], int]:
+def parse_mountinfo(text: bytes) -> tuple[list[MountEntry], int]:
     """The mounts in the order of the file, and how many lines were no mounts."""
-    entries: t.List[MountEntry] = []
+    entries: list[MountEntry] = []
     skipped = 0
     # Not splitlines(): names may hold every other kind of line end as it is.
     for line in text.split(b"\n"):
@@ -115,7 +115,7 @@ def parse_line(line: bytes) -> t.Optional[MountEntry]:
 
 
 def _exported(source: str) -> str:
-    """The directory in C(server:/directory); the server may be C([::1])."""
+    """The directory in `server:/directory`; the server may be `[::1]`."""
     _server, colon, directory = source.partition(":/")
     return ("/" + directory).rstrip("/") or "/" if colon else ""
 
@@ -124,6 +124,6 @@ def _text(field: bytes) -> str:
     return os.fsdecode(unescape(field))
 
 
-def _options(field: bytes) -> t.Tuple[str, ...]:
+def _options(field: bytes) -> tuple[str, ...]:
     # Escaped commas are no separators, so the list is taken apart first.
     return tuple(_text(os.fsencode(option)) for option in split_options(os.fsdecode(field)))

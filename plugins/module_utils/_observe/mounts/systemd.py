@@ -40,9 +40,9 @@ UNIT_DIRECTORIES = (
 
 
 def unit_name_for(path: str, suffix: str = ".mount") -> str:
-    r"""The name of the unit of a path, as C(systemd-escape --path --suffix=mount) makes it.
+    r"""The name of the unit of a path, as `systemd-escape --path --suffix=mount` makes it.
 
-    C(/mnt/my-store) gives C(mnt-my\x2dstore.mount), C(/) gives C(-.mount).
+    `/mnt/my-store` gives `mnt-my\x2dstore.mount`, `/` gives `-.mount`.
     """
     parts = [part for part in os.fsencode(path).split(b"/") if part not in (b"", b".")]
     escaped = "-".join("".join(map(_escaped, part)) for part in parts) or "-"
@@ -52,16 +52,16 @@ def unit_name_for(path: str, suffix: str = ".mount") -> str:
 
 
 def _escaped(byte: int) -> str:
-    return chr(byte) if byte in _PLAIN else "\\x%02x" % byte
+    return chr(byte) if byte in _PLAIN else f"\\x{byte:02x}"
 
 
-Setting = t.Tuple[str, str, str]
+Setting = tuple[str, str, str]
 """Section, key and value."""
 
 
-def parse_unit(text: bytes) -> t.List[Setting]:
+def parse_unit(text: bytes) -> list[Setting]:
     """The settings of a unit file in order; what systemd ignores (with a warning) is left out."""
-    settings: t.List[Setting] = []
+    settings: list[Setting] = []
     section = ""
     pending = ""
     for raw in text.split(b"\n"):
@@ -83,9 +83,9 @@ def parse_unit(text: bytes) -> t.List[Setting]:
     return settings
 
 
-def split_words(value: str, keep_backslashes: bool) -> t.List[str]:
+def split_words(value: str, keep_backslashes: bool) -> list[str]:
     """The words of a list setting: quotes hold together; a backslash is kept (unit names) or taken away (paths)."""
-    words: t.List[str] = []
+    words: list[str] = []
     word: t.Optional[str] = None
     quote = ""
     escaped = False
@@ -123,7 +123,7 @@ class Unit:
     """Where it was found."""
     lasting: bool
     masked: bool
-    settings: t.Tuple[Setting, ...]
+    settings: tuple[Setting, ...]
 
     def value(self, section: str, key: str) -> str:
         """The value that counts, the last one; empty where it is not set."""
@@ -133,16 +133,16 @@ class Unit:
                 found = value
         return found.replace("%%", "%")
 
-    def units(self, key: str) -> t.Set[str]:
-        """The units that a dependency such as C(After=) names; an empty one takes nothing back."""
+    def units(self, key: str) -> set[str]:
+        """The units that a dependency such as `After=` names; an empty one takes nothing back."""
         return {word for value in self._all(key) for word in split_words(value, keep_backslashes=True)}
 
-    def paths(self, key: str) -> t.List[str]:
-        """The paths of C(RequiresMountsFor=) and its like."""
+    def paths(self, key: str) -> list[str]:
+        """The paths of `RequiresMountsFor=` and its like."""
         words = (word for value in self._all(key) for word in split_words(value, keep_backslashes=False))
         return [word.replace("%%", "%") for word in words]
 
-    def _all(self, key: str) -> t.List[str]:
+    def _all(self, key: str) -> list[str]:
         return [value for section, name, value in self.settings if section == "Unit" and name == key]
 
     @property
@@ -153,11 +153,11 @@ class Unit:
 
 @dataclasses.dataclass(frozen=True)
 class Link:
-    """A symbolic link in C(PARENT.wants/) or C(PARENT.requires/): the parent pulls the unit in."""
+    """A symbolic link in `PARENT.wants/` or `PARENT.requires/`: the parent pulls the unit in."""
 
     parent: str
     kind: str
-    """C(wants) or C(requires)."""
+    """`wants` or `requires`."""
     lasting: bool
 
 
@@ -166,17 +166,17 @@ class Units:
 
     def __init__(self, directories: t.Sequence[UnitDirectory] = UNIT_DIRECTORIES) -> None:
         self._directories = _different(directories)
-        self._links: t.Optional[t.Dict[str, t.List[Link]]] = None
-        self._units: t.Dict[str, t.Optional[Unit]] = {}
+        self._links: t.Optional[dict[str, list[Link]]] = None
+        self._units: dict[str, t.Optional[Unit]] = {}
 
     def get(self, name: str) -> t.Optional[Unit]:
-        """The unit of that name; None where there is no such file. Raises C(OSError) for one that cannot be read."""
+        """The unit of that name; None where there is no such file. Raises `OSError` for one that cannot be read."""
         if name not in self._units:
             self._units[name] = self._load(name)
         return self._units[name]
 
-    def links_to(self, name: str) -> t.List[Link]:
-        """What pulls the unit in. Raises C(OSError)."""
+    def links_to(self, name: str) -> list[Link]:
+        """What pulls the unit in. Raises `OSError`."""
         if self._links is None:
             self._links = self._read_links()
         return self._links.get(name, [])
@@ -196,9 +196,9 @@ class Units:
             return Unit(name, path, directory.lasting, not text, tuple(settings))
         return None
 
-    def _drop_ins(self, name: str) -> t.List[str]:
+    def _drop_ins(self, name: str) -> list[str]:
         """Drop-ins in the order in which they are applied; of two with one name the first found hides the other."""
-        found: t.Dict[str, str] = {}
+        found: dict[str, str] = {}
         for holder in _drop_in_directories(name):
             for directory in self._directories:
                 path = os.path.join(directory.path, holder)
@@ -207,8 +207,8 @@ class Units:
                         found.setdefault(entry, os.path.join(path, entry))
         return [found[entry] for entry in sorted(found)]
 
-    def _read_links(self) -> t.Dict[str, t.List[Link]]:
-        links: t.Dict[str, t.List[Link]] = {}
+    def _read_links(self) -> dict[str, list[Link]]:
+        links: dict[str, list[Link]] = {}
         for directory in self._directories:
             for holder in _listing(directory.path):
                 parent, _dot, kind = holder.rpartition(".")
@@ -219,24 +219,24 @@ class Units:
 
 
 def _drop_in_directories(name: str) -> t.Iterator[str]:
-    """C(a-b.mount.d), C(a-.mount.d), C(mount.d): from the most special to the most general."""
+    """`a-b.mount.d`, `a-.mount.d`, `mount.d`: from the most special to the most general."""
     stem, _dot, kind = name.rpartition(".")
     yield name + ".d"
     parts = stem.split("-")
     for count in range(len(parts) - 1, 0, -1):
-        yield "%s-.%s.d" % ("-".join(parts[:count]), kind)
+        yield f"{'-'.join(parts[:count])}-.{kind}.d"
     yield kind + ".d"
 
 
-def _different(directories: t.Sequence[UnitDirectory]) -> t.List[UnitDirectory]:
+def _different(directories: t.Sequence[UnitDirectory]) -> list[UnitDirectory]:
     """Without those that are another one under a second name, as /lib is where it is a link to /usr/lib."""
-    different: t.Dict[str, UnitDirectory] = {}
+    different: dict[str, UnitDirectory] = {}
     for directory in directories:
         different.setdefault(os.path.realpath(directory.path), directory)
     return list(different.values())
 
 
-def _listing(path: str) -> t.List[str]:
+def _listing(path: str) -> list[str]:
     try:
         return sorted(os.listdir(path))
     except (FileNotFoundError, NotADirectoryError):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which mount a path is on, told from C(/proc/PID/mountinfo) alone: no mounted filesystem is ever touched."""
+"""Which mount a path is on, told from `/proc/PID/mountinfo` alone: no mounted filesystem is ever touched."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Step(t.NamedTuple):
     """A directory that a walk has come to: the mount that it is on, and the mounts that were entered on the way."""
 
     entry: t.Optional[MountEntry]
-    seen: t.FrozenSet[int]
+    seen: frozenset[int]
 
 
 _NOWHERE = _Step(None, frozenset())
@@ -44,15 +44,15 @@ class MountTable:
         self.skipped = skipped
         """Lines of mountinfo that could not be understood."""
         self._by_id = {entry.mount_id: entry for entry in self.entries}
-        self._on: t.Dict[t.Tuple[t.Optional[int], str], MountEntry] = {}
-        self._same: t.Dict[t.Tuple[str, str], t.List[MountEntry]] = {}
+        self._on: dict[tuple[t.Optional[int], str], MountEntry] = {}
+        self._same: dict[tuple[str, str], list[MountEntry]] = {}
         for entry in self.entries:
             self._on[self._parent(entry), entry.mount_point] = entry
             self._same.setdefault((entry.device, entry.root), []).append(entry)
 
     @classmethod
     def read(cls, proc: str = "/proc/self") -> MountTable:
-        """Read the mounts that a process sees; C(proc) is its directory in procfs. Raises C(OSError)."""
+        """Read the mounts that a process sees; `proc` is its directory in procfs. Raises `OSError`."""
         fd = os.open(os.path.join(proc, "mountinfo"), os.O_RDONLY | os.O_CLOEXEC)
         try:
             poller = select.poll()
@@ -95,7 +95,7 @@ class MountTable:
         """As the kernel walks: into a directory, and up through everything that is mounted on it."""
         entry = here.entry
         # A set for the whole stack: one for each mount in it would cost the square of its height.
-        seen: t.Set[int] = set()
+        seen: set[int] = set()
         while True:
             above = self._on.get((None if entry is None else entry.mount_id, directory))
             if above is None or above.mount_id in seen or above.mount_id in here.seen:
@@ -166,7 +166,7 @@ class MountTable:
         return entry.parent_id
 
     def _stacked(self, entry: MountEntry) -> int:
-        below: t.Set[int] = set()
+        below: set[int] = set()
         current = self._by_id.get(entry.parent_id)
         while current is not None and current.mount_point == entry.mount_point and current.mount_id != entry.mount_id:
             if current.mount_id in below:
@@ -177,7 +177,7 @@ class MountTable:
 
 
 def path_prefixes(path: str) -> t.Iterator[str]:
-    """C(/), C(/mnt), C(/mnt/tank) for C(/mnt/tank)."""
+    """`/`, `/mnt`, `/mnt/tank` for `/mnt/tank`."""
     prefix = ""
     yield "/"
     for part in path.split("/"):
@@ -187,7 +187,7 @@ def path_prefixes(path: str) -> t.Iterator[str]:
 
 
 def _read_all(fd: int) -> bytes:
-    pieces: t.List[bytes] = []
+    pieces: list[bytes] = []
     while True:
         piece = os.read(fd, 1 << 20)
         if not piece:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""ZFS datasets and their properties, where the C(zfs) program exists."""
+"""ZFS datasets and their properties, where the `zfs` program exists."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _TIMEOUT = 10.0
 class Dataset:
     name: str
     mountpoint: str
-    """A path, C(legacy) (fstab mounts it) or C(none)."""
+    """A path, `legacy` (fstab mounts it) or `none`."""
     canmount: str
-    """C(on), C(off) or C(noauto)."""
+    """`on`, `off` or `noauto`."""
 
 
 def observe_zfs(dataset: str, run_command: Run = run) -> t.Optional[ZfsFacts]:
@@ -33,7 +33,7 @@ def observe_zfs(dataset: str, run_command: Run = run) -> t.Optional[ZfsFacts]:
     return observe_zfs_datasets([dataset], run_command).get(dataset)
 
 
-def observe_zfs_datasets(datasets: t.Sequence[str], run_command: Run = run) -> t.Dict[str, ZfsFacts]:
+def observe_zfs_datasets(datasets: t.Sequence[str], run_command: Run = run) -> dict[str, ZfsFacts]:
     """The same for several datasets in one call; empty where zfs is not installed."""
     if not datasets:
         return {}
@@ -51,13 +51,13 @@ def observe_zfs_datasets(datasets: t.Sequence[str], run_command: Run = run) -> t
     return facts
 
 
-def list_datasets(run_command: Run = run) -> t.List[Dataset]:
+def list_datasets(run_command: Run = run) -> list[Dataset]:
     """Every filesystem dataset of the imported pools; none where zfs is not installed or does not answer."""
     answer = run_command(["zfs", "list", "-Hp", "-t", "filesystem", "-o", "name,mountpoint,canmount"], _TIMEOUT)
     return [Dataset(name, mountpoint, canmount) for name, mountpoint, canmount in _rows(answer.output, 3)]
 
 
-def _rows(text: str, columns: int) -> t.Iterator[t.List[str]]:
+def _rows(text: str, columns: int) -> t.Iterator[list[str]]:
     for line in text.split("\n"):
         fields = line.split("\t")
         if len(fields) == columns:

@@ -4,8 +4,8 @@
 
 """The atime probe of one datastore: private file, marker, and the real zero chunk, each by the right identity.
 
-Runs in a child with a deadline, in two acts: C(begin) as root, then, after the child has become the daemon's user,
-C(finish). There is no way back to root between them, and none is needed.
+Runs in a child with a deadline, in two acts: `begin` as root, then, after the child has become the daemon's user,
+`finish`. There is no way back to root between them, and none is needed.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity impo
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import statx, statx_fd
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
-_PLACEMENTS: t.Tuple[t.Tuple[str, t.Tuple[str, ...]], ...] = (("prefix", (CHUNKS, ZERO_CHUNK_PREFIX)), ("base", ()))
-"""Where the private file may be. Not in C(.chunks) itself: to find there what a killed run has left takes a listing of
+_PLACEMENTS: tuple[tuple[str, tuple[str, ...]], ...] = (("prefix", (CHUNKS, ZERO_CHUNK_PREFIX)), ("base", ()))
+"""Where the private file may be. Not in `.chunks` itself: to find there what a killed run has left takes a listing of
 65,536 names."""
 
 _F_OFD_GETLK = 36
@@ -61,10 +61,10 @@ _FLOCK = struct.Struct("@hhqqi4x")
 
 
 class AtimeProbe:
-    """The probe on one datastore. C(mode) is C(private) or C(marker)."""
+    """The probe on one datastore. `mode` is `private` or `marker`."""
 
     def __init__(self, path: str, mode: str, identity: Identity, s3: bool = False, unknown_to_pbs: bool = True) -> None:
-        """C(unknown_to_pbs): the path is an administrator's word, and not from PBS's configuration."""
+        """`unknown_to_pbs`: the path is an administrator's word, and not from PBS's configuration."""
         self.facts = AtimeFacts(mode=mode)
         self.lock = LockFacts(works=None)
         self._path = path
@@ -173,7 +173,7 @@ class AtimeProbe:
                     try:
                         os.unlink(name, dir_fd=directory)
                     except OSError as exc:
-                        self.facts.left_behind = "%s (%s)" % (facts.path, describe_error(exc))
+                        self.facts.left_behind = f"{facts.path} ({describe_error(exc)})"
                 return
         if self._unnamed >= 0:
             facts = self._new_facts("base")
@@ -183,7 +183,7 @@ class AtimeProbe:
             self._try_lock(None, -1, self._unnamed)
             return
         self.facts.probe = refused or self._no_place()
-        self.lock.not_tried = "no file could be made here: %s" % self.facts.probe.error
+        self.lock.not_tried = f"no file could be made here: {self.facts.probe.error}"
 
     def _new_facts(self, placement: str) -> TouchFacts:
         who = current()
@@ -231,7 +231,7 @@ class AtimeProbe:
         self.facts.clock_resolution_ns = after - before
 
     def _try_lock(self, name: t.Optional[str], directory: int, fd: int) -> None:
-        """Take a POSIX record lock as PBS does on C(.lock), and see whether another open file notices it."""
+        """Take a POSIX record lock as PBS does on `.lock`, and see whether another open file notices it."""
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
@@ -311,17 +311,17 @@ class AtimeProbe:
 
     # --- the way down -------------------------------------------------------------------------------------------------
 
-    def _open_prefix(self) -> t.ContextManager[t.Tuple[t.Optional[int], str]]:
+    def _open_prefix(self) -> t.ContextManager[tuple[t.Optional[int], str]]:
         return self._open_below((CHUNKS, ZERO_CHUNK_PREFIX))
 
     @contextlib.contextmanager
-    def _open_below(self, parts: t.Sequence[str], change: bool = False) -> t.Iterator[t.Tuple[t.Optional[int], str]]:
+    def _open_below(self, parts: t.Sequence[str], change: bool = False) -> t.Iterator[tuple[t.Optional[int], str]]:
         """Open a directory below the base, part by part, through no link; None where one of them is not to be had.
 
-        With C(change), only where root may change something.
+        With `change`, only where root may change something.
         """
         path = os.path.join(self._path, *parts)
-        opened: t.List[int] = []
+        opened: list[int] = []
         try:
             try:
                 opened.append(open_to_change(self._path) if change else open_directory(self._path, follow=True))

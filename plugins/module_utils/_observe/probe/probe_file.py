@@ -31,7 +31,7 @@ _NAME = re.compile(re.escape(PRIVATE_PREFIX) + "(?P<mark>" + PATTERN + r")-[0-9a
 
 def new_name() -> str:
     """A name that nothing has yet, and that says which process has made it."""
-    return "%s%s-%s" % (PRIVATE_PREFIX, own_mark(), secrets.token_hex(8))
+    return f"{PRIVATE_PREFIX}{own_mark()}-{secrets.token_hex(8)}"
 
 
 def remove_leftovers(directory: int) -> int:

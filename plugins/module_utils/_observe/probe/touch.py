@@ -7,7 +7,7 @@
 PBS waits a second, looks, touches, looks again, and wants a strictly later access time. The second is for filesystems
 whose timestamps are that coarse. Here the wait adapts: touch and look after a few milliseconds, and again after ever
 longer waits up to more than a second in all; the first strict advance proves the point. Source: PBS, chunk store,
-C(check_fs_atime_updates).
+`check_fs_atime_updates`.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Target(t.Protocol):
     path: str
 
     def look(self, force_sync: bool = False) -> Statx:
-        """Raises C(OSError)."""
+        """Raises `OSError`."""
 
     def touch(self) -> None:
-        """Raises C(OSError)."""
+        """Raises `OSError`."""
 
     def reopened(self) -> Statx:
-        """What a newly opened descriptor shows. Raises C(OSError)."""
+        """What a newly opened descriptor shows. Raises `OSError`."""
 
 
 class NamedFile:
@@ -103,7 +103,7 @@ class HeldFile:
     """
 
     def __init__(self, path: str, dir_fd: int, name: str) -> None:
-        """Raises C(OSError)."""
+        """Raises `OSError`."""
         self.path = path
         self._fd = open_handle(name, dir_fd)
 
@@ -124,7 +124,7 @@ def try_touch(target: Target, kind: str, waits: t.Sequence[float] = WAITS, refre
     """Touch the file as whoever this process is, until its access time has moved or the waits are used up.
 
     A file that became another one (another inode) between two looks is tried once more, as PBS does; after the second
-    time there is no answer. With C(refresh) the new time is asked for again past all caches.
+    time there is no answer. With `refresh` the new time is asked for again past all caches.
     """
     who = current()
     facts = TouchFacts(kind, display(target.path), who.uid, who.gid, list(who.groups), advanced=False)
@@ -157,7 +157,7 @@ def touch_once(target: Target, facts: TouchFacts) -> bool:
             facts.before_ns = before.st_atime_ns
             if before.kind != "file":
                 facts.advanced = None
-                facts.error = "not a regular file but a %s" % before.kind
+                facts.error = f"not a regular file but a {before.kind}"
                 return False
             if before.st_nlink > 1 and facts.uid == 0:
                 facts.advanced = None

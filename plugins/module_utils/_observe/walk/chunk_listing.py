@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Listing C(.chunks) and its 65,536 prefix directories: names that are digits, and all of one length."""
+"""Listing `.chunks` and its 65,536 prefix directories: names that are digits, and all of one length."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ def is_digest(name: bytes) -> bool:
 
 
 def chunk_lister() -> Lister:
-    """For the names of chunks in a prefix directory; see C(is_digest)."""
+    """For the names of chunks in a prefix directory; see `is_digest`."""
     return Lister(64, b"0123456789abcdefABCDEF")
 
 
 def prefix_lister() -> Lister:
-    """For the names of prefix directories in C(.chunks)."""
+    """For the names of prefix directories in `.chunks`."""
     return Lister(4, b"0123456789abcdef")
 
 
 class Lister:
     """Lists the names in a directory, as the kernel has them, and tells whether they are what is expected there.
 
-    C(os.scandir) makes six more calls of the kernel for each directory and an object for each name. The records of
+    `os.scandir` makes six more calls of the kernel for each directory and an object for each name. The records of
     names of one length are all as long as each other, so they can be compared and cut all at once.
     """
 
     def __init__(self, width: int, digits: bytes) -> None:
-        """Names of C(width) bytes, all of them among C(digits), are expected."""
+        """Names of `width` bytes, all of them among `digits`, are expected."""
         self._digits = digits
         self._expected = re.compile(b"[%s]{%d}\\Z" % (digits, width)).match
         # Of the head, the name and the NUL, up to a multiple of eight.
@@ -63,23 +63,23 @@ class Lister:
         self._buffer = (ctypes.c_char * len(self._memory)).from_buffer(self._memory)
         self._cut = bytearray()
         self._inodes: t.Optional[t.Sequence[int]] = None
-        self._layouts: t.Dict[int, struct.Struct] = {}
+        self._layouts: dict[int, struct.Struct] = {}
         try:
             self._getdents: t.Optional[t.Callable[..., int]] = bind_bare("getdents64")
         except OSError:
             self._getdents = None
 
     def inodes(self) -> t.Sequence[int]:
-        """The inodes of the names that C(batches) gave last, in their order."""
+        """The inodes of the names that `batches` gave last, in their order."""
         if self._inodes is None:
             count = len(self._cut) // self._record
             self._inodes = struct.unpack("=" + "Q%dx" % (self._record - 8) * count, self._cut)
         return self._inodes
 
-    def batches(self, fd: int) -> t.Iterator[t.Tuple[t.List[bytes], bool]]:
+    def batches(self, fd: int) -> t.Iterator[tuple[list[bytes], bool]]:
         """Some names of an open directory at a time, from where its offset stands; and whether all are as expected.
 
-        Raises C(OSError) where listing fails, and where it has no end.
+        Raises `OSError` where listing fails, and where it has no end.
         """
         if self._getdents is None:
             for entries in batches(fd):
@@ -110,13 +110,13 @@ class Lister:
             circle = circle or Circle()
 
     def _ask_again(self, fd: int) -> int:
-        """What failed without saying why, once more. Raises C(OSError)."""
+        """What failed without saying why, once more. Raises `OSError`."""
         try:
             return call("getdents64", ctypes.c_int(fd), self._buffer, ctypes.c_size_t(len(self._memory)))
         except FileNotFoundError:
             return 0  # the directory was removed meanwhile, and POSIX wants that to be its end
 
-    def _all(self, size: int) -> t.Optional[t.List[bytes]]:
+    def _all(self, size: int) -> t.Optional[list[bytes]]:
         """The names in that many bytes of records; None where one of them is not as expected."""
         record = self._record
         data = self._cut = self._memory[:size]
@@ -144,10 +144,10 @@ class Lister:
         names = list(layout.unpack(data))
         return None if b"".join(names).translate(None, self._digits) else names
 
-    def _records(self, size: int) -> t.Iterator[t.Tuple[t.List[bytes], t.List[int]]]:
+    def _records(self, size: int) -> t.Iterator[tuple[list[bytes], list[int]]]:
         """Names and inode numbers of whatever is in that many bytes."""
-        names: t.List[bytes] = []
-        inodes: t.List[int] = []
+        names: list[bytes] = []
+        inodes: list[int] = []
         place = 0
         while place < size:
             inode, _offset, length, _type = _HEAD.unpack_from(self._memory, place)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The walk over C(.chunks): 65,536 prefix directories by name, and what lies in them.
+"""The walk over `.chunks`: 65,536 prefix directories by name, and what lies in them.
 
 The store belongs to an account that may be hostile, and the walk runs as root. So it goes through descriptors of
 directories, follows no link, enters no other filesystem, and takes a name that is gone for normal: backups and garbage
@@ -45,7 +45,7 @@ _SUFFIXED = re.compile(
 
 
 def chunk_class(name: bytes) -> str:
-    """What PBS takes a regular file in a prefix directory for: C(chunk), C(bad), C(using), C(temporary) or C(other).
+    """What PBS takes a regular file in a prefix directory for: `chunk`, `bad`, `using`, `temporary` or `other`.
 
     Source: PBS, the chunk iterator of garbage collection, 4.1.2 and newer; it ignores temporary files and others.
     """
@@ -57,7 +57,7 @@ def chunk_class(name: bytes) -> str:
 
 @dataclasses.dataclass
 class ChunkExtras:
-    """What is counted in prefix directories beyond owners and modes; see C(OwnershipFacts)."""
+    """What is counted in prefix directories beyond owners and modes; see `OwnershipFacts`."""
 
     prefixes_walked: int = 0
     prefixes_missing: int = 0
@@ -72,8 +72,8 @@ def walk_together(
     jobs: t.Callable[[WorkQueue], t.Mapping[str, Job]],
     stall: float,
     on_progress: t.Optional[OnProgress] = None,
-) -> t.Tuple[t.List[t.Dict[str, t.Any]], str]:
-    """C(run_jobs) for walks that take the numbers of prefix directories from one queue."""
+) -> tuple[list[dict[str, t.Any]], str]:
+    """`run_jobs` for walks that take the numbers of prefix directories from one queue."""
     queue = WorkQueue(range(PREFIX_COUNT))
     try:
         _parts, trouble = run_jobs(path, {"order": lambda pulse: _arrange(queue, path, pulse)}, stall)
@@ -124,9 +124,9 @@ class ChunkWalk:
     def __init__(
         self, store: OpenStore, skeleton: Visitor, chunks: Visitor, pulse: Pulse, temporary_age: float = 86400.0
     ) -> None:
-        """C(skeleton) is told of prefix directories, C(chunks) of what lies in them.
+        """`skeleton` is told of prefix directories, `chunks` of what lies in them.
 
-        Temporary files younger than C(temporary_age) seconds are somebody's work. Raises C(OSError) where C(.chunks)
+        Temporary files younger than `temporary_age` seconds are somebody's work. Raises `OSError` where `.chunks`
         cannot be opened.
         """
         self.extras = ChunkExtras()
@@ -141,10 +141,10 @@ class ChunkWalk:
         self._lister = chunk_lister()
 
     def close(self) -> None:
-        """Let go of C(.chunks)."""
+        """Let go of `.chunks`."""
         os.close(self._top.fd)
 
-    def progress(self) -> t.Dict[str, int]:
+    def progress(self) -> dict[str, int]:
         return {
             "prefixes": self._visited,
             "files": self._chunks.seen(),
@@ -153,9 +153,9 @@ class ChunkWalk:
         }
 
     def walk(self, numbers: t.Iterable[int], listed: t.Container[int]) -> None:
-        """Go through the prefix directories with these numbers, and into those of them that are C(listed)."""
+        """Go through the prefix directories with these numbers, and into those of them that are `listed`."""
         for number in numbers:
-            name = "%04x" % number
+            name = f"{number:04x}"
             inner = CHUNKS + "/" + name
             self._pulse.at(inner)
             if inner in self._store.mounts:
@@ -217,7 +217,7 @@ class ChunkWalk:
         except OSError as exc:
             self._chunks.error(prefix.path, exc)
 
-    def _set_apart(self, prefix: Directory, names: t.Iterable[bytes]) -> t.List[bytes]:
+    def _set_apart(self, prefix: Directory, names: t.Iterable[bytes]) -> list[bytes]:
         """Deal with the names that are not digests; return the others."""
         chunks = []
         for raw in names:

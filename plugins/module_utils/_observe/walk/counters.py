@@ -46,7 +46,7 @@ def foreign_kind(mode: int) -> str:
     return _FOREIGN.get(stat.S_IFMT(mode), "name")
 
 
-def _flags(dir_fd: int, name: str) -> t.List[str]:
+def _flags(dir_fd: int, name: str) -> list[str]:
     """The inode flags that forbid changes; none where they cannot be read."""
     try:
         return statx(name, dir_fd).flags
@@ -58,7 +58,7 @@ class Examples:
     """The first paths of each kind by name, in whatever order they are come across, and by which of several workers."""
 
     def __init__(self, limit: int) -> None:
-        self.found: t.Dict[str, t.List[PathProblem]] = {}
+        self.found: dict[str, list[PathProblem]] = {}
         """In their order."""
         self._limit = limit
 
@@ -79,9 +79,9 @@ class Owners:
     """Counts by owner. Where there are too many, those with the lowest ids: in whatever order they are come across."""
 
     def __init__(self) -> None:
-        self._counts: t.Dict[t.Tuple[int, int], int] = {}
+        self._counts: dict[tuple[int, int], int] = {}
         self._others = 0
-        self._known: t.List[t.Tuple[int, int]] = []
+        self._known: list[tuple[int, int]] = []
         """Those that are counted apart, sorted."""
 
     def add(self, uid: int, gid: int, count: int = 1) -> None:
@@ -96,7 +96,7 @@ class Owners:
             if len(self._known) > _MAX_OWNERS:
                 self._others += self._counts.pop(self._known.pop())
 
-    def ranked(self) -> t.List[OwnerCount]:
+    def ranked(self) -> list[OwnerCount]:
         """Most first."""
         counts = {**self._counts, OTHER_OWNERS: self._others} if self._others else self._counts
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -104,7 +104,7 @@ class Owners:
 
 
 class _Alike(t.NamedTuple):
-    """Regular files of one signature; the fields as in C(os.stat_result)."""
+    """Regular files of one signature; the fields as in `os.stat_result`."""
 
     st_mode: int
     st_uid: int
@@ -118,16 +118,16 @@ class _Known:
     """The signatures that were met under one rule, and what is to be said about files that have them."""
 
     def __init__(self) -> None:
-        self.good: t.Set[bytes] = set()
+        self.good: set[bytes] = set()
         """Nothing is wrong."""
-        self.faulty: t.Dict[bytes, _Alike] = {}
+        self.faulty: dict[bytes, _Alike] = {}
         """So often that there are enough examples: only counting is left, unless a name comes before theirs."""
-        self.kinds: t.Set[str] = set()
+        self.kinds: set[str] = set()
         """Of what is wrong with these."""
-        self._met: t.Dict[bytes, int] = {}
+        self._met: dict[bytes, int] = {}
 
     def add(self, signature: bytes, alike: _Alike, kinds: t.Collection[str], enough: int) -> None:
-        """A file was looked at by itself, and has C(kinds) of faults; C(enough) is the number of examples."""
+        """A file was looked at by itself, and has `kinds` of faults; `enough` is the number of examples."""
         if len(self._met if kinds else self.good) >= _MAX_SIGNATURES:
             return
         if not kinds:
@@ -145,12 +145,12 @@ class Tally(Visitor):
     def __init__(self, identity: Identity, max_paths: int) -> None:
         self.counts = WalkCounts()
         self.empty = 0
-        """Files without content, among those that C(files) was told of."""
+        """Files without content, among those that `files` was told of."""
         self._identity = identity
         self._examples = Examples(max_paths)
         self._owners = Owners()
         self._max_paths = max_paths
-        self._known: t.Dict[Rule, _Known] = {}
+        self._known: dict[Rule, _Known] = {}
         try:
             self._batch: t.Optional[Batch] = Batch()
         except OSError:
@@ -166,7 +166,7 @@ class Tally(Visitor):
             return
         known = self._known.setdefault(rule, _Known())
         good, faulty = known.good, known.faulty
-        again: t.Dict[bytes, int] = {}
+        again: dict[bytes, int] = {}
         near = self._wants(known, where.path)
         files = total = 0
         for name, (signature, size) in zip(names, answers):
@@ -214,7 +214,7 @@ class Tally(Visitor):
         self._regular(path, status, status.st_size, rule, _flags(where.fd, name))
 
     def _regular(self, path: str, status: Status, size: int, rule: Rule, flags: t.Sequence[str]) -> t.Collection[str]:
-        """One of those that C(files) was told of; the kinds of what is wrong with it."""
+        """One of those that `files` was told of; the kinds of what is wrong with it."""
         self.empty += size == 0
         self.counts.files += 1
         self.counts.bytes += size
@@ -240,9 +240,9 @@ class Tally(Visitor):
             self._examples.add(kind, path, detail)
         return faults
 
-    def _weigh(self, status: Status, rule: Rule, flags: t.Sequence[str], times: int) -> t.Dict[str, str]:
+    def _weigh(self, status: Status, rule: Rule, flags: t.Sequence[str], times: int) -> dict[str, str]:
         """What is wrong with so many that are alike: the details by kind."""
-        faults: t.Dict[str, str] = {}
+        faults: dict[str, str] = {}
         if rule.owned:
             if (status.st_uid, status.st_gid) != (self._identity.uid, self._identity.gid):
                 faults["wrong_owner"] = "uid %d, gid %d" % (status.st_uid, status.st_gid)
@@ -255,7 +255,7 @@ class Tally(Visitor):
                 faults["immutable"] = "flags: " + ", ".join(flags)
                 self._count("immutable", times)
         if rule.exact and status.st_mode & 0o777 != rule.mode:
-            faults["wrong_mode"] = "mode %s instead of %04o" % (mode_string(status.st_mode), rule.mode)
+            faults["wrong_mode"] = f"mode {mode_string(status.st_mode)} instead of {rule.mode:04o}"
             self.counts.wrong_mode += times
         if not allows(self._identity, status, rule.needs):
             faults["unreadable"] = "mode %s, uid %d, gid %d" % (
@@ -300,7 +300,7 @@ class Tally(Visitor):
         return self.counts
 
 
-def merge(cls: t.Type[T], parts: t.Iterable[T], max_paths: int) -> T:
+def merge(cls: type[T], parts: t.Iterable[T], max_paths: int) -> T:
     """Add up the counts of several workers, field by field; the examples are the first by path."""
     total = cls()
     for part in parts:

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The walk over what lies beside C(.chunks): namespaces, groups, snapshots, and what does not belong there.
+"""The walk over what lies beside `.chunks`: namespaces, groups, snapshots, and what does not belong there.
 
 Garbage collection walks this whole tree to find index files. It follows no links, leaves out hidden names, and stops
-at a directory or an index file that it cannot read; only C(lost+found) in the base directory is forgiven.
+at a directory or an index file that it cannot read; only `lost+found` in the base directory is forgiven.
 Source: PBS, garbage collection, marking.
 """
 
@@ -49,11 +49,11 @@ class MetadataWalk:
         self._visitor = visitor
         self._pulse = pulse
 
-    def progress(self) -> t.Dict[str, int]:
+    def progress(self) -> dict[str, int]:
         return {"wrong": self._visitor.wrong()}
 
     def walk(self) -> None:
-        """Walk the tree. Raises C(OSError) where the base directory cannot be listed."""
+        """Walk the tree. Raises `OSError` where the base directory cannot be listed."""
         # A list of open listings instead of recursion: how deep it goes is somebody else's choice.
         stack = [_Level(self._store.path, self._store.base, self._store.status, owned=False)]
         try:

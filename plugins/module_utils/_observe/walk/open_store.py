@@ -27,7 +27,7 @@ def _is_local(entry: t.Optional[MountEntry]) -> bool:
 
 
 def open_together(path: str, pulse: Pulse, change: bool = False) -> OpenStore:
-    """An C(OpenStore) for one of several children: the same directory for all of them. Raises C(OSError)."""
+    """An `OpenStore` for one of several children: the same directory for all of them. Raises `OSError`."""
     store = OpenStore(path, change)
     pulse.agree(store.status)
     return store
@@ -37,9 +37,9 @@ class OpenStore:
     """The base directory, held open, with what is mounted below it."""
 
     def __init__(self, path: str, change: bool = False) -> None:
-        """Open the base directory, following links as PBS does. Raises C(OSError).
+        """Open the base directory, following links as PBS does. Raises `OSError`.
 
-        With C(change) only where root may change something (see C(open_to_change)), and only with a C(.chunks) in it:
+        With `change` only where root may change something (see `open_to_change`), and only with a `.chunks` in it:
         what is at the path now need not be what was there when it was looked at.
         """
         self.path = path
@@ -59,11 +59,11 @@ class OpenStore:
             os.close(self.open_chunks())
 
     def is_read_only(self) -> bool:
-        """Whether the kernel would refuse any change there. Raises C(OSError)."""
+        """Whether the kernel would refuse any change there. Raises `OSError`."""
         return bool(os.fstatvfs(self.base).f_flag & os.ST_RDONLY)
 
     def open_chunks(self) -> int:
-        """Open C(.chunks). Raises C(OSError), also where it is on another filesystem."""
+        """Open `.chunks`. Raises `OSError`, also where it is on another filesystem."""
         if CHUNKS in self.mounts:
             raise OSError("another filesystem is mounted there")
         fd = open_inside(CHUNKS, self.base)

@@ -45,13 +45,13 @@ class WalkPlan:
     uid: int
     gid: int
     """Who should own everything."""
-    groups: t.Tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
     """The groups of that user, for what it can read."""
     scope: str = "full"
-    """C(full): everything. C(sample): the chunks of some prefix directories only. C(skeleton): neither chunks nor
-    metadata. C(none): nothing."""
+    """`full`: everything. `sample`: the chunks of some prefix directories only. `skeleton`: neither chunks nor
+    metadata. `none`: nothing."""
     sample_prefixes: int = 256
-    """Prefix directories, evenly chosen, that C(sample) looks into."""
+    """Prefix directories, evenly chosen, that `sample` looks into."""
     workers: int = 0
     """Processes that walk over the chunks; 0 for as many as there are processors, and at least two."""
     max_paths: int = 20
@@ -78,9 +78,9 @@ class WalkPlan:
 
 
 def observe_ownership(plan: WalkPlan, on_progress: t.Optional[OnProgress] = None) -> OwnershipFacts:
-    """Walk over a datastore; see C(WalkPlan).
+    """Walk over a datastore; see `WalkPlan`.
 
-    Never raises because of the datastore: what could not be seen is said in C(complete), C(stuck) and C(errors).
+    Never raises because of the datastore: what could not be seen is said in `complete`, `stuck` and `errors`.
     Access control lists are not looked at: what the mode bits deny counts as unreadable.
     """
     facts = OwnershipFacts(scope=plan.scope, uid=plan.uid, gid=plan.gid)
@@ -107,13 +107,13 @@ def _first_error(trees: t.Sequence[WalkCounts]) -> str:
     """What could not be looked at; empty where that is nothing."""
     first = next((problem for counts in trees for problem in counts.examples.get("errors", ())), None)
     if first is not None:
-        return "%s: %s" % (first.path, first.detail)
+        return f"{first.path}: {first.detail}"
     errors = sum(counts.errors for counts in trees)
     return "files or directories that could not be looked at: %d" % errors if errors else ""
 
 
-def _jobs(plan: WalkPlan, workers: int, queue: WorkQueue) -> t.Dict[str, Job]:
-    jobs: t.Dict[str, Job] = {}
+def _jobs(plan: WalkPlan, workers: int, queue: WorkQueue) -> dict[str, Job]:
+    jobs: dict[str, Job] = {}
     for number in range(workers):
         jobs["chunks %d" % number] = lambda pulse: _walk_chunks(plan, queue, pulse)
     jobs["skeleton"] = lambda pulse: _walk_skeleton(plan, pulse)

@@ -2,13 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The few parts of a chunk store that carry the rest: base directory, C(.chunks), C(.lock), C(.gc-status)."""
+"""The few parts of a chunk store that carry the rest: base directory, `.chunks`, `.lock`, `.gc-status`."""
 
 from __future__ import annotations
 
 import os
 import stat
-import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.chunk_listing import prefix_lister
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import foreign_kind
@@ -26,9 +25,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CH
 
 
 def walk_skeleton(store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
-    """Visit the fixed parts, and what lies in C(.chunks) beside the prefix directories.
+    """Visit the fixed parts, and what lies in `.chunks` beside the prefix directories.
 
-    Raises C(OSError) where C(.chunks) cannot be opened or listed.
+    Raises `OSError` where `.chunks` cannot be opened or listed.
     """
     visitor.directory(store.path, store.status, BASE, store.base)
     base = Directory(store.path, store.base, store.status)
@@ -56,5 +55,5 @@ def walk_skeleton(store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
                 visitor.foreign("name", base.join(CHUNKS + "/" + name), "no prefix directory")
 
 
-def _nothing() -> t.Dict[str, int]:
+def _nothing() -> dict[str, int]:
     return {}

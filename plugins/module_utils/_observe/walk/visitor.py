@@ -4,7 +4,7 @@
 
 """What PBS wants of each part of a datastore, and who is told what a walk comes across.
 
-A walk knows where it may go; a visitor knows what to do there: count (C(tally)), or make it right (C(mender)).
+A walk knows where it may go; a visitor knows what to do there: count (`tally`), or make it right (`mender`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Rule:
     mode: int
     """The low nine bits that PBS gives."""
     needs: int
-    """What the daemon's user must be allowed to do, a sum of C(READ), C(WRITE), C(SEARCH)."""
+    """What the daemon's user must be allowed to do, a sum of `READ`, `WRITE`, `SEARCH`."""
     exact: bool = False
     """PBS demands just this mode when a datastore is reused."""
     owned: bool = True
@@ -52,7 +52,7 @@ class Directory:
 
     def __init__(self, path: str, fd: int, status: os.stat_result) -> None:
         self.path = path
-        """Whole, and as the kernel has it (C(os.fsdecode))."""
+        """Whole, and as the kernel has it (`os.fsdecode`)."""
         self.fd = fd
         """Open, so that what is in it is reached without walking down the path again."""
         self.status = status
@@ -74,7 +74,7 @@ class Visitor:
         raise NotImplementedError
 
     def directory(self, path: str, status: os.stat_result, rule: Rule, fd: int) -> None:
-        """A directory, held open; C(fd) is -1 where it could not be opened. For C(files) in it, after them."""
+        """A directory, held open; `fd` is -1 where it could not be opened. For `files` in it, after them."""
         raise NotImplementedError
 
     def busy(self, status: os.stat_result) -> None:
@@ -82,7 +82,7 @@ class Visitor:
         raise NotImplementedError
 
     def foreign(self, kind: str, path: str, detail: str = "") -> None:
-        """What does not belong there; see C(WalkCounts.foreign) for the kinds."""
+        """What does not belong there; see `WalkCounts.foreign` for the kinds."""
         raise NotImplementedError
 
     def missed(self, path: str, error: OSError) -> None:

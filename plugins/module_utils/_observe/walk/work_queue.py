@@ -31,7 +31,7 @@ class WorkQueue:
     """
 
     def __init__(self, numbers: t.Sequence[int]) -> None:
-        """Raises C(OSError)."""
+        """Raises `OSError`."""
         count = len(numbers)
         self._memory = mmap.mmap(-1, 2 * max(1, count))
         self._order = memoryview(self._memory).cast("H")[:count]

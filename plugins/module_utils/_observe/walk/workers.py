@@ -31,8 +31,8 @@ class WalkProgress:
 
 
 OnProgress = t.Callable[[WalkProgress], None]
-Counter = t.Callable[[], t.Dict[str, int]]
-"""Answers with a child's share of C(WalkProgress), by field."""
+Counter = t.Callable[[], dict[str, int]]
+"""Answers with a child's share of `WalkProgress`, by field."""
 
 
 class Position:
@@ -70,7 +70,7 @@ class Agreement:
         self._slots = slots
 
     def check(self, status: os.stat_result) -> None:
-        """To be called before anything is changed. Raises C(OSError) where another child has found something else."""
+        """To be called before anything is changed. Raises `OSError` where another child has found something else."""
         mine = (status.st_dev, status.st_ino)
         self._ENTRY.pack_into(self._memory, self._slot * self.SIZE, *mine)
         found = {self._ENTRY.unpack_from(self._memory, slot * self.SIZE) for slot in range(self._slots)}
@@ -104,7 +104,7 @@ class Pulse:
 
 
 Job = t.Callable[[Pulse], None]
-"""What one child does; it hands over what it has found out with C(Pulse.put)."""
+"""What one child does; it hands over what it has found out with `Pulse.put`."""
 
 
 def worker_count(wanted: int) -> int:
@@ -118,10 +118,10 @@ def run_jobs(
     stall: float,
     on_progress: t.Optional[OnProgress] = None,
     keep: t.Container[int] = (),
-) -> t.Tuple[t.List[t.Dict[str, t.Any]], str]:
-    """Run each job in a child of its own, and give up one that is silent for C(stall) seconds.
+) -> tuple[list[dict[str, t.Any]], str]:
+    """Run each job in a child of its own, and give up one that is silent for `stall` seconds.
 
-    They keep the descriptors C(keep). Returns what each child has put, and where the first one that did not come to its
+    They keep the descriptors `keep`. Returns what each child has put, and where the first one that did not come to its
     end was, with the reason; an empty text where all did.
     """
     memory = mmap.mmap(-1, max(1, len(jobs)) * Position.SIZE)
@@ -144,7 +144,7 @@ def _trouble(path: str, outcomes: t.Mapping[str, Outcome], positions: t.Mapping[
     for key, outcome in outcomes.items():
         if not outcome.finished:
             where = display(os.path.join(path, positions[key].get())).rstrip("/")
-            return "%s: %s" % (where, "no answer" if outcome.timed_out else outcome.error)
+            return f"{where}: {'no answer' if outcome.timed_out else outcome.error}"
     return ""
 
 
@@ -153,7 +153,7 @@ class _Sum:
 
     def __init__(self, on_progress: t.Optional[OnProgress]) -> None:
         self._on_progress = on_progress
-        self._latest: t.Dict[str, t.Dict[str, int]] = {}
+        self._latest: dict[str, dict[str, int]] = {}
 
     def on_part(self, key: str, name: str, value: t.Any) -> None:
         if name != "progress" or self._on_progress is None:

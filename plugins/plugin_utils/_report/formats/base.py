@@ -83,7 +83,7 @@ class Format:
         """Called once, before any host."""
 
     def about_fleet(self, items: t.Sequence[Item]) -> None:
-        """Called once after C(begin) with the findings about the fleet itself, if there are any."""
+        """Called once after `begin` with the findings about the fleet itself, if there are any."""
 
     def host(self, part: HostPart) -> None:
         """Called for each host. Without a document there is one finding that says why."""

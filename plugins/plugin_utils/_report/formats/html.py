@@ -104,13 +104,13 @@ def asset(name: str) -> str:
 
 def script() -> str:
     """All parts of the script as one, whose names nobody else sees."""
-    parts = "\n".join(asset("script/%s.js" % name) for name in SCRIPT)
+    parts = "\n".join(asset(f"script/{name}.js") for name in SCRIPT)
     return '"use strict";\n(() => {\n%s})();\n' % parts
 
 
 def _hash(text: str) -> str:
     """For the policy of the page: only this very text may run."""
-    return "'sha256-%s'" % base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 class _Problems:
@@ -120,7 +120,7 @@ class _Problems:
 
     def __init__(self) -> None:
         self.columns = {name: array.array("i") for name in self.COLUMNS}
-        self.strings: t.Dict[str, int] = {"": 0}
+        self.strings: dict[str, int] = {"": 0}
         self._appenders = [self.columns[name].append for name in self.COLUMNS]
 
     def add(self, host: int, place: int, control: int, state: int, severity: int, finding: Finding) -> None:
@@ -137,7 +137,7 @@ class Html(Format):
 
     def begin(self) -> None:
         self._control_index = {control.id: number for number, control in enumerate(self.fleet.controls)}
-        self._hosts: t.List[Markup] = []
+        self._hosts: list[Markup] = []
         self._problems = _Problems()
         self._script = script()
         style = asset("page.css")
@@ -202,7 +202,7 @@ class Html(Format):
         }
         self._hosts.append(templates.for_script(about))
         packed = zlib.compressobj(6, zlib.DEFLATED, -15)
-        data = packed.compress(("[%s]" % ",".join(details)).encode()) + packed.flush()
+        data = packed.compress(f"[{','.join(details)}]".encode()) + packed.flush()
         self.stream.write(base64.b64encode(data).decode() + "\n")
 
     def end(self) -> None:

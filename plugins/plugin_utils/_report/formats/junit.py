@@ -4,8 +4,8 @@
 
 """junit.xml: a suite for each host, a test case for each finding.
 
-JUnit knows less than we do: C(fail) is a failure, C(unknown) an error, C(skip) and C(waived) are skipped; C(warn) and
-C(fixed) pass, with a line of output. The properties of a suite have the exact counts. The time of a suite is that of the
+JUnit knows less than we do: `fail` is a failure, `unknown` an error, `skip` and `waived` are skipped; `warn` and
+`fixed` pass, with a line of output. The properties of a suite have the exact counts. The time of a suite is that of the
 preflight on the host; the time of a walk or a probe is that of the first case that rests on it.
 """
 
@@ -27,7 +27,7 @@ class JUnit(Format):
 
     def begin(self) -> None:
         counts = self.fleet.counts
-        self._names = {control.id: quoteattr("%s %s" % (control.id, control.title)) for control in self.fleet.controls}
+        self._names = {control.id: quoteattr(f"{control.id} {control.title}") for control in self.fleet.controls}
         self._id = 0
         self.stream.write(
             '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -64,7 +64,7 @@ class JUnit(Format):
         counts: Counts,
         items: t.Sequence[Item],
         properties: t.Mapping[str, str],
-        durations: t.Dict[t.Tuple[str, str], float],
+        durations: dict[tuple[str, str], float],
     ) -> None:
         lines = [
             '<testsuite name=%s id="%d" package="fleetops.pbs" hostname=%s timestamp="%s" time="%.3f" '
@@ -82,9 +82,7 @@ class JUnit(Format):
             )
         ]
         self._id += 1
-        lines += [
-            '<property name="%s" value=%s/>' % (key, quoteattr(value)) for key, value in properties.items() if value
-        ]
+        lines += [f'<property name="{key}" value={quoteattr(value)}/>' for key, value in properties.items() if value]
         lines += ['<property name="%s" value="%d"/>' % pair for pair in counts.by_status.items()]
         lines.append("</properties>\n")
         for item in items:
@@ -96,8 +94,8 @@ class JUnit(Format):
 
     def _case(self, suite: str, item: Item, seconds: float) -> str:
         finding = item.finding
-        where = _quoted("%s.%s" % (suite, finding.datastore) if finding.datastore else suite)
-        begin = '<testcase classname=%s name=%s time="%.3f">' % (where, self._names[finding.control], seconds)
+        where = _quoted(f"{suite}.{finding.datastore}" if finding.datastore else suite)
+        begin = f'<testcase classname={where} name={self._names[finding.control]} time="{seconds:.3f}">'
         status = finding.status
         if status == "pass":
             return begin[:-1] + "/>\n"
@@ -106,13 +104,7 @@ class JUnit(Format):
             body = finding.message + ("\nRemedy: " + finding.remedy if finding.remedy else "")
             body += "".join("\nRun: " + command for command in finding.commands)
             body += "\nEvidence: " + item.evidence if item.evidence else ""
-            inner = '<%s type="%s" message=%s>%s</%s>' % (
-                tag,
-                finding.severity,
-                quoteattr(finding.message),
-                escape(body),
-                tag,
-            )
+            inner = f'<{tag} type="{finding.severity}" message={quoteattr(finding.message)}>{escape(body)}</{tag}>'
         elif status in ("skip", "waived"):
             message = finding.message
             if finding.waiver:
@@ -121,7 +113,7 @@ class JUnit(Format):
                     finding.waiver.get("justification", "?"),
                     message,
                 )
-            inner = '<skipped type="%s" message=%s/>' % (status, quoteattr(message))
+            inner = f'<skipped type="{status}" message={quoteattr(message)}/>'
         else:
             remedy = " " + finding.remedy if finding.remedy else ""
             inner = "<system-out>%s</system-out>" % escape("%s: %s%s" % (status, finding.message, remedy))

@@ -59,38 +59,35 @@ class Metrics(Format):
 
     def begin(self) -> None:
         # All series of a metric stand together; they come in by host, so they wait in files.
-        self._parts: t.Dict[str, t.IO[str]] = {name: _part() for name, _help in _HELP}
-        self._report = "report=%s," % label(self.context.name) if self.context.name else ""
+        self._parts: dict[str, t.IO[str]] = {name: _part() for name, _help in _HELP}
+        self._report = f"report={label(self.context.name)}," if self.context.name else ""
 
     def about_fleet(self, items: t.Sequence[Item]) -> None:
         self._controls([item.finding for item in items], 'host="",datastore=""')
 
     def host(self, part: HostPart) -> None:
         name = label(part.host.name)
-        by_store: t.Dict[str, t.List[Finding]] = {store.name: [] for store in part.host.stores}
+        by_store: dict[str, list[Finding]] = {store.name: [] for store in part.host.stores}
         for item in part.items:
             by_store.setdefault(item.finding.datastore, []).append(item.finding)
         for datastore, findings in by_store.items():
-            self._controls(findings, "host=%s,datastore=%s" % (name, label(datastore)))
+            self._controls(findings, f"host={name},datastore={label(datastore)}")
         host = part.host
-        self._add("host_document_timestamp_seconds", "host=%s" % name, _seconds(host.finished))
-        self._add("host_last_seen_timestamp_seconds", "host=%s" % name, _seconds(host.last_seen))
+        self._add("host_document_timestamp_seconds", f"host={name}", _seconds(host.finished))
+        self._add("host_last_seen_timestamp_seconds", f"host={name}", _seconds(host.last_seen))
         worst = rank(host.counts.worst) + 1 if host.has_document else NO_DOCUMENT
-        self._add("host_worst_severity", "host=%s" % name, worst)
+        self._add("host_worst_severity", f"host={name}", worst)
         if host.has_document:
-            versions = "pbs_version=%s,collection_version=%s" % (
-                label(host.pbs_version),
-                label(host.collection_version),
-            )
-            self._add("host_info", "host=%s,%s" % (name, versions), 1)
+            versions = f"pbs_version={label(host.pbs_version)},collection_version={label(host.collection_version)}"
+            self._add("host_info", f"host={name},{versions}", 1)
         for walked in host.seen_in:
-            labels = "host=%s,datastore=%s" % (name, label(walked.datastore))
+            labels = f"host={name},datastore={label(walked.datastore)}"
             self._add("datastore_chunks", labels, walked.chunks)
             self._add("datastore_walk_complete", labels, int(walked.complete))
 
     def _controls(self, findings: t.Sequence[Finding], labels: str) -> None:
         counts = dict.fromkeys(STATUS_VALUES, 0)
-        worst: t.Dict[str, Finding] = {}
+        worst: dict[str, Finding] = {}
         for finding in findings:
             counts[finding.status] += 1
             # A control can have several findings, such as one for each expired waiver: a series has one value.
@@ -120,16 +117,16 @@ class Metrics(Format):
     def _add(self, name: str, labels: str, value: float) -> None:
         inside = (self._report + labels).rstrip(",")
         braces = "{%s}" % inside if inside else ""
-        self._parts[name].write("%s%s%s %s\n" % (PREFIX, name, braces, repr(value)))
+        self._parts[name].write(f"{PREFIX}{name}{braces} {value!r}\n")
 
     def end(self) -> None:
         self._add("report_timestamp_seconds", "", _seconds(self.fleet.generated))
         self._add("report_left_out", "", len(self.fleet.left_out))
         for state, number in self.fleet.hosts_by_state().items():
-            self._add("report_hosts", 'state="%s"' % state, number)
+            self._add("report_hosts", f'state="{state}"', number)
         for name, text in _HELP:
             part = self._parts[name]
-            self.stream.write("# HELP %s%s %s\n# TYPE %s%s gauge\n" % (PREFIX, name, text, PREFIX, name))
+            self.stream.write(f"# HELP {PREFIX}{name} {text}\n# TYPE {PREFIX}{name} gauge\n")
             part.seek(0)
             for block in iter(lambda: part.read(1 << 16), ""):  # noqa: B023 - read before the next part
                 self.stream.write(block)

@@ -43,10 +43,10 @@ class Oscal(Format):
         made = fleet.generated
         self._tool = identity("tool")
         self._plan = identity("plan")
-        self._related: t.Dict[str, t.List[str]] = {}
-        self._by_control: t.Dict[str, Counts] = {}
-        self._used: t.Dict[t.Tuple[str, str], int] = {}
-        run = "\0".join("%s\0%s" % (host.name, host.finished) for host in fleet.hosts)
+        self._related: dict[str, list[str]] = {}
+        self._by_control: dict[str, Counts] = {}
+        self._used: dict[tuple[str, str], int] = {}
+        run = "\0".join(f"{host.name}\x00{host.finished}" for host in fleet.hosts)
         metadata = {
             "title": "Preflight of Proxmox Backup Servers",
             "last-modified": made,
@@ -56,7 +56,7 @@ class Oscal(Format):
         }
         result = {
             "uuid": identity("result", made, run),
-            "title": "Preflight of %d hosts" % len(fleet.hosts),
+            "title": f"Preflight of {len(fleet.hosts)} hosts",
             "description": "Whether the next garbage collection of each datastore is safe.",
             "start": min((host.finished for host in fleet.hosts if host.finished), default=made),
             "end": made,
@@ -111,7 +111,7 @@ class Oscal(Format):
         self._write(
             {
                 "uuid": identity("host observation", part.host.name, collected),
-                "title": "Passed on %s" % _text(part.host.name),
+                "title": f"Passed on {_text(part.host.name)}",
                 "description": "%d controls passed, %d do not apply." % (counts["pass"], counts["skip"]),
                 "props": [_prop("findings-" + status, str(counts[status])) for status in _QUIET],
                 "methods": ["TEST"],
@@ -124,7 +124,7 @@ class Oscal(Format):
     def _count(self, finding: Finding) -> None:
         self._by_control.setdefault(finding.control, Counts()).add(finding.status, finding.severity)
 
-    def _observe(self, item: Item, subjects: t.List[t.Dict[str, str]], collected: str) -> None:
+    def _observe(self, item: Item, subjects: list[dict[str, str]], collected: str) -> None:
         finding = item.finding
         self._count(finding)
         # A control can have several findings, such as one for each expired waiver.
@@ -133,9 +133,9 @@ class Oscal(Format):
         unique = identity("observation", finding.host, *key, collected, str(self._used[key]))
         self._related.setdefault(finding.control, []).append(unique)
         where = _text((finding.host or FLEET) + ("/" + finding.datastore if finding.datastore else ""))
-        observation: t.Dict[str, t.Any] = {
+        observation: dict[str, t.Any] = {
             "uuid": unique,
-            "title": "%s on %s" % (_text(finding.control), where),
+            "title": f"{_text(finding.control)} on {where}",
             "description": _text(finding.message),
             "props": [
                 _prop("status", finding.status),
@@ -190,11 +190,11 @@ class Oscal(Format):
         }
         self.stream.write('}],"back-matter":{"resources":[%s]}}}\n' % to_json(plan))
 
-    def _finding(self, control: Control, counts: Counts) -> t.Dict[str, t.Any]:
+    def _finding(self, control: Control, counts: Counts) -> dict[str, t.Any]:
         satisfied = not counts["fail"] and not counts["unknown"]
-        finding: t.Dict[str, t.Any] = {
+        finding: dict[str, t.Any] = {
             "uuid": identity("finding", control.id, self.fleet.generated),
-            "title": _text("%s %s" % (control.id, control.title)),
+            "title": _text(f"{control.id} {control.title}"),
             "description": _text(control.why or control.title),
             "props": [
                 _prop("severity", control.severity),
@@ -215,25 +215,25 @@ class Oscal(Format):
         return finding
 
 
-def nist_controls(controls: t.Iterable[Control]) -> t.List[str]:
-    """The ids as NIST's own catalog writes them: C(cp-9)."""
+def nist_controls(controls: t.Iterable[Control]) -> list[str]:
+    """The ids as NIST's own catalog writes them: `cp-9`."""
     begin = "NIST 800-53 "
     found = {name[len(begin) :].lower() for control in controls for name in control.standards if name.startswith(begin)}
     return sorted(found)
 
 
-def _inventory_item(host: Host) -> t.Dict[str, t.Any]:
+def _inventory_item(host: Host) -> dict[str, t.Any]:
     props = [_prop("asset-id", host.name), _prop("state", host.counts.state)]
     if host.pbs_version:
         props.append(_prop("pbs-version", host.pbs_version))
     return {
         "uuid": identity("host", host.name),
-        "description": _text("%s, %d datastores" % (host.name, len(host.datastores))),
+        "description": _text(f"{host.name}, {len(host.datastores)} datastores"),
         "props": props,
     }
 
 
-def _prop(name: str, value: str) -> t.Dict[str, str]:
+def _prop(name: str, value: str) -> dict[str, str]:
     return {"name": name, "ns": _NS, "value": _text(value)}
 
 

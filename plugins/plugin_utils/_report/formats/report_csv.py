@@ -39,7 +39,7 @@ CELL = 32_000
 def cell(text: str) -> str:
     """The text as a cell that no spreadsheet computes, and that every reader takes."""
     if len(text) > CELL:
-        text = "%s… (%s more characters, see report.json)" % (text[:CELL], format(len(text) - CELL, ","))
+        text = f"{text[:CELL]}… ({format(len(text) - CELL, ',')} more characters, see report.json)"
     if text[:1] not in _SUSPECT:
         return text
     return "'" + text if text.lstrip(" '")[:1] in _FORMULA else text
@@ -49,7 +49,7 @@ def evidence_cell(text: str) -> str:
     """Evidence stays JSON: what is too long is left out as a whole, and the cell says so."""
     if len(text) <= CELL:
         return text
-    return to_json({"left_out": "%s characters, see report.json" % format(len(text), ",")})
+    return to_json({"left_out": f"{format(len(text), ',')} characters, see report.json"})
 
 
 class ReportCsv(Format):

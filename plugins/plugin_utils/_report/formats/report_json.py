@@ -4,7 +4,7 @@
 
 """report.json: the documents as they are, one a line, after the totals and a row for each host.
 
-C(docs/report.schema.json) describes it. It can be merged into another report.
+`docs/report.schema.json` describes it. It can be merged into another report.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ReportJson(Format):
         self.stream.write(("\n" if self._separator else "") + REPORT_END)
 
 
-def _as_dict(finding: Finding) -> t.Dict[str, t.Any]:
+def _as_dict(finding: Finding) -> dict[str, t.Any]:
     return {
         "host": None,
         "control": finding.control,

@@ -4,7 +4,7 @@
 
 """report.sarif: SARIF 2.1.0. Results for all that did not pass; the counts of the rest stand in the run's properties.
 
-C(fail) and C(waived) (with a suppression) are results of kind fail, C(unknown) is open, C(warn) review, C(fixed) pass.
+`fail` and `waived` (with a suppression) are results of kind fail, `unknown` is open, `warn` review, `fixed` pass.
 What code scanning of GitHub and Azure DevOps demand beyond the standard is here, too: a place in a file (there is none, so
 it is the path `host/datastore`, which is the same in every run), fingerprints, and no more results than GitHub takes.
 """
@@ -49,9 +49,9 @@ class _Results:
     """The worst results, in their order. They come in by host, so each kind waits in a file of its own."""
 
     def __init__(self) -> None:
-        self._waiting: t.Dict[t.Tuple[int, int], t.IO[str]] = {}
-        self._numbers: t.Dict[t.Tuple[int, int], int] = {}
-        self.left_out: t.Dict[str, int] = {}
+        self._waiting: dict[tuple[int, int], t.IO[str]] = {}
+        self._numbers: dict[tuple[int, int], int] = {}
+        self.left_out: dict[str, int] = {}
 
     def add(self, finding: Finding, result: t.Callable[[], str]) -> None:
         key = (STATUS_ORDER.index(finding.status), -rank(finding.severity))
@@ -64,7 +64,7 @@ class _Results:
         self._waiting[key].write(result() + "\n")
 
     def ordered(self) -> t.Iterator[str]:
-        """Once; what is beyond the limit is counted in C(left_out)."""
+        """Once; what is beyond the limit is counted in `left_out`."""
         room = MOST
         for key in sorted(self._numbers):
             shown = min(room, self._numbers[key])
@@ -94,7 +94,7 @@ class Sarif(Format):
             "tool": {
                 "driver": {
                     "name": "fleetops.pbs preflight",
-                    "fullName": "fleetops.pbs preflight %s" % self.context.version,
+                    "fullName": f"fleetops.pbs preflight {self.context.version}",
                     "organization": "fleetops",
                     "informationUri": _HOME,
                     "version": self.context.version,
@@ -104,7 +104,7 @@ class Sarif(Format):
             },
             # The category of code scanning: results of another report do not take the place of these.
             "automationDetails": {
-                "id": "%s/" % "/".join(map(_in_path, filter(None, ("fleetops.pbs", self.context.name))))
+                "id": f"{'/'.join(map(_in_path, filter(None, ('fleetops.pbs', self.context.name))))}/"
             },
             "columnKind": "unicodeCodePoints",
         }
@@ -123,9 +123,9 @@ class Sarif(Format):
             self.stream.write(separator + result)
             separator = ",\n"
         left_out = self._results.left_out
-        notes = ["Left out: %s: %s" % (path, reason) for path, reason in self.fleet.left_out]
+        notes = [f"Left out: {path}: {reason}" for path, reason in self.fleet.left_out]
         if left_out:
-            kinds = ", ".join("%s %s" % (format(number, ","), status) for status, number in left_out.items())
+            kinds = ", ".join(f"{format(number, ',')} {status}" for status, number in left_out.items())
             notes.append(
                 "Only the worst %s results are listed; left out are %s. report.json and report.csv have all of them."
                 % (format(MOST, ","), kinds)
@@ -150,11 +150,11 @@ class Sarif(Format):
     def _encoded(self, item: Item) -> str:
         return to_json(self._result(item))
 
-    def _result(self, item: Item) -> t.Dict[str, t.Any]:
+    def _result(self, item: Item) -> dict[str, t.Any]:
         finding = item.finding
         kind = _KINDS[finding.status]
         host = finding.host or FLEET
-        name = "%s/%s" % (host, finding.datastore) if finding.datastore else host
+        name = f"{host}/{finding.datastore}" if finding.datastore else host
         identity = "\0".join(
             (finding.host, finding.datastore, finding.control, finding.message if not finding.host else "")
         )
@@ -163,13 +163,13 @@ class Sarif(Format):
         fingerprint = hashlib.sha256(identity.encode()).hexdigest()
         evidence = finding.evidence
         if len(item.evidence) > EVIDENCE:
-            evidence = {"left_out": "%s characters, see report.json" % format(len(item.evidence), ",")}
-        result: t.Dict[str, t.Any] = {
+            evidence = {"left_out": f"{format(len(item.evidence), ',')} characters, see report.json"}
+        result: dict[str, t.Any] = {
             "ruleId": finding.control,
             "ruleIndex": self._index.get(finding.control, -1),
             "kind": kind,
             "level": LEVELS[finding.severity] if kind == "fail" else "none",
-            "message": {"text": "%s: %s" % (name, text)},
+            "message": {"text": f"{name}: {text}"},
             "locations": [
                 {
                     "physicalLocation": {
@@ -214,11 +214,11 @@ def _in_path(name: str) -> str:
 
 
 def _uri(host: str, datastore: str) -> str:
-    """Where a finding is, as a path that is the same in every run: C(host/datastore), C(host/host) of the host itself."""
+    """Where a finding is, as a path that is the same in every run: `host/datastore`, `host/host` of the host itself."""
     return "/".join(map(_in_path, (host, datastore or "(host)")))
 
 
-def _rule(control: Control) -> t.Dict[str, t.Any]:
+def _rule(control: Control) -> dict[str, t.Any]:
     return {
         "id": control.id,
         "name": _rule_name(control),
@@ -236,5 +236,5 @@ def _rule(control: Control) -> t.Dict[str, t.Any]:
 
 
 def _rule_name(control: Control) -> str:
-    """A name in Pascal case, as viewers show it beside the id: C(PbsAtime01)."""
+    """A name in Pascal case, as viewers show it beside the id: `PbsAtime01`."""
     return "".join(part.capitalize() for part in re.findall(r"[A-Za-z0-9]+", control.id)) or "Unnamed"

@@ -16,7 +16,7 @@ _NAMED = 5  # hosts that are named in the line
 
 
 def code(fleet: Fleet, fail_on: str, fail_on_unknown: str) -> int:
-    """2 if something failed at or above C(fail_on); 3 if something is unknown at or above C(fail_on_unknown), or a
+    """2 if something failed at or above `fail_on`; 3 if something is unknown at or above `fail_on_unknown`, or a
     file was left out, or there is no host at all; 1 for lesser failures, unknowns and warnings; else 0."""
     counts = fleet.counts
     if reaches(counts.worst, fail_on):
@@ -40,12 +40,12 @@ def line(context: Context) -> str:
     if states["warn"]:
         parts.append("%d with warnings" % states["warn"])
     if fleet.left_out:
-        parts.append("%d files left out" % len(fleet.left_out))
+        parts.append(f"{len(fleet.left_out)} files left out")
     names = [host.name for host in fleet.worst_first if host.counts.state in ("fail", "unknown")]
     text = ", ".join(parts)
     if names:
         text += ": " + ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-    figures = ["hosts=%d" % len(fleet.hosts), *("%s=%d" % pair for pair in counts.by_status.items())]
+    figures = [f"hosts={len(fleet.hosts)}", *("%s=%d" % pair for pair in counts.by_status.items())]
     # The bar begins the performance data; no name may bring one.
     return "%d %s - %s | %s" % (number, _WORDS[number], text.replace("|", "/"), " ".join(figures))
 

@@ -22,7 +22,7 @@ class Summary(Format):
     filename = "summary.md"
 
     def begin(self) -> None:
-        self._problems: t.List[Finding] = []
+        self._problems: list[Finding] = []
         self._more = 0
 
     def about_fleet(self, items: t.Sequence[Item]) -> None:

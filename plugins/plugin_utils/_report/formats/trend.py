@@ -29,7 +29,7 @@ class Line:
 
     status: str
     word: str
-    points: t.List[t.Tuple[float, float]]
+    points: list[tuple[float, float]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Chart:
 
     runs: t.Sequence[t.Mapping[str, t.Any]]
     """The oldest first."""
-    ticks: t.List[Tick]
-    lines: t.List[Line]
+    ticks: list[Tick]
+    lines: list[Line]
     width: int = 640
     height: int = 140
     left: int = 40

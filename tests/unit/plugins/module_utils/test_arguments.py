@@ -70,7 +70,7 @@ def test_declarations_keep_what_was_given():
     [
         ({"name": "ab", "path": "/x"}, "datastores[1].name: 'ab' is no name for a datastore"),
         ({"name": "../x", "path": "/x"}, "datastores[1].name: '../x' is no name"),
-        ({"name": "x" * 33, "path": "/x"}, "datastores[1].name: '%s' is no name" % ("x" * 33)),
+        ({"name": "x" * 33, "path": "/x"}, f"datastores[1].name: '{'x' * 33}' is no name"),
         ({"name": "-tank", "path": "/x"}, "datastores[1].name: '-tank' is no name"),
         ({"name": "first", "path": "/x"}, "datastores[1].name: 'first' is declared twice"),
         ({"name": "tank"}, "datastores[1]: 'tank' has no path"),

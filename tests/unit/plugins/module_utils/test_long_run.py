@@ -274,7 +274,7 @@ def after_another_run(tmp_path):
 
 def test_files_of_dead_work_are_removed_by_the_next_run(tmp_path):
     left(tmp_path, "j2.pbs", {"started": True, "worker": of_the_dead(own_mark), "progress": {}})
-    left(tmp_path, "j3.pbs.%s.tmp" % of_the_dead(own_mark), {})
+    left(tmp_path, f"j3.pbs.{of_the_dead(own_mark)}.tmp", {})
     left(tmp_path, "j4.pbs", {"changed": True}, age=7200)
     left(tmp_path, "j5.pbs", {"started": True, "worker": "00000000-1", "progress": {}}, age=7200)
     assert after_another_run(tmp_path) == []
@@ -282,7 +282,7 @@ def test_files_of_dead_work_are_removed_by_the_next_run(tmp_path):
 
 def test_what_somebody_may_still_ask_for_stays(tmp_path):
     mine = own_mark()
-    names = ["j2.pbs", "j3.pbs", "j4.pbs", "j5.pbs.%s.tmp" % mine]
+    names = ["j2.pbs", "j3.pbs", "j4.pbs", f"j5.pbs.{mine}.tmp"]
     left(tmp_path, names[0], {"started": True, "worker": mine, "progress": {}}, age=7200)
     left(tmp_path, names[1], {"changed": True}, age=600)
     left(tmp_path, names[2], {"started": True, "worker": "00000000-1", "progress": {}})

@@ -32,7 +32,7 @@ def shown(made, width=100):
 
 def painted(made):
     """Each line with its colour."""
-    return summary(made, "All is said.", 100, lambda line, colour: "%s|%s" % (colour or "", line)).split("\n")
+    return summary(made, "All is said.", 100, lambda line, colour: f"{colour or ''}|{line}").split("\n")
 
 
 FAILING = {"configured.gc_schedule": "", "configured.maintenance_type": "offline", "ownership.temporary": 2}

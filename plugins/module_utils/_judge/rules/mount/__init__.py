@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount.boot import persistent, unit_order
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount.capacity import directory_limit, space
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount.network import locks, network
@@ -24,7 +22,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount.pl
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount.visibility import daemon_view
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import Rule
 
-RULES: t.Dict[str, Rule] = {
+RULES: dict[str, Rule] = {
     "PBS-MOUNT-01": declared_mount,
     "PBS-MOUNT-02": persistent,
     "PBS-MOUNT-03": filesystem,

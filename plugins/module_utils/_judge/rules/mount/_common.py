@@ -28,22 +28,22 @@ def mount_evidence(mount: MountFacts) -> Evidence:
 
 
 def contract_of(case: Case) -> t.Mapping[str, t.Any]:
-    """The C(mount) part of the declaration; empty where there is none."""
+    """The `mount` part of the declaration; empty where there is none."""
     return (case.declared or {}).get("mount") or {}
 
 
-def own_persistent(case: Case, mount: MountFacts) -> t.List[PersistentMount]:
+def own_persistent(case: Case, mount: MountFacts) -> list[PersistentMount]:
     return [entry for entry in case.need("persistent") if entry.where == mount.mount_point]
 
 
-def refused_by(case: Case, numbers: t.Sequence[int]) -> t.Optional[t.Tuple[str, str]]:
+def refused_by(case: Case, numbers: t.Sequence[int]) -> t.Optional[tuple[str, str]]:
     """What the probe could not do, and what mends it, if it was stopped by one of these errors; None if it was not."""
     atime = case.the_store.atime
     for touch in (atime.probe, atime.zero_chunk) if atime is not None else ():
         if touch is not None and touch.errno in numbers:
             explanation, remedy = explain(case, touch.errno)
             made = "made" if touch.step == "create" else "touched"
-            detail = "%s: %s" % (touch.error, explanation) if explanation else touch.error
+            detail = f"{touch.error}: {explanation}" if explanation else touch.error
             return "no file could be %s as uid %d in %s: %s" % (made, touch.uid, case.the_store.path, detail), remedy
     return None
 

@@ -59,7 +59,7 @@ def persistent(case: Case) -> Verdict:
         )
     if not entries:
         return failed(
-            "Nothing mounts %s at boot: no line in /etc/fstab, no .mount unit, no ZFS dataset." % mount.mount_point,
+            f"Nothing mounts {mount.mount_point} at boot: no line in /etc/fstab, no .mount unit, no ZFS dataset.",
             "Add a line to /etc/fstab (by UUID) or enable a .mount unit; the `mounts` role does it.",
             **evidence,
         )
@@ -75,15 +75,12 @@ def persistent(case: Case) -> Verdict:
                 severity="low",
                 **evidence,
             )
-        return passed(
-            "%s comes back after a reboot (%s: %s)." % (mount.mount_point, first.kind, first.file), **evidence
-        )
+        return passed(f"{mount.mount_point} comes back after a reboot ({first.kind}: {first.file}).", **evidence)
     other = [entry for entry in entries if entry.source_matches is False]
     if other:
         return failed(
-            "At boot %s mounts %s at %s; mounted now is %s."
-            % (other[0].file, other[0].source, mount.mount_point, mount.source),
-            "Correct %s, or mount what it names." % other[0].file,
+            f"At boot {other[0].file} mounts {other[0].source} at {mount.mount_point}; mounted now is {mount.source}.",
+            f"Correct {other[0].file}, or mount what it names.",
             **evidence,
         )
     undecided = [entry for entry in entries if entry.active_at_boot is None]
@@ -104,12 +101,12 @@ def persistent(case: Case) -> Verdict:
 def _activate(entry: PersistentMount) -> str:
     """What makes an entry count at boot."""
     if entry.kind == "zfs":
-        return "zfs set canmount=on %s" % in_shell(entry.file)
+        return f"zfs set canmount=on {in_shell(entry.file)}"
     if entry.kind == "systemd":
-        return "systemctl enable %s" % in_shell(os.path.basename(entry.file))
+        return f"systemctl enable {in_shell(os.path.basename(entry.file))}"
     if entry.kind == "fstab":
-        return "Remove `noauto` from the line for %s in %s, or what overrides it." % (entry.where, entry.file)
-    return "Unmask %s." % entry.file
+        return f"Remove `noauto` from the line for {entry.where} in {entry.file}, or what overrides it."
+    return f"Unmask {entry.file}."
 
 
 def unit_order(case: Case) -> Verdict:
@@ -132,10 +129,10 @@ def unit_order(case: Case) -> Verdict:
         return failed(
             "%s not wait for %s at boot."
             % (" and ".join(order.unit for order in idle) + (" does" if len(idle) == 1 else " do"), mount.mount_point),
-            "A drop-in for both units: [Unit] RequiresMountsFor=%s (the `mounts` role writes it)." % store.path,
+            f"A drop-in for both units: [Unit] RequiresMountsFor={store.path} (the `mounts` role writes it).",
             **evidence,
         )
     unclear = [order for order in orders if order.waits is None]
     if unclear:
-        return unknown("Whether %s waits could not be found out: %s." % (unclear[0].unit, unclear[0].error), **evidence)
-    return passed("Both units wait for %s (%s)." % (mount.mount_point, orders[0].by), **evidence)
+        return unknown(f"Whether {unclear[0].unit} waits could not be found out: {unclear[0].error}.", **evidence)
+    return passed(f"Both units wait for {mount.mount_point} ({orders[0].by}).", **evidence)

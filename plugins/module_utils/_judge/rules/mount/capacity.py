@@ -41,32 +41,32 @@ def directory_limit(case: Case) -> Verdict:
     dir_nlink = case.the_store.dir_nlink
     evidence: Evidence = {"fstype": mount.fstype, "dir_nlink": dir_nlink}
     if mount.fstype in ("ext2", "ext3"):
-        return failed("%s ends at about 32,000 directories in one." % mount.fstype, "Move to ext4.", **evidence)
+        return failed(f"{mount.fstype} ends at about 32,000 directories in one.", "Move to ext4.", **evidence)
     if mount.fstype == "ext4":
         if dir_nlink is None:
-            return unknown("Whether ext4 has dir_nlink could not be read from %s." % mount.source, **evidence)
+            return unknown(f"Whether ext4 has dir_nlink could not be read from {mount.source}.", **evidence)
         if not dir_nlink:
             return failed(
                 "ext4 without dir_nlink ends at 64,998 directories in one; a chunk store has 65,536.",
-                "Unmounted: tune2fs -O dir_nlink %s && e2fsck -f %s" % (in_shell(mount.source), in_shell(mount.source)),
+                f"Unmounted: tune2fs -O dir_nlink {in_shell(mount.source)} && e2fsck -f {in_shell(mount.source)}",
                 **evidence,
             )
         return passed("ext4 with dir_nlink.", **evidence)
     if mount.fstype in ANY_SIZE:
-        return passed("%s has no such limit." % mount.fstype, **evidence)
+        return passed(f"{mount.fstype} has no such limit.", **evidence)
     if mount.fstype in UNFIT:
         return failed(
-            "%s cannot hold 65,538 entries in one directory." % mount.fstype, "Move to ext4, xfs or ZFS.", **evidence
+            f"{mount.fstype} cannot hold 65,538 entries in one directory.", "Move to ext4, xfs or ZFS.", **evidence
         )
     return unknown(
-        "How many entries a directory of %s holds is not known here; creation would tell." % mount.fstype, **evidence
+        f"How many entries a directory of {mount.fstype} holds is not known here; creation would tell.", **evidence
     )
 
 
 def space(case: Case) -> Verdict:
     refused = refused_by(case, _NO_ROOM)
     if refused is not None and case.the_store.space is None:
-        return failed("%s." % (refused[0][0].upper() + refused[0][1:]), refused[1])
+        return failed(f"{refused[0][0].upper() + refused[0][1:]}.", refused[1])
     found: SpaceFacts = case.need("space")
     policy = case.policy
     evidence: Evidence = {
@@ -80,7 +80,7 @@ def space(case: Case) -> Verdict:
         short = _too_small_for_creation(case, found)
         if short:
             return failed(
-                "%s." % short, "Use a larger filesystem, or make it with more inodes (mkfs.ext4 -N).", **evidence
+                f"{short}.", "Use a larger filesystem, or make it with more inodes (mkfs.ext4 -N).", **evidence
             )
     if not found.bytes_total:
         return unknown("The filesystem says nothing about its size.", **evidence)
@@ -93,10 +93,10 @@ def space(case: Case) -> Verdict:
         ("inodes", inodes_free, policy.inodes_fail_percent),
     ):
         if free < fail:
-            return failed("%.1f %% of the %s are free; required are %g %%." % (free, what, fail), remedy, **evidence)
+            return failed(f"{free:.1f} % of the {what} are free; required are {fail:g} %.", remedy, **evidence)
     if refused is not None:
         return failed(
-            "%.0f %% of the bytes and %.0f %% of the inodes are free, but %s." % (bytes_free, inodes_free, refused[0]),
+            f"{bytes_free:.0f} % of the bytes and {inodes_free:.0f} % of the inodes are free, but {refused[0]}.",
             refused[1],
             **evidence,
         )
@@ -106,10 +106,10 @@ def space(case: Case) -> Verdict:
     ):
         if free < warn:
             return warned(
-                "%.1f %% of the %s are free; below %g %% it is time to act." % (free, what, warn), remedy, **evidence
+                f"{free:.1f} % of the {what} are free; below {warn:g} % it is time to act.", remedy, **evidence
             )
-    inodes_text = "%.0f %% of the inodes" % inodes_free if found.inodes_total else "inodes without limit"
-    return passed("%.0f %% of the bytes and %s are free." % (bytes_free, inodes_text), **evidence)
+    inodes_text = f"{inodes_free:.0f} % of the inodes" if found.inodes_total else "inodes without limit"
+    return passed(f"{bytes_free:.0f} % of the bytes and {inodes_text} are free.", **evidence)
 
 
 def _percent(part: int, whole: int) -> float:
@@ -121,7 +121,7 @@ def _too_small_for_creation(case: Case, found: SpaceFacts) -> str:
     mount = case.the_store.mount
     needed = NEW_STORE_BYTES.get(mount.fstype, 0) if mount is not None else 0
     if found.inodes_total and found.inodes_available < NEW_STORE_INODES:
-        return "%s free; a new datastore takes 65,537" % counted(found.inodes_available, "inode")
+        return f"{counted(found.inodes_available, 'inode')} free; a new datastore takes 65,537"
     if found.bytes_available < needed:
         return "%d MiB free; a new datastore takes %d MiB on %s" % (
             found.bytes_available // MIB,

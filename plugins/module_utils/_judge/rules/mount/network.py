@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import said_elsewhere
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.filesystems import NETWORK
@@ -36,14 +34,14 @@ def network(case: Case) -> Verdict:
             **mount_evidence(mount),
         )
     if mount.fstype not in NETWORK:
-        return skipped("%s is no network filesystem." % mount.fstype)
+        return skipped(f"{mount.fstype} is no network filesystem.")
     live = set(mount.options) | set(mount.super_options)
     if mount.fstype in ("nfs", "nfs4"):
         return _nfs(mount, live)
     return _cifs(case, mount, live)
 
 
-def _nfs(mount: MountFacts, live: t.Set[str]) -> Verdict:
+def _nfs(mount: MountFacts, live: set[str]) -> Verdict:
     problems, remedies = [], []
     if live & {"soft", "softerr"}:
         problems.append("soft: a slow server becomes an I/O error, and verify renames good chunks")
@@ -53,15 +51,15 @@ def _nfs(mount: MountFacts, live: t.Set[str]) -> Verdict:
         remedies.append("`lock,local_lock=none`")
     if problems:
         return failed(
-            "%s: %s." % (mount.mount_point, "; ".join(problems)),
-            "Unmount, and mount again with %s." % " and ".join(remedies),
+            f"{mount.mount_point}: {'; '.join(problems)}.",
+            f"Unmount, and mount again with {' and '.join(remedies)}.",
             problems=problems,
             **mount_evidence(mount),
         )
     return passed("The NFS mount is hard, and its locks reach the server.", **mount_evidence(mount))
 
 
-def _cifs(case: Case, mount: MountFacts, live: t.Set[str]) -> Verdict:
+def _cifs(case: Case, mount: MountFacts, live: set[str]) -> Verdict:
     account = case.host.account
     problems = []
     if "nobrl" in live:
@@ -78,15 +76,14 @@ def _cifs(case: Case, mount: MountFacts, live: t.Set[str]) -> Verdict:
             problems.append("%s %s %s, '%s' is %d" % (key, how, given, account.user, wanted))
     if problems:
         return failed(
-            "%s: %s." % (mount.mount_point, "; ".join(problems)),
-            "Unmount, and mount again with uid=%s,gid=%s,forceuid,forcegid and without nobrl."
-            % (account.uid, account.gid),
+            f"{mount.mount_point}: {'; '.join(problems)}.",
+            f"Unmount, and mount again with uid={account.uid},gid={account.gid},forceuid,forcegid and without nobrl.",
             problems=problems,
             **mount_evidence(mount),
         )
     if any(wanted is None for _key, _given, wanted in forced):
         return unknown(
-            "Owners are forced, and the ids of '%s' are not known (PBS-HOST-01)." % account.user,
+            f"Owners are forced, and the ids of '{account.user}' are not known (PBS-HOST-01).",
             **mount_evidence(mount),
         )
     if "noserverino" in live:
@@ -106,12 +103,12 @@ def locks(case: Case) -> Verdict:
     if found.works is None:
         atime = case.the_store.atime
         return unknown(
-            "Locks in %s were not tried: %s." % (case.the_store.path, found.not_tried or "no answer"),
+            f"Locks in {case.the_store.path} were not tried: {found.not_tried or 'no answer'}.",
             said_elsewhere(atime.probe if atime is not None else None),
         )
     if not found.works:
         return failed(
-            "A POSIX record lock does not work in %s: %s." % (case.the_store.path, found.error),
+            f"A POSIX record lock does not work in {case.the_store.path}: {found.error}.",
             "NFS: start rpc.statd and mount without nolock; CIFS: mount without nobrl; FUSE: use another filesystem.",
             error=found.error,
         )

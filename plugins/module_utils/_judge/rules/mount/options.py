@@ -47,31 +47,30 @@ def writable(case: Case) -> Verdict:
     stopped = {"emergency_ro", "shutdown"} & set(mount.super_options)
     if stopped:
         return failed(
-            "%s: the filesystem has stopped after an error (superblock option %s)."
-            % (mount.mount_point, stopped.pop()),
+            f"{mount.mount_point}: the filesystem has stopped after an error (superblock option {stopped.pop()}).",
             damaged(mount),
             half=half,
             **mount_evidence(mount),
         )
     if half == "filesystem":
         return failed(
-            "%s: the filesystem itself is read-only (superblock option ro)." % mount.mount_point,
+            f"{mount.mount_point}: the filesystem itself is read-only (superblock option ro).",
             read_only_cause(case.the_store)[1],
             half=half,
             **mount_evidence(mount),
         )
     if half == "mount":
         return failed(
-            "%s: this mount is read-only (mount option ro), the filesystem below is not." % mount.mount_point,
-            "mount -o remount,bind,rw %s" % in_shell(mount.mount_point),
+            f"{mount.mount_point}: this mount is read-only (mount option ro), the filesystem below is not.",
+            f"mount -o remount,bind,rw {in_shell(mount.mount_point)}",
             half=half,
             **mount_evidence(mount),
         )
     refused = refused_by(case, _NOT_WRITABLE)
     if refused is not None:
         what, remedy = refused
-        return failed("%s is mounted read-write, but %s." % (mount.mount_point, what), remedy, **mount_evidence(mount))
-    return passed("%s is mounted read-write." % mount.mount_point, **mount_evidence(mount))
+        return failed(f"{mount.mount_point} is mounted read-write, but {what}.", remedy, **mount_evidence(mount))
+    return passed(f"{mount.mount_point} is mounted read-write.", **mount_evidence(mount))
 
 
 def options(case: Case) -> Verdict:
@@ -85,10 +84,10 @@ def options(case: Case) -> Verdict:
     present = [option for option in forbidden if option in live]
     severity = contract.get("severity") or ""
     if missing or present:
-        parts = ["required and missing: %s" % ", ".join(missing)] if missing else []
-        parts += ["forbidden and present: %s" % ", ".join(present)] if present else []
+        parts = [f"required and missing: {', '.join(missing)}"] if missing else []
+        parts += [f"forbidden and present: {', '.join(present)}"] if present else []
         return failed(
-            "%s: %s." % (mount.mount_point, "; ".join(parts)),
+            f"{mount.mount_point}: {'; '.join(parts)}.",
             _mend_options(missing, present, mount),
             severity=severity,
             missing=missing,
@@ -98,7 +97,7 @@ def options(case: Case) -> Verdict:
     return passed("The options satisfy the contract.", **mount_evidence(mount))
 
 
-def _in_force(mount: MountFacts) -> t.Set[str]:
+def _in_force(mount: MountFacts) -> set[str]:
     """The options that hold, with those that the kernel does not show because they are the default."""
     live = set(mount.options) | set(mount.super_options)
     if read_only(mount):
@@ -112,10 +111,10 @@ def _in_force(mount: MountFacts) -> t.Set[str]:
 def _mend_options(missing: t.Sequence[str], present: t.Sequence[str], mount: MountFacts) -> str:
     parts = []
     if missing:
-        parts.append("mount -o remount,%s" % in_shell(",".join(missing), mount.mount_point))
+        parts.append(f"mount -o remount,{in_shell(','.join(missing), mount.mount_point)}")
     if present:
-        parts.append("remount %s without %s" % (mount.mount_point, ", ".join(present)))
-    return "%s; and the same where the mount is made at boot." % "; ".join(parts)
+        parts.append(f"remount {mount.mount_point} without {', '.join(present)}")
+    return f"{'; '.join(parts)}; and the same where the mount is made at boot."
 
 
 def options_persist(case: Case) -> Verdict:
@@ -132,15 +131,15 @@ def options_persist(case: Case) -> Verdict:
     evidence: Evidence = {"persistent": entry.options, "file": entry.file, **mount_evidence(mount)}
     if differences:
         return failed(
-            "%s is mounted otherwise than %s says: %s." % (mount.mount_point, entry.file, "; ".join(differences)),
-            "mount -o remount %s, or correct %s." % (in_shell(mount.mount_point), entry.file),
+            f"{mount.mount_point} is mounted otherwise than {entry.file} says: {'; '.join(differences)}.",
+            f"mount -o remount {in_shell(mount.mount_point)}, or correct {entry.file}.",
             differences=differences,
             **evidence,
         )
-    return passed("The live options are those of %s." % entry.file, **evidence)
+    return passed(f"The live options are those of {entry.file}.", **evidence)
 
 
-def _option_differences(written: t.Sequence[str], mount: MountFacts) -> t.List[str]:
+def _option_differences(written: t.Sequence[str], mount: MountFacts) -> list[str]:
     """Compare what the kernel shows of an option list; the last of contradicting options wins, as mount(8) has it."""
     live = set(mount.options)
     written = [part for option in written for part in (*IMPLIED.get(option, ()), option)]
@@ -151,7 +150,7 @@ def _option_differences(written: t.Sequence[str], mount: MountFacts) -> t.List[s
     wanted_atime = _last(written, ATIME_OPTIONS, "relatime")
     live_atime = next((option for option in ATIME_OPTIONS if option in live), "strictatime")
     if wanted_atime != live_atime:
-        differences.append("live %s, written %s" % (live_atime, wanted_atime))
+        differences.append(f"live {live_atime}, written {wanted_atime}")
     for flag, opposite in FLAGS:
         wanted = _last(written, (flag, opposite), opposite) == flag
         present = flag in live or flag in mount.super_options

@@ -39,7 +39,7 @@ def declared_mount(case: Case) -> Verdict:
         return failed(
             "%s mounts %s at %s at boot, but it is not mounted now: %s lies on %s (mounted at %s)."
             % (waiting.file, waiting.source, waiting.where, path, mount.source, mount.mount_point),
-            "mount %s, and find out why it was not mounted; do not run GC or backups before." % in_shell(waiting.where),
+            f"mount {in_shell(waiting.where)}, and find out why it was not mounted; do not run GC or backups before.",
             **mount_evidence(mount),
         )
     point, source = contract.get("path"), contract.get("source")
@@ -53,30 +53,28 @@ def declared_mount(case: Case) -> Verdict:
             **mount_evidence(mount),
         )
     if not contract:
-        return passed("%s is on %s, mounted at %s." % (path, mount.source, mount.mount_point), **mount_evidence(mount))
+        return passed(f"{path} is on {mount.source}, mounted at {mount.mount_point}.", **mount_evidence(mount))
     wrong = []
     if point and os.path.normpath(point) != mount.mount_point:
-        wrong.append("it is on the mount at %s, declared is %s" % (mount.mount_point, point))
+        wrong.append(f"it is on the mount at {mount.mount_point}, declared is {point}")
     if contract.get("fstype") and not _same_fstype(contract["fstype"], mount.fstype):
-        wrong.append("filesystem %s, declared is %s" % (mount.fstype, contract["fstype"]))
+        wrong.append(f"filesystem {mount.fstype}, declared is {contract['fstype']}")
     if source and matches is False:
-        wrong.append("%s is mounted, declared is %s" % (mount.source, source))
+        wrong.append(f"{mount.source} is mounted, declared is {source}")
     if wrong:
         return failed(
-            "%s is not on the declared mount: %s." % (path, "; ".join(wrong)),
-            "mount %s, and find out why it was not mounted; do not run GC or backups before." % in_shell(point or path),
+            f"{path} is not on the declared mount: {'; '.join(wrong)}.",
+            f"mount {in_shell(point or path)}, and find out why it was not mounted; do not run GC or backups before.",
             declared=dict(contract),
             **mount_evidence(mount),
         )
     if source and matches is None:
         return unknown(
-            "Whether %s is the declared %s could not be found out." % (mount.source, source),
+            f"Whether {mount.source} is the declared {source} could not be found out.",
             "Declare the source as UUID=… or as a path below /dev/disk.",
             **mount_evidence(mount),
         )
-    return passed(
-        "%s is on the declared mount (%s at %s)." % (path, mount.source, mount.mount_point), **mount_evidence(mount)
-    )
+    return passed(f"{path} is on the declared mount ({mount.source} at {mount.mount_point}).", **mount_evidence(mount))
 
 
 def _same_fstype(declared: str, live: str) -> bool:
@@ -98,22 +96,21 @@ def filesystem(case: Case) -> Verdict:
     kind = mount.fstype
     move = "Move the datastore to ext4, xfs, ZFS or btrfs."
     if kind in UNFIT:
-        return failed("%s cannot carry a chunk store: %s." % (kind, UNFIT[kind]), move, **mount_evidence(mount))
+        return failed(f"{kind} cannot carry a chunk store: {UNFIT[kind]}.", move, **mount_evidence(mount))
     if kind in OBJECT_STORES or (kind == "fuse" and "fuse." + mount.source in OBJECT_STORES):
-        kind = kind if kind in OBJECT_STORES else "%s (fuse)" % mount.source
+        kind = kind if kind in OBJECT_STORES else f"{mount.source} (fuse)"
         return failed(
-            "%s shows an object store as a filesystem: owners, access times and locks are only pretended." % kind,
+            f"{kind} shows an object store as a filesystem: owners, access times and locks are only pretended.",
             "Use PBS's own S3 backend (since 4.0), with a local cache.",
             severity="high",
             **mount_evidence(mount),
         )
     if kind == "autofs":
-        return unknown("%s is not mounted yet: an automount waits there." % mount.mount_point, **mount_evidence(mount))
+        return unknown(f"{mount.mount_point} is not mounted yet: an automount waits there.", **mount_evidence(mount))
     if kind in GOOD:
-        return passed("%s can carry a chunk store." % kind, **mount_evidence(mount))
+        return passed(f"{kind} can carry a chunk store.", **mount_evidence(mount))
     return warned(
-        "%s is not among the filesystems that are known to carry a chunk store; the probes decide (PBS-ATIME-*)."
-        % kind,
+        f"{kind} is not among the filesystems that are known to carry a chunk store; the probes decide (PBS-ATIME-*).",
         move,
         severity="high" if kind.startswith("fuse") else "medium",
         **mount_evidence(mount),
@@ -127,7 +124,7 @@ def distinct(case: Case) -> Verdict:
         how = _overlap(store, other)
         if how:
             return failed(
-                "Datastores '%s' and '%s' %s." % (store.name, other.name, how),
+                f"Datastores '{store.name}' and '{other.name}' {how}.",
                 "Give each a directory of its own. Do not run GC on either of them before.",
                 other=other.name,
                 paths=[store.path, other.path],
@@ -136,11 +133,11 @@ def distinct(case: Case) -> Verdict:
         raise NotObserved(case.why_not_observed())
     unseen = [other.name for other in others if other.location is None and other.mounted is not False]
     if unseen:
-        return unknown("%s did not answer, so the real directories could not be compared." % ", ".join(unseen))
-    return passed("No other datastore shares or nests in %s." % _real(store))
+        return unknown(f"{', '.join(unseen)} did not answer, so the real directories could not be compared.")
+    return passed(f"No other datastore shares or nests in {_real(store)}.")
 
 
-def _inside(store: StoreFacts) -> t.Optional[t.Tuple[str, str]]:
+def _inside(store: StoreFacts) -> t.Optional[tuple[str, str]]:
     """A datastore's real place: the device, and the path inside the filesystem, so that bind mounts do not hide it."""
     if store.mount is None or store.location is None or not store.location.exists:
         return None
@@ -157,13 +154,13 @@ def _overlap(one: StoreFacts, two: StoreFacts) -> str:
         if mine == other:
             return "are one directory"
         if is_below(mine, other):
-            return "are nested: %s lies inside %s" % (one.path, two.path)
+            return f"are nested: {one.path} lies inside {two.path}"
         if is_below(other, mine):
-            return "are nested: %s lies inside %s" % (two.path, one.path)
+            return f"are nested: {two.path} lies inside {one.path}"
     return ""
 
 
-def _places(one: StoreFacts, two: StoreFacts) -> t.List[t.Tuple[str, str]]:
+def _places(one: StoreFacts, two: StoreFacts) -> list[tuple[str, str]]:
     """Pairs of paths of two datastores that can be compared with each other."""
     pairs = []
     if one.mounted is not False and two.mounted is not False:

@@ -20,7 +20,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
 def daemon_view(case: Case) -> Verdict:
     views = case.the_store.daemon_views
     if not views:
-        return unknown("No running daemon could be asked what it sees at %s." % case.the_store.path)
+        return unknown(f"No running daemon could be asked what it sees at {case.the_store.path}.")
     evidence: Evidence = {
         "views": [
             {"unit": view.unit, "pid": view.pid, "same": view.same, "detail": view.detail, "options": view.options}
@@ -47,5 +47,5 @@ def daemon_view(case: Case) -> Verdict:
         )
     unclear = [view for view in views if view.same is None]
     if unclear:
-        return unknown("What %s sees could not be found out: %s." % (unclear[0].unit, unclear[0].detail), **evidence)
+        return unknown(f"What {unclear[0].unit} sees could not be found out: {unclear[0].detail}.", **evidence)
     return passed("The daemons see the same mount.", **evidence)

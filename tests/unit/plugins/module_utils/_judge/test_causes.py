@@ -18,7 +18,7 @@ PATH = "/mnt/datastore/tank"
 
 
 def unreachable(number):
-    error = "%s: %s" % (errno.errorcode[number], os.strerror(number))
+    error = f"{errno.errorcode[number]}: {os.strerror(number)}"
     return {
         **facts.not_looked_at(),
         "stuck": "",

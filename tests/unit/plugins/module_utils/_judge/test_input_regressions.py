@@ -20,7 +20,7 @@ LARGE = [10**10, 10**400, 1 << 40_000, 1e300]
 )
 @pytest.mark.parametrize("key", ["clock_offset_max", "gc_atime_cutoff_max", "temporary_files_max", "gc_max_age_days"])
 def test_numbers_that_make_no_sense_are_refused_in_words(key, value):
-    with pytest.raises(PolicyError, match=r"policy\.%s: must not be above 1000000000" % key):
+    with pytest.raises(PolicyError, match=rf"policy\.{key}: must not be above 1000000000"):
         Policy.from_mapping({key: value})
 
 

@@ -65,7 +65,7 @@ def test_a_wrong_type(key, value):
     kind = "a whole number" if key in WHOLE else "a number"
     with pytest.raises(PolicyError) as raised:
         Policy.from_mapping({key: value})
-    assert str(raised.value) == "policy.%s: must be %s, not %r" % (key, kind, value)
+    assert str(raised.value) == f"policy.{key}: must be {kind}, not {value!r}"
 
 
 @pytest.mark.parametrize("key", [*WHOLE, *REAL])
@@ -73,7 +73,7 @@ def test_a_wrong_type(key, value):
 def test_no_number_to_compare_with(key, value):
     with pytest.raises(PolicyError) as raised:
         Policy.from_mapping({key: value})
-    assert str(raised.value) == "policy.%s: must not be negative or infinite, but is %r" % (key, value)
+    assert str(raised.value) == f"policy.{key}: must not be negative or infinite, but is {value!r}"
 
 
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan", "-1"])

@@ -56,7 +56,7 @@ def test_a_key_that_is_missing(key, value):
     given = {name: text for name, text in COMPLETE.items() if name != key}
     if value is not None:
         given[key] = value
-    with pytest.raises(WaiverError, match=r"^waivers\[1\]: '%s' is missing; a waiver needs control, justif" % key):
+    with pytest.raises(WaiverError, match=rf"^waivers\[1\]: '{key}' is missing; a waiver needs control, justif"):
         parse_waivers([COMPLETE, given])
 
 
@@ -83,7 +83,7 @@ def test_a_control_that_does_not_exist():
 def test_no_date(until):
     with pytest.raises(WaiverError) as raised:
         parse_waivers([{**COMPLETE, "until": until}])
-    assert str(raised.value) == "waivers[0].until: '%s' is not a date such as 2026-12-31" % until
+    assert str(raised.value) == f"waivers[0].until: '{until}' is not a date such as 2026-12-31"
 
 
 @pytest.mark.parametrize("until", [datetime.date(2026, 12, 31), datetime.datetime(2026, 12, 31, 23, 59), "2026-12-31"])

@@ -261,7 +261,7 @@ def test_what_is_not_allowed_is_named(text: str, schema: Schema, message: str) -
     ],
 )
 def test_what_pbs_4_2_let_into_the_file(text: str, accepted: bool) -> None:
-    """As PBS 4.2.0 answered C(datastore update --tuning)."""
+    """As PBS 4.2.0 answered `datastore update --tuning`."""
     if accepted:
         property_string.check_stored(text, TUNING)
     else:

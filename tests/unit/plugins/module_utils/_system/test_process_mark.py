@@ -31,7 +31,7 @@ def test_a_process_that_has_ended_is_gone():
 
 
 def test_somebody_elses_process_is_there():
-    assert is_gone("%s-1" % own_mark().split("-")[0]) is False
+    assert is_gone(f"{own_mark().split('-')[0]}-1") is False
 
 
 @pytest.mark.root
@@ -40,7 +40,7 @@ def test_the_daemons_user_says_the_same_as_root():
 
     def as_backup():
         become(Identity(uid, gid))
-        return own_mark() + " %s" % is_gone(mark)
+        return own_mark() + f" {is_gone(mark)}"
 
     mark = own_mark()
     theirs, gone = of_the_dead(as_backup).split()

@@ -72,23 +72,23 @@ MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethro
 )
 def test_no_text_is_markup(given_text: str) -> None:
     shown = " ".join(display(given_text).split()) or "x"
-    rendered = MARKDOWN.render("- before: %s\n" % in_markdown(shown))
+    rendered = MARKDOWN.render(f"- before: {in_markdown(shown)}\n")
     inside = re.fullmatch(r"<ul>\n<li>(.*)</li>\n</ul>\n", rendered, re.DOTALL)
     assert inside, rendered
     assert "<" not in inside.group(1), rendered
-    assert html.unescape(inside.group(1)) == "before: %s" % shown
-    cells = MARKDOWN.render("| a | b |\n|---|---|\n| %s | c |\n" % in_markdown(shown))
+    assert html.unescape(inside.group(1)) == f"before: {shown}"
+    cells = MARKDOWN.render(f"| a | b |\n|---|---|\n| {in_markdown(shown)} | c |\n")
     assert cells.count("<td>") == 2
 
 
 @given(st.text(max_size=40) | st.sampled_from(["a|b", "`", "``", "a`b", " a ", "\\|", "`a``b`"]))
 def test_code_is_shown_as_it_is(given_text: str) -> None:
     shown = " ".join(display(given_text).split()) or "x"
-    rendered = MARKDOWN.render("- x\n  - %s\n" % code_in_markdown(shown))
+    rendered = MARKDOWN.render(f"- x\n  - {code_in_markdown(shown)}\n")
     (inside,) = re.findall(r"<code>(.*?)</code>", rendered, re.DOTALL)
     assert html.unescape(inside) == shown
     if "\\" not in shown:
-        cells = MARKDOWN.render("| a | b |\n|---|---|\n| %s | c |\n" % code_in_markdown(shown, in_cell=True))
+        cells = MARKDOWN.render(f"| a | b |\n|---|---|\n| {code_in_markdown(shown, in_cell=True)} | c |\n")
         assert cells.count("<td>") == 2
         assert html.unescape(re.findall(r"<code>(.*?)</code>", cells, re.DOTALL)[0]) == shown
 
@@ -96,7 +96,7 @@ def test_code_is_shown_as_it_is(given_text: str) -> None:
 @given(st.text(st.sampled_from("`a<*|_[]() "), max_size=30))
 def test_nothing_but_backticks_is_markup_in_prose(given_text: str) -> None:
     shown = " ".join(display(given_text).split()) or "x"
-    rendered = MARKDOWN.render("- before: %s\n" % prose_in_markdown(shown))
+    rendered = MARKDOWN.render(f"- before: {prose_in_markdown(shown)}\n")
     assert set(re.findall(r"<(/?\w+)", rendered)) <= {"ul", "/ul", "li", "/li", "code", "/code"}
     shown_text = html.unescape(re.sub("<.*?>", "", rendered)).strip()
     assert shown_text.replace("`", "").replace(" ", "") == "before:" + shown.replace("`", "").replace(" ", "")

@@ -208,7 +208,7 @@ EXAMPLES = [
             refused("EPERM", 1, EPERM, which="zero_chunk")
             | {"atime.zero_chunk.file.uid": uid, "atime.zero_chunk.file.gid": gid, "atime.zero_chunk.file.mode": mode},
             ["EPERM", "belongs to %d:%d mode %s" % (uid, gid, mode), "not uid 34", "Root's own touch passes"],
-            "chown backup:backup %s" % ZERO_CHUNK,
+            f"chown backup:backup {ZERO_CHUNK}",
             "critical",
         )
         for uid, gid, mode in ((0, 0, "0644"), (0, 0, "0666"), (0, 34, "0664"))
@@ -223,7 +223,7 @@ EXAMPLES = [
             "atime.zero_chunk.file.flags": ["immutable", "append"],
         },
         "the immutable and append flags are set",
-        "chattr -i -a %s" % ZERO_CHUNK,
+        f"chattr -i -a {ZERO_CHUNK}",
     ),
     Example(
         "PBS-ATIME-03",
@@ -243,7 +243,7 @@ EXAMPLES = [
         "PBS-ATIME-03",
         "fail",
         refused("EIO", 5, "Input/output error", "open") | {"atime.zero_chunk": None},
-        ["uid 34 cannot reach the zero chunk %s" % ZERO_CHUNK, "EIO"],
+        [f"uid 34 cannot reach the zero chunk {ZERO_CHUNK}", "EIO"],
         "dmesg",
     ),
     Example(
@@ -251,7 +251,7 @@ EXAMPLES = [
         "fail",
         {"atime.zero_chunk.advanced": None, "atime.zero_chunk.error": "not a regular file but a directory"},
         "not a regular file but a directory",
-        "mv %s" % ZERO_CHUNK,
+        f"mv {ZERO_CHUNK}",
     ),
     Example(
         "PBS-ATIME-03",
@@ -272,14 +272,14 @@ EXAMPLES = [
         "fail",
         {**NO_PROBE, "skeleton.zero_chunk.uid": 0},
         ["belongs to uid 0, not to 'backup' (34)", "EPERM"],
-        "chown backup:backup %s" % ZERO_CHUNK,
+        f"chown backup:backup {ZERO_CHUNK}",
     ),
     Example(
         "PBS-ATIME-03",
         "fail",
         {**NO_PROBE, "skeleton.zero_chunk.flags": ["append"]},
         "The append flag is set on the zero chunk",
-        "chattr -a %s" % ZERO_CHUNK,
+        f"chattr -a {ZERO_CHUNK}",
     ),
     Example("PBS-ATIME-03", "fail", {"atime.zero_chunk": None}, "'backup' cannot reach the zero chunk", "PBS-OWNER-01"),
     Example("PBS-ATIME-03", "unknown", NO_PROBE, "check mode"),

@@ -100,8 +100,8 @@ EXAMPLES = [
             "PBS-CONF-04",
             "fail",
             changes,
-            ["'tank': no %s job covers it" % kind, "root namespace, all depths, enabled, with a schedule"],
-            "proxmox-backup-manager %s-job create ID --store tank" % kind,
+            [f"'tank': no {kind} job covers it", "root namespace, all depths, enabled, with a schedule"],
+            f"proxmox-backup-manager {kind}-job create ID --store tank",
             "medium",
         )
         for kind, changes in (
@@ -128,7 +128,7 @@ EXAMPLES = [
             "PBS-CONF-05",
             "fail",
             {"configured.maintenance_type": mode, "configured.maintenance_message": "moving disks"},
-            "in maintenance mode `%s` (moving disks): GC does not run" % mode,
+            f"in maintenance mode `{mode}` (moving disks): GC does not run",
             "datastore update tank --delete maintenance-mode",
             "medium",
         )
@@ -155,7 +155,7 @@ EXAMPLES = [
         "PBS-CONF-06",
         "fail",
         {"skeleton.state": "empty", "skeleton.chunks": None},
-        ["PBS knows datastore 'tank'", "%s is empty" % TANK, "not mounted"],
+        ["PBS knows datastore 'tank'", f"{TANK} is empty", "not mounted"],
         ["Mount it", "Do not create the datastore anew"],
         "critical",
     ),
@@ -163,7 +163,7 @@ EXAMPLES = [
         "PBS-CONF-06",
         "fail",
         {"skeleton.state": "absent", "skeleton.chunks": None, "location.exists": False},
-        "%s does not exist" % TANK,
+        f"{TANK} does not exist",
         severity="critical",
     ),
     Example(

@@ -134,7 +134,7 @@ EXAMPLES = [
             "host.config_dir.files.0.error": "expected header",
             "host.config_dir.files.0.line": 1,
         },
-        "1 file does not parse: %s, line 1: expected header" % DATASTORE_CFG,
+        f"1 file does not parse: {DATASTORE_CFG}, line 1: expected header",
         ["Correct the line", "no comment syntax"],
     ),
     Example(

@@ -51,12 +51,12 @@ def on(fstype, *options, **changes):
 
 EXAMPLES = [
     # --- on the declared mount
-    Example("PBS-MOUNT-01", "pass", says=["/dev/sdb1", "mounted at %s" % TANK]),
+    Example("PBS-MOUNT-01", "pass", says=["/dev/sdb1", f"mounted at {TANK}"]),
     Example(
         "PBS-MOUNT-01",
         "fail",
         ON_ROOT,
-        "%s lies on the root filesystem (ext4 on /)." % TANK,
+        f"{TANK} lies on the root filesystem (ext4 on /).",
         ["Mount a filesystem of its own", "do not run GC"],
         "medium",
     ),
@@ -76,8 +76,8 @@ EXAMPLES = [
         "PBS-MOUNT-01",
         "fail",
         {**ON_ROOT, "persistent": [persistent(TANK)], "persistent.0.source_matches": False},
-        ["/etc/fstab mounts UUID=", "at %s at boot, but it is not mounted now" % TANK, "lies on /dev/sda1"],
-        "mount %s" % TANK,
+        ["/etc/fstab mounts UUID=", f"at {TANK} at boot, but it is not mounted now", "lies on /dev/sda1"],
+        f"mount {TANK}",
         "critical",
     ),
     Example(
@@ -85,7 +85,7 @@ EXAMPLES = [
         "fail",
         {"declared_source_matches": False},
         "/dev/sdb1 is mounted, declared is UUID=ffff",
-        "mount %s, and find out why" % TANK,
+        f"mount {TANK}, and find out why",
         "critical",
         contract(source="UUID=ffff"),
     ),
@@ -96,7 +96,7 @@ EXAMPLES = [
         "PBS-MOUNT-01",
         "fail",
         {},
-        "it is on the mount at %s, declared is /mnt/pool" % TANK,
+        f"it is on the mount at {TANK}, declared is /mnt/pool",
         "mount /mnt/pool",
         ask=contract(path="/mnt/pool"),
     ),
@@ -118,11 +118,11 @@ EXAMPLES = [
         "PBS-MOUNT-02",
         "fail",
         {"persistent": []},
-        "Nothing mounts %s at boot" % TANK,
+        f"Nothing mounts {TANK} at boot",
         ["/etc/fstab", "by UUID", ".mount unit"],
         "high",
     ),
-    Example("PBS-MOUNT-02", "fail", {"persistent.0.where": "/mnt/elsewhere"}, "Nothing mounts %s" % TANK),
+    Example("PBS-MOUNT-02", "fail", {"persistent.0.where": "/mnt/elsewhere"}, f"Nothing mounts {TANK}"),
     # The outer host makes the mounts of a container; inside, nothing knows of them.
     Example(
         "PBS-MOUNT-02",
@@ -144,11 +144,11 @@ EXAMPLES = [
                 "persistent.0.file": file,
                 "persistent.0.detail": detail,
             },
-            ["%s knows %s, but does not mount it at boot (%s)" % (file, TANK, detail)],
+            [f"{file} knows {TANK}, but does not mount it at boot ({detail})"],
             remedy,
         )
         for kind, file, detail, remedy in (
-            ("fstab", "/etc/fstab", "line 3", "Remove `noauto` from the line for %s in /etc/fstab" % TANK),
+            ("fstab", "/etc/fstab", "line 3", f"Remove `noauto` from the line for {TANK} in /etc/fstab"),
             (
                 "systemd",
                 "/etc/systemd/system/mnt-datastore-my\\x2dstore.mount",
@@ -170,7 +170,7 @@ EXAMPLES = [
         "PBS-MOUNT-02",
         "fail",
         {"mount.deleted": True},
-        "The directory that is mounted at %s was removed" % TANK,
+        f"The directory that is mounted at {TANK} was removed",
         "while it is still mounted",
     ),
     Example(
@@ -203,7 +203,7 @@ EXAMPLES = [
     Example("PBS-MOUNT-02", "skip", {"persistent": []}, "does not want", ask=contract(persistent=False)),
     # --- the filesystem
     *(
-        Example("PBS-MOUNT-03", "pass", {"mount.fstype": fstype}, "%s can carry" % fstype)
+        Example("PBS-MOUNT-03", "pass", {"mount.fstype": fstype}, f"{fstype} can carry")
         for fstype in ("ext4", "xfs", "zfs", "btrfs", "nfs", "nfs4", "cifs", "ceph")
     ),
     *(
@@ -242,7 +242,7 @@ EXAMPLES = [
         "fail",
         {"mount.options": ["ro", "relatime"]},
         "this mount is read-only (mount option ro), the filesystem below is not",
-        "mount -o remount,bind,rw %s" % TANK,
+        f"mount -o remount,bind,rw {TANK}",
         "critical",
     ),
     Example(
@@ -250,7 +250,7 @@ EXAMPLES = [
         "fail",
         {"mount.options": ["ro"], "mount.super_options": ["ro", "errors=remount-ro"]},
         "the filesystem itself is read-only (superblock option ro)",
-        ["dmesg", "mount -o remount,rw %s" % TANK],
+        ["dmesg", f"mount -o remount,rw {TANK}"],
     ),
     Example(
         "PBS-MOUNT-04",
@@ -265,7 +265,7 @@ EXAMPLES = [
             "fail",
             {"mount.super_options": ["rw", "errors=remount-ro", option]},
             ["has stopped after an error", option],
-            ["dmesg", "umount %s" % TANK, "fsck -f /dev/sdb1"],
+            ["dmesg", f"umount {TANK}", "fsck -f /dev/sdb1"],
         )
         for option in ("emergency_ro", "shutdown")
     ),
@@ -273,14 +273,14 @@ EXAMPLES = [
         "PBS-MOUNT-04",
         "fail",
         refused("EROFS", 30, "Read-only file system", "create"),
-        ["read-write, but no file could be made as uid 34 in %s" % TANK, "EROFS", "what lies behind"],
+        [f"read-write, but no file could be made as uid 34 in {TANK}", "EROFS", "what lies behind"],
         "exports it read-only",
     ),
     Example(
         "PBS-MOUNT-04",
         "fail",
         refused("EIO", 5, "Input/output error", "utimensat", "zero_chunk"),
-        ["no file could be touched as uid 34 in %s" % TANK, "EIO"],
+        [f"no file could be touched as uid 34 in {TANK}", "EIO"],
         "dmesg",
     ),
     Example(
@@ -288,7 +288,7 @@ EXAMPLES = [
         "fail",
         {"mount.options": ["ro"], "mount.super_options": ["ro"], "mount.fstype": "nfs4"},
         "the filesystem itself is read-only",
-        ["mount -o remount,rw %s" % TANK, "whether the server lets this host write"],
+        [f"mount -o remount,rw {TANK}", "whether the server lets this host write"],
     ),
     Example("PBS-MOUNT-04", "unknown", NO_MOUNT),
     Example("PBS-MOUNT-04", "skip", UNMOUNTED),
@@ -307,7 +307,7 @@ EXAMPLES = [
         "fail",
         {},
         "required and missing: noatime, nodev",
-        "mount -o remount,noatime,nodev %s" % TANK,
+        f"mount -o remount,noatime,nodev {TANK}",
         "medium",
         contract(options=["rw", "noatime", "nodev"]),
     ),
@@ -316,7 +316,7 @@ EXAMPLES = [
         "fail",
         {"mount.options": ["rw", "noatime", "sync"]},
         "forbidden and present: noatime, sync",
-        "remount %s without noatime, sync" % TANK,
+        f"remount {TANK} without noatime, sync",
         "critical",
         contract(options_forbidden=["noatime", "sync"], severity="critical"),
     ),
@@ -348,7 +348,7 @@ EXAMPLES = [
             "fail",
             {"persistent.0.options": written, "mount.options": live},
             ["than /etc/fstab says", says],
-            ["mount -o remount %s" % TANK, "correct /etc/fstab"],
+            [f"mount -o remount {TANK}", "correct /etc/fstab"],
             "medium",
         )
         for written, live, says in (
@@ -396,9 +396,9 @@ EXAMPLES = [
             remedy,
         )
         for fstype, source, remedy in (
-            ("ext4", "/dev/sdb1", "Raise the quota of 'backup' on %s" % TANK),
+            ("ext4", "/dev/sdb1", f"Raise the quota of 'backup' on {TANK}"),
             ("nfs4", "nas:/x", "Raise the quota of 'backup' on the file server"),
-            ("btrfs", "/dev/sdb1", "btrfs qgroup limit SIZE %s" % TANK),
+            ("btrfs", "/dev/sdb1", f"btrfs qgroup limit SIZE {TANK}"),
             ("zfs", "rpool/tank", "zfs get quota,refquota,userquota@backup rpool/tank"),
         )
     ),
@@ -406,7 +406,7 @@ EXAMPLES = [
         "PBS-MOUNT-08",
         "fail",
         refused("ENOSPC", 28, "No space left on device", "create") | {"space": None},
-        ["No file could be made as uid 34 in %s" % TANK, "ENOSPC"],
+        [f"No file could be made as uid 34 in {TANK}", "ENOSPC"],
         "Free space or inodes",
     ),
     *(
@@ -480,7 +480,7 @@ EXAMPLES = [
         "PBS-MOUNT-09",
         "warn",
         {"root_refused": "EACCES: Permission denied"},
-        ["Root is refused at %s (EACCES: Permission denied), only 'backup' may look" % TANK],
+        [f"Root is refused at {TANK} (EACCES: Permission denied), only 'backup' may look"],
         ["no_root_squash", "allow_other"],
         "medium",
     ),
@@ -503,8 +503,8 @@ EXAMPLES = [
         "PBS-MOUNT-10",
         "fail",
         {"daemon_views.1.options": ["ro", "relatime"]},
-        "proxmox-backup-proxy.service (process 701) sees %s read-only" % TANK,
-        "ReadWritePaths=%s" % TANK,
+        f"proxmox-backup-proxy.service (process 701) sees {TANK} read-only",
+        f"ReadWritePaths={TANK}",
     ),
     Example("PBS-MOUNT-10", "pass", {"daemon_views.1.options": ["ro"], "mount.options": ["ro"]}),
     Example(
@@ -516,13 +516,13 @@ EXAMPLES = [
     Example("PBS-MOUNT-10", "unknown", {"daemon_views": []}, "No running daemon"),
     Example("PBS-MOUNT-10", "skip", PBS_IS_NOT_HERE),
     # --- who waits for whom
-    Example("PBS-MOUNT-11", "pass", says="RequiresMountsFor=%s" % TANK),
+    Example("PBS-MOUNT-11", "pass", says=f"RequiresMountsFor={TANK}"),
     Example(
         "PBS-MOUNT-11",
         "fail",
         {"unit_order.0.waits": False},
-        "proxmox-backup.service does not wait for %s" % TANK,
-        "RequiresMountsFor=%s" % TANK,
+        f"proxmox-backup.service does not wait for {TANK}",
+        f"RequiresMountsFor={TANK}",
         "medium",
     ),
     Example(
@@ -573,7 +573,7 @@ EXAMPLES = [
         "PBS-MOUNT-12",
         "fail",
         {},
-        "/srv/bound lies inside %s" % TANK,
+        f"/srv/bound lies inside {TANK}",
         ask={"others": [at("/srv/bound", **{"mount.mount_point": "/srv/bound", "mount.root": "/ns/deep"})]},
     ),
     Example(  # the same directory of another filesystem
@@ -595,7 +595,7 @@ EXAMPLES = [
         "PBS-MOUNT-12",
         "fail",
         not_looked_at(),
-        "%s/below lies inside %s" % (TANK, TANK),
+        f"{TANK}/below lies inside {TANK}",
         ask={"others": [at(TANK + "/below")]},
     ),
     Example("PBS-MOUNT-12", "unknown", not_looked_at(), "gave no answer", ask={"others": [store("vault", 1)]}),

@@ -18,12 +18,12 @@ NO_STORE = {"skeleton.chunks": None, "skeleton.state": "empty", "ownership": Non
 SAMPLE = {"ownership.scope": "sample", "ownership.prefixes_walked": 256, "ownership.chunks.files": 4}
 STOPPED = {"ownership.complete": False, "ownership.stuck": "no answer from .chunks/0a3f for 60 s"}
 S3 = {"configured.backend": "s3"}
-CHUNK = TANK + "/.chunks/ab12/ab12%s" % ("0" * 60)
+CHUNK = TANK + f"/.chunks/ab12/ab12{'0' * 60}"
 
 
 def owners(part, number, uid=0, gid=0, path=CHUNK):
     """So many of somebody else's in one part of the store."""
-    prefix = "ownership.%s." % part
+    prefix = f"ownership.{part}."
     return {
         prefix + "wrong_owner": number,
         prefix + "wrong_uid": number if uid != 34 else 0,
@@ -35,15 +35,15 @@ def owners(part, number, uid=0, gid=0, path=CHUNK):
 
 def errors(part):
     return {
-        "ownership.%s.errors" % part: 2,
-        "ownership.%s.examples" % part: {"errors": [PathProblem(TANK + "/.chunks/00ff", "EIO: Input/output error")]},
+        f"ownership.{part}.errors": 2,
+        f"ownership.{part}.examples": {"errors": [PathProblem(TANK + "/.chunks/00ff", "EIO: Input/output error")]},
     }
 
 
 def strange(part, kind, path, detail=""):
     return {
-        "ownership.%s.foreign" % part: {kind: 1},
-        "ownership.%s.examples" % part: {kind: [PathProblem(path, detail)]},
+        f"ownership.{part}.foreign": {kind: 1},
+        f"ownership.{part}.examples": {kind: [PathProblem(path, detail)]},
     }
 
 
@@ -116,7 +116,7 @@ EXAMPLES = [
             control,
             "fail",
             {**owners(part, 1200, 0, 0), **more},
-            ["1,200 %s do not belong to backup:backup (34:34)" % words, "1,200 of 0:0", CHUNK, consequence],
+            [f"1,200 {words} do not belong to backup:backup (34:34)", "1,200 of 0:0", CHUNK, consequence],
             REPAIR,
             "critical",
         )
@@ -132,7 +132,7 @@ EXAMPLES = [
             control,
             "fail",
             owners(part, 1, 34, 0),
-            ["1 %s does not belong" % words, "1 of 34:0", "Only the group is wrong: PBS works", consequence],
+            [f"1 {words} does not belong", "1 of 34:0", "Only the group is wrong: PBS works", consequence],
             REPAIR,
             "medium",
         )
@@ -148,8 +148,8 @@ EXAMPLES = [
             "PBS-OWNER-01",
             "fail",
             {"skeleton.lock.uid": 0, "skeleton.lock.gid": 0, **more},
-            ["%s/.lock belongs to 0:0" % TANK, "required is backup:backup (34:34)"],
-            "chown backup:backup %s/.lock" % TANK,
+            [f"{TANK}/.lock belongs to 0:0", "required is backup:backup (34:34)"],
+            f"chown backup:backup {TANK}/.lock",
             "critical",
         )
         for more in ({}, {"ownership": None}, {"ownership.scope": "none"}, STOPPED)
@@ -164,7 +164,7 @@ EXAMPLES = [
             "ownership.skeleton.wrong_mode": 65537,
             "ownership.skeleton.examples": {"wrong_mode": [PathProblem(TANK, "0700")]},
         },
-        ["65,537 parts of the skeleton have", "base 0755, .chunks and prefixes 0750, .lock 0644", "%s (0700)" % TANK],
+        ["65,537 parts of the skeleton have", "base 0755, .chunks and prefixes 0750, .lock 0644", f"{TANK} (0700)"],
         REPAIR,
         "medium",
     ),
@@ -206,7 +206,7 @@ EXAMPLES = [
             "PBS-OWNER-06",
             "fail",
             {**strange(part, kind, TANK + path, detail), **SAMPLE},
-            ["1 thing is in the store that PBS does not make", "(%s: 1)" % kind, TANK + path, detail],
+            ["1 thing is in the store that PBS does not make", f"({kind}: 1)", TANK + path, detail],
             ["find out who made it", "nothing here is removed for you"],
             "high",
         )
@@ -221,7 +221,7 @@ EXAMPLES = [
         "PBS-OWNER-06",
         "fail",
         strange("chunks", "immutable", CHUNK, "flags: immutable"),
-        ["(immutable: 1)", "%s (flags: immutable)" % CHUNK],
+        ["(immutable: 1)", f"{CHUNK} (flags: immutable)"],
         ["chattr -i -a", "GC stops"],
     ),
     Example("PBS-OWNER-06", "fail", strange("skeleton", "mount", TANK + "/.chunks/00ff"), "(mount: 1)", "Unmount"),
@@ -248,7 +248,7 @@ EXAMPLES = [
         "warn",
         {"ownership.temporary": 3, "ownership.temporary_bytes": 4096},
         ["3 temporary files older than a day (4,096 bytes)", "GC will never remove"],
-        "find %s/.chunks -xdev -type f -name '*.tmp_*'" % TANK,
+        f"find {TANK}/.chunks -xdev -type f -name '*.tmp_*'",
         "low",
     ),
     Example("PBS-OWNER-07", "pass", {"ownership.temporary": 3}, ask={"policy": {"temporary_files_max": 3}}),

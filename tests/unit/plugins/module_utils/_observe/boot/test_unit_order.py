@@ -231,7 +231,7 @@ def test_what_systemctl_quotes_is_read_back(mount_host, printed, path):
     mount_host.answers["systemctl"] = Answer(
         0, shown(API, RequiresMountsFor=printed) + "\n" + shown(PROXY, RequiresMountsFor="/srv")
     )
-    point = "".join(c if c.isalnum() or c in "/'`\"$" else "\\%03o" % ord(c) for c in path)
+    point = "".join(c if c.isalnum() or c in "/'`\"$" else f"\\{ord(c):03o}" for c in path)
     table = ("1 0 8:1 / / rw - ext4 /dev/sda1 rw", f"2 1 8:17 / {point} rw - ext4 /dev/sdb1 rw")
     first, second = observe_unit_order(path, mount_host.environment(*table, systemd=True))
     assert (first.waits, second.waits) == (True, False)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names in C(.chunks) and its prefix directories, from the records of the kernel, whatever and wherever they are."""
+"""Names in `.chunks` and its prefix directories, from the records of the kernel, whatever and wherever they are."""
 
 from __future__ import annotations
 
