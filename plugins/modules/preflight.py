@@ -105,6 +105,10 @@ options:
         percent free, for PBS-MOUNT-08.
       - C(clock_offset_max) (60), seconds between the clock of the filesystem and the clock of the host, for PBS-ATIME-06.
       - C(temporary_files_max) (0), number of stale temporary files to tolerate, for PBS-OWNER-07.
+      - C(max_backup_age_days) (no limit), days since the newest backup of each group, for PBS-SNAP-01. One number for all
+        groups, or a list of dictionaries with C(days) and the shell patterns C(group), such as C(vm/1*), and C(namespace), such
+        as C(prod/*). The first entry that covers a group holds; a group that none covers is not asked about.
+      - C(verified_max_age_days) (30), days since the last verification of each snapshot, for PBS-SNAP-02; 0 for no limit.
       - C(severity), a dictionary of control ids and their new severities.
     type: dict
     default: {}
@@ -161,6 +165,9 @@ EXAMPLES = r"""
     scope: sample
     policy:
       gc_max_age_days: 8
+      max_backup_age_days:
+        - {group: host/archive, days: 32}
+        - {days: 2}
     waivers:
       - control: PBS-MOUNT-11
         justification: The daemons are started by hand on this host.

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import SEVERITIES, require_known
@@ -14,6 +15,20 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import
 
 class PolicyError(ValueError):
     """A policy with an unknown key, a wrong type, or a value that makes no sense."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AgeLimit:
+    """How old the newest backup of a group may be."""
+
+    days: float
+    group: str = "*"
+    """Shell pattern for the group, such as `vm/1*`."""
+    namespace: str = "*"
+    """Shell pattern for the namespace, such as `prod/*`; the root namespace is the empty text."""
+
+    def covers(self, namespace: str, group: str) -> bool:
+        return fnmatch.fnmatchcase(group, self.group) and fnmatch.fnmatchcase(namespace, self.namespace)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +51,11 @@ class Policy:
     """Seconds that the filesystem's clock may differ from the host's."""
     temporary_files_max: int = 0
     """Stale temporary files that are no finding."""
+    max_backup_age_days: tuple[AgeLimit, ...] = ()
+    """The first that covers a group holds for it; a group that none covers may be as old as it is. Given as one number for
+    all groups, or as a list."""
+    verified_max_age_days: float = 30.0
+    """Days since the last verification of a snapshot, as `outdated-after` of a verify job; 0 for no limit."""
     severity: dict[str, str] = dataclasses.field(default_factory=dict)
     """Another severity for a control, by its id."""
 
@@ -72,12 +92,37 @@ class Policy:
                 )
 
 
+_PATTERNS = ("group", "namespace")
+
+
+def _age_limits(key: str, value: t.Any) -> tuple[AgeLimit, ...]:
+    """One number of days, or a list of dictionaries with `days` and, if wanted, `group` and `namespace`."""
+    if not isinstance(value, (list, tuple)):
+        return (AgeLimit(_convert(key, value, 0.0)),)
+    limits = []
+    for number, entry in enumerate(value):
+        name = f"{key}[{number}]"
+        if not isinstance(entry, dict) or "days" not in entry:
+            raise PolicyError(f"policy.{name}: must be a dictionary with 'days', not {entry!r}")
+        unknown = sorted(str(member) for member in entry if member not in ("days", *_PATTERNS))
+        if unknown:
+            raise PolicyError(f"policy.{name}: there is no '{unknown[0]}'; known are days, {', '.join(_PATTERNS)}")
+        patterns = {member: entry[member] for member in _PATTERNS if member in entry}
+        for member, pattern in patterns.items():
+            if not isinstance(pattern, str):
+                raise PolicyError(f"policy.{name}.{member}: must be a shell pattern, not {pattern!r}")
+        limits.append(AgeLimit(_convert(f"{name}.days", entry["days"], 0.0), **patterns))
+    return tuple(limits)
+
+
 _LARGEST = 10**9
 """Nothing that a policy has a number for comes near it; Python neither converts nor shows every larger one."""
 
 
 def _convert(key: str, value: t.Any, default: t.Any) -> t.Any:
     """Check the type of one value; Ansible hands numbers from -e over as text, so text that is a number is one."""
+    if isinstance(default, tuple):
+        return _age_limits(key, value)
     if isinstance(default, dict):
         if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
             raise PolicyError(f"policy.{key}: must be a dictionary of control ids and severities, not {value!r}")

@@ -20,6 +20,7 @@ REAL = [
     "inodes_fail_percent",
     "inodes_warn_percent",
     "clock_offset_max",
+    "verified_max_age_days",
 ]
 GOOD = {
     "gc_atime_cutoff_min": 60,
@@ -31,12 +32,15 @@ GOOD = {
     "inodes_warn_percent": 100,
     "clock_offset_max": 0.5,
     "temporary_files_max": 7,
+    "verified_max_age_days": 60.5,
+    "max_backup_age_days": [{"days": 2.5}],
     "severity": {"PBS-HOST-05": "info"},
 }
+AGES = "max_backup_age_days"
 
 
 def test_every_key_is_tested_here():
-    assert {field.name for field in dataclasses.fields(Policy)} == {*WHOLE, *REAL, "severity"} == set(GOOD)
+    assert {field.name for field in dataclasses.fields(Policy)} == {*WHOLE, *REAL, AGES, "severity"} == set(GOOD)
 
 
 def test_the_defaults_hold_without_a_policy():
@@ -44,7 +48,7 @@ def test_the_defaults_hold_without_a_policy():
     assert Policy().gc_atime_cutoff_min == 1445
 
 
-@pytest.mark.parametrize("key", GOOD)
+@pytest.mark.parametrize("key", [key for key in GOOD if key != AGES])
 def test_each_key(key):
     policy = Policy.from_mapping({key: GOOD[key]})
     assert getattr(policy, key) == GOOD[key]
@@ -90,6 +94,52 @@ def test_half_a_file_is_no_whole_number(value):
 
 def test_a_whole_number_with_a_point_is_one():
     assert Policy.from_mapping({"temporary_files_max": 3.0}).temporary_files_max == 3
+
+
+@pytest.mark.parametrize(
+    "value", [2, 2.0, "2", [{"days": 2}], [{"days": "2", "group": "*", "namespace": "*"}]], ids=repr
+)
+def test_one_age_for_all_groups(value):
+    (limit,) = Policy.from_mapping({AGES: value}).max_backup_age_days
+    assert limit.days == 2
+    assert limit.covers("", "vm/100")
+    assert limit.covers("a/b", "host/web")
+
+
+def test_ages_by_group_and_namespace():
+    limits = Policy.from_mapping(
+        {AGES: [{"days": 9, "group": "vm/1*", "namespace": "prod*"}, {"days": 1, "namespace": ""}]}
+    )
+    first, second = limits.max_backup_age_days
+    assert [first.covers(*place) for place in (("prod/a", "vm/100"), ("prod", "vm/200"), ("", "vm/100"))] == [1, 0, 0]
+    assert [second.covers(*place) for place in (("", "vm/100"), ("a", "vm/100"))] == [1, 0]
+
+
+def test_no_age_is_asked_for_by_default():
+    assert Policy().max_backup_age_days == Policy.from_mapping({AGES: []}).max_backup_age_days == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, ": must be a number, not None"),
+        (True, ": must be a number, not True"),
+        ({"days": 2}, ": must be a number, not {'days': 2}"),
+        (-1, ": must not be negative or infinite, but is -1"),
+        (["2"], "[0]: must be a dictionary with 'days', not '2'"),
+        ([{"days": 1}, {"group": "*"}], "[1]: must be a dictionary with 'days', not {'group': '*'}"),
+        ([{"days": 1, "ns": "*"}], "[0]: there is no 'ns'; known are days, group, namespace"),
+        ([{"days": 1, 7: "*"}], "[0]: there is no '7'; known are days, group, namespace"),
+        ([{"days": 1, "group": 100}], "[0].group: must be a shell pattern, not 100"),
+        ([{"days": "x"}], "[0].days: must be a number, not 'x'"),
+        ([{"days": "nan"}], "[0].days: must not be negative or infinite, but is 'nan'"),
+    ],
+    ids=repr,
+)
+def test_no_ages(value, says):
+    with pytest.raises(PolicyError) as raised:
+        Policy.from_mapping({AGES: value})
+    assert str(raised.value) == f"policy.{AGES}{says}"
 
 
 def test_an_unknown_key_is_answered_with_the_known_ones():
