@@ -18,7 +18,8 @@ import yaml
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import HostFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge import catalog, document, verdict
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge import catalog, document, forecast, verdict
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.forecast import Forecast
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -29,6 +30,8 @@ FAMILIES = {
     "PBS-MOUNT": "Where a datastore lives",
     "PBS-ATIME": "Access times",
     "PBS-OWNER": "Owners and modes",
+    "PBS-DATA": "What the backups need",
+    "PBS-SNAP": "Snapshots",
     "PBS-CONF": "Configuration",
     "PBS-WAIVER": "Waivers",
 }
@@ -40,7 +43,7 @@ FAMILIES = {
 def schema() -> str:
     """The JSON Schema of the document; that of what was observed follows from the dataclasses of the facts."""
     definitions: dict[str, object] = {}
-    for root in (HostFacts, StoreFacts, Finding):
+    for root in (HostFacts, StoreFacts, Finding, Forecast):
         made = pydantic.TypeAdapter(root).json_schema(mode="serialization", ref_template="#/$defs/{model}")
         definitions.update(made.pop("$defs", {}))
         definitions[root.__name__] = made
@@ -50,6 +53,11 @@ def schema() -> str:
     finding["control"] = {"enum": [control.id for control in catalog.CONTROLS]}
     finding["status"] = {"enum": list(verdict.STATUSES)}
     finding["severity"] = {"enum": list(catalog.SEVERITIES)}
+    told = definitions["Forecast"]["properties"]
+    told["outcome"] = {"enum": list(forecast.OUTCOMES)}
+    told["step"] = {"enum": ["", *forecast.STEPS]}
+    definitions["Stop"]["properties"]["step"] = {"enum": list(forecast.STEPS)}
+    definitions["Risk"]["properties"]["why"] = {"enum": [forecast.IGNORED, forecast.UNTOUCHABLE]}
     counts = {status: {"type": "integer", "minimum": 0} for status in verdict.STATUSES}
     severity = {"enum": [*catalog.SEVERITIES, None]}
     text = {"type": "string"}
@@ -70,7 +78,14 @@ def schema() -> str:
                 "observed": {"$ref": "#/$defs/HostFacts"},
                 "datastores": {
                     "type": "array",
-                    "items": _object({"name": text, "path": text, "observed": {"$ref": "#/$defs/StoreFacts"}}),
+                    "items": _object(
+                        {
+                            "name": text,
+                            "path": text,
+                            "forecast": {"anyOf": [{"$ref": "#/$defs/Forecast"}, {"type": "null"}]},
+                            "observed": {"$ref": "#/$defs/StoreFacts"},
+                        }
+                    ),
                 },
                 "findings": {"type": "array", "items": {"$ref": "#/$defs/Finding"}},
                 "summary": _object({**counts, "worst": severity, "worst_unknown": severity}),

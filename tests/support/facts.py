@@ -27,6 +27,13 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import (
     SpaceFacts,
     UnitOrderFacts,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references import (
+    GroupFacts,
+    ReferenceFacts,
+    ReferenceProblem,
+    Sum,
+    SweepFacts,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import (
     AtimeFacts,
     LockFacts,
@@ -140,6 +147,7 @@ def store(name: str = "tank", number: int = 0) -> StoreFacts:
         ),
         lock=LockFacts(works=True),
         ownership=walk(),
+        references=references(),
     )
 
 
@@ -211,6 +219,44 @@ def walk() -> OwnershipFacts:
     )
 
 
+def references() -> ReferenceFacts:
+    """Three snapshots of two groups, made and verified within the last days, with all their chunks; some garbage."""
+    day = int(NOW) // DAY
+    newest = (day - 1) * DAY
+    return ReferenceFacts(
+        scope="full",
+        complete=True,
+        chunks_seen=True,
+        started=int(NOW),
+        snapshots=3,
+        indexes=4,
+        index_bytes=4 * 4096 + 1500 * 32,
+        data_bytes=1500 * 4 * 2**20,
+        references=1500,
+        needed=990,
+        types=["host", "vm"],
+        groups=[
+            GroupFacts("", "vm", "100", 2, newest, verified=2, owner="root@pam", newest_intact=newest),
+            GroupFacts("a/b", "host", "web", 1, newest, verified=1, owner="root@pam", newest_intact=newest),
+        ],
+        groups_total=2,
+        verified_by_day={str(day - 1): 2, str(day - 2): 1},
+        sweep=SweepFacts(
+            start=int(NOW),
+            cutoff=86700,
+            limit=int(NOW) - 86700,
+            mark=int(NOW),
+            removable=Sum(4, 40_000),
+            pending=Sum(6, 60_000),
+            pending_first=int(NOW) + 300,
+            pending_last=int(NOW) + 80_000,
+            kept=Sum(990, 10**9 - 100_000),
+            needed_old=Sum(700, 7 * 10**8),
+            needed_old_snapshots=2,
+        ),
+    )
+
+
 # --- one thing changed ------------------------------------------------------------------------------------------------
 
 
@@ -254,12 +300,20 @@ def refused(name: str, errno: int, text: str, step: str = "utimensat", which: st
     }
 
 
+def needs(kind: str, count: int, path: str, detail: str = "") -> dict[str, t.Any]:
+    """The changes of a datastore in which so many problems of that kind were found; the path is the first of them."""
+    return {
+        "references.problems.counts": {kind: count},
+        "references.problems.examples": {kind: [ReferenceProblem(path, detail)]},
+    }
+
+
 def not_looked_at(path: str = "/mnt/datastore/tank", deadline: float = 10.0) -> dict[str, t.Any]:
     """The changes of a datastore whose filesystem never answered: only what is known without touching it is there."""
     return {
         "stuck": f"the path {path}",
         "deadline": deadline,
-        **dict.fromkeys(("location", "space", "skeleton", "atime", "lock", "dir_nlink", "ownership")),
+        **dict.fromkeys(("location", "space", "skeleton", "atime", "lock", "dir_nlink", "ownership", "references")),
     }
 
 

@@ -13,7 +13,7 @@ from ansible_collections.fleetops.pbs.tests.support import facts
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """`says` and `remedy` are parts of the texts that people read."""
+    """`says` and `remedy` are parts of the texts that people read; the commands stand below the remedy, one a line."""
 
     control: str
     status: str
@@ -35,6 +35,6 @@ class Example:
         for part in [self.says] if isinstance(self.says, str) else self.says:
             assert part in finding.message
         for part in [self.remedy] if isinstance(self.remedy, str) else self.remedy:
-            assert part in finding.remedy
+            assert part in "\n".join([finding.remedy, *finding.commands])
         if self.severity:
             assert finding.severity == self.severity

@@ -20,6 +20,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import (
     UnitOrderFacts,
     ZfsFacts,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references import ReferenceFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnershipFacts
 
 
@@ -156,3 +157,5 @@ class StoreFacts:
     atime: t.Optional[AtimeFacts] = None
     lock: t.Optional[LockFacts] = None
     ownership: t.Optional[OwnershipFacts] = None
+    references: t.Optional[ReferenceFacts] = None
+    """What its backups need, held against its chunks."""

@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import HostFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.forecast import forecast
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, summarise
 from ansible_collections.fleetops.pbs.plugins.module_utils._version import VERSION
 
@@ -39,11 +40,23 @@ def build(
         "check_mode": check_mode,
         "observed": dataclasses.asdict(host),
         "datastores": [
-            {"name": store.name, "path": store.path, "observed": dataclasses.asdict(store)} for store in stores
+            {
+                "name": store.name,
+                "path": store.path,
+                "forecast": _forecast(host, store),
+                "observed": dataclasses.asdict(store),
+            }
+            for store in stores
         ],
         "findings": [dataclasses.asdict(finding) for finding in findings],
         "summary": summarise(findings),
     }
+
+
+def _forecast(host: HostFacts, store: StoreFacts) -> t.Optional[t.Dict[str, t.Any]]:
+    """What the next GC does; None where PBS does not have the datastore."""
+    told = forecast(host, store)
+    return None if told is None else dataclasses.asdict(told)
 
 
 def timestamp(seconds: float) -> str:

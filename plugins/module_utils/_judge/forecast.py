@@ -1,0 +1,375 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the next garbage collection (GC) of a datastore does: how far it comes, what it removes, and what it keeps.
+
+Told from facts alone, as PBS decides and counts. `docs/forecast.md` describes the part of the document that comes of it.
+Source: PBS, `DataStore::garbage_collection_impl` and `ChunkStore::sweep_unused_chunks`; what a PBS 4.2.3 did to damaged
+datastores.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import FileFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import HostFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references import (
+    GC_SAYS,
+    STOPS,
+    ReferenceFacts,
+    SweepFacts,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import AtimeFacts, StoreFacts, TouchFacts
+
+# How it ends.
+SWEEPS = "sweeps"
+"""It marks and sweeps, to the end."""
+STOPS_EARLY = "stops"
+"""It ends with an error; `stops` says where and why."""
+REFUSED = "refused"
+"""PBS does not even begin."""
+UNKNOWN = "unknown"
+"""What was observed is not enough; `reason` says what is missing."""
+OUTCOMES = (SWEEPS, STOPS_EARLY, REFUSED, UNKNOWN)
+
+# Its steps, in their order.
+START = "start"
+CHECK = "check"
+MARK = "mark"
+SWEEP = "sweep"
+STEPS = (START, CHECK, MARK, SWEEP)
+
+IGNORED = "touches-ignored"
+UNTOUCHABLE = "chunks-untouchable"
+
+OLDEST_WRITER = (
+    "oldest writer: a backup or sync that runs when GC begins, known to the proxy alone. If it began before the limit, GC "
+    "removes less: nothing that was accessed later than five minutes before it began."
+)
+
+_ZERO_CHUNK_SIZE = 159
+_READ, _WRITE, _ENTER = 4, 2, 1
+_MAINTENANCE = ("read-only", "offline", "delete", "unmount", "s3-refresh")
+
+
+@dataclasses.dataclass
+class Stop:
+    """One thing that ends GC."""
+
+    step: str
+    """`start`, `check`, `mark` or `sweep`."""
+    kind: str
+    """A kind of problem of references (such as `index-length`), or a word for what else stops it."""
+    count: int
+    path: str
+    """The first one, relative to the base directory; empty where it is about no path."""
+    detail: str
+
+
+@dataclasses.dataclass
+class Amount:
+    """Chunk files and bytes of these files, as PBS counts them: `.N.bad` files are in the bytes, not in the chunks."""
+
+    chunks: int
+    bytes: int
+    bad: int = 0
+
+
+@dataclasses.dataclass
+class Pending:
+    """What nothing needs, and is not old enough."""
+
+    chunks: int
+    bytes: int
+    bad: int
+    first: t.Optional[int]
+    """A GC that begins in that second, or later, removes the first of it."""
+    until: t.Optional[int]
+    """A GC that begins in that second, or later, removes all of it."""
+
+
+@dataclasses.dataclass
+class Future:
+    """What nothing needs, and carries an access time that has not come yet: GC takes it for in use."""
+
+    chunks: int
+    bytes: int
+    until: t.Optional[int]
+    """The latest of these times; what has it is removable a cutoff later."""
+
+
+@dataclasses.dataclass
+class Risk:
+    """Chunks that backups need, and that GC would remove or stop at."""
+
+    why: str
+    """`touches-ignored`: GC would remove them, unless PBS's own check stops it; `chunks-untouchable`: GC stops there."""
+    chunks: int
+    bytes: t.Optional[int]
+    snapshots: t.Optional[int]
+    """Which need one of them; None where they were not counted."""
+
+
+@dataclasses.dataclass
+class Forecast:
+    """The next GC of one datastore; times in seconds since the epoch, sizes in bytes."""
+
+    outcome: str
+    reason: str
+    """Why it stops, is refused or is unknown; empty where it sweeps."""
+    step: str = ""
+    """The step that it does not pass; empty where it sweeps or is unknown."""
+    stops: t.List[Stop] = dataclasses.field(default_factory=list)
+    """Everything that would stop it, in the order of its steps: what comes behind the first shows once that is gone."""
+    start: t.Optional[int] = None
+    """The forecast is for a GC that begins in this second."""
+    cutoff: t.Optional[int] = None
+    """Seconds."""
+    limit: t.Optional[int] = None
+    """It removes what nothing needs and was accessed before this second; equal is kept."""
+    removes: t.Optional[Amount] = None
+    """None where that is unknown; nothing where it does not come to sweep."""
+    exact: bool = True
+    """False where it stops while it sweeps, so that `removes` is the most that it may come to."""
+    would_remove: t.Optional[Amount] = None
+    """What it would remove if nothing stopped it."""
+    pending: t.Optional[Pending] = None
+    future: t.Optional[Future] = None
+    kept: t.Optional[Amount] = None
+    """What stays in use, as the task log has it under `On-Disk`."""
+    warnings: t.Optional[int] = None
+    """As the task counts them."""
+    indexes: t.Optional[int] = None
+    data_bytes: t.Optional[int] = None
+    """Backup data that the indexes describe (`Original data usage`)."""
+    deduplication: t.Optional[float] = None
+    """That, divided by the bytes that stay in use; 1 where none do."""
+    risks: t.List[Risk] = dataclasses.field(default_factory=list)
+    assumes: t.List[str] = dataclasses.field(default_factory=list)
+    """What could not be found out, and is taken for granted here."""
+    not_known: t.List[str] = dataclasses.field(default_factory=list)
+    """What cannot be known from outside."""
+
+
+def forecast(host: HostFacts, store: StoreFacts) -> t.Optional[Forecast]:
+    """The next GC of a datastore; None where PBS does not have the datastore."""
+    configured = store.configured
+    if configured is None:
+        return None
+    stops = _at_start(host, store, configured)
+    if stops:
+        return _refused(stops)
+    references = store.references
+    if references is None or references.not_looked or references.scope == "none":
+        reason = references.not_looked if references is not None else ""
+        return Forecast(
+            UNKNOWN, reason or store.stuck or store.error or "the references of the backups were not looked at"
+        )
+    assumes: t.List[str] = []
+    stops += _at_check(host, store, configured, assumes)
+    stops += _at_mark(references)
+    stops += _at_sweep(host, store, references.sweep)
+    stops.sort(key=lambda stop: STEPS.index(stop.step))
+    found = _numbers(references, stops)
+    found.stops = stops
+    found.assumes = assumes
+    found.not_known = [OLDEST_WRITER]
+    found.risks = _risks(store, references)
+    return found
+
+
+# --- the numbers ------------------------------------------------------------------------------------------------------
+
+
+def _numbers(references: ReferenceFacts, stops: t.Sequence[Stop]) -> Forecast:
+    first = stops[0] if stops else None
+    if first is not None:
+        found = Forecast(STOPS_EARLY, _sentence(first), first.step)
+        if first.step != SWEEP:
+            found.removes = Amount(0, 0)
+    elif not references.complete:
+        return Forecast(UNKNOWN, f"not everything was seen: {references.stuck or 'the look was interrupted'}")
+    elif not references.chunks_seen or references.sweep is None:
+        found = Forecast(UNKNOWN, f"the chunks were not walked: {references.chunks_not_seen or 'not asked for'}")
+    else:
+        found = Forecast(SWEEPS, "")
+    if not references.complete:
+        return found
+    found.indexes = references.indexes
+    found.data_bytes = references.data_bytes
+    if references.sweep is not None and references.chunks_seen:
+        _sweep(found, references, references.sweep)
+    return found
+
+
+def _sweep(found: Forecast, references: ReferenceFacts, sweep: SweepFacts) -> None:
+    found.start, found.cutoff, found.limit = sweep.start, sweep.cutoff, sweep.limit
+    found.would_remove = Amount(sweep.removable.chunks, sweep.removable.bytes, sweep.removable_bad)
+    if found.removes is None:
+        found.removes = dataclasses.replace(found.would_remove)
+        found.exact = found.step != SWEEP
+    found.pending = Pending(
+        sweep.pending.chunks, sweep.pending.bytes, sweep.pending_bad, sweep.pending_first, sweep.pending_last
+    )
+    found.future = Future(sweep.future.chunks, sweep.future.bytes, sweep.future_last)
+    found.kept = Amount(sweep.kept.chunks, sweep.kept.bytes, sweep.kept_bad)
+    found.deduplication = round(references.data_bytes / sweep.kept.bytes, 2) if sweep.kept.bytes else 1.0
+    found.warnings = warnings_of(references)
+
+
+def warnings_of(references: ReferenceFacts) -> int:
+    """As PBS counts them: one for each missing chunk, one for each index in an unexpected place and one for all these."""
+    counts = references.problems.counts
+    unexpected = counts.get("index-place", 0) + counts.get("index-link", 0)
+    return counts.get("chunk-missing", 0) + counts.get("chunk-only-bad", 0) + (unexpected + 1 if unexpected else 0)
+
+
+def _risks(store: StoreFacts, references: ReferenceFacts) -> t.List[Risk]:
+    risks = []
+    sweep = references.sweep
+    if sweep is not None and touches_ignored(store.atime):
+        old = sweep.needed_old
+        risks.append(Risk(IGNORED, old.chunks, old.bytes, sweep.needed_old_snapshots))
+    untouchable = references.problems.counts.get("chunk-untouchable", 0)
+    if untouchable:
+        risks.append(Risk(UNTOUCHABLE, untouchable, None, references.untouchable_snapshots))
+    return risks
+
+
+def touches_ignored(atime: t.Optional[AtimeFacts]) -> bool:
+    """Whether a touch as the daemon's user succeeded and moved nothing, or moved what a refresh took back."""
+    tried = (atime.probe, atime.zero_chunk) if atime is not None else ()
+    return any(touch is not None and _no_effect(touch) for touch in tried)
+
+
+def _no_effect(touch: TouchFacts) -> bool:
+    if touch.errno or touch.advanced is None:
+        return False
+    taken_back = (
+        touch.refreshed_ns is not None and touch.before_ns is not None and touch.refreshed_ns <= touch.before_ns
+    )
+    return not touch.advanced or taken_back
+
+
+# --- what stops it ----------------------------------------------------------------------------------------------------
+
+
+def _refused(stops: t.List[Stop]) -> Forecast:
+    return Forecast(REFUSED, _sentence(stops[0]), START, stops, removes=Amount(0, 0))
+
+
+def _sentence(stop: Stop) -> str:
+    return f"{stop.path}: {stop.detail}" if stop.path else stop.detail
+
+
+def _at_start(host: HostFacts, store: StoreFacts, configured: DatastoreConfig) -> t.List[Stop]:
+    """What keeps PBS from opening the datastore for GC."""
+    if configured.maintenance_type in _MAINTENANCE:
+        return [Stop(START, "maintenance", 1, "", f"maintenance mode {configured.maintenance_type}")]
+    if store.mounted is False:
+        return [Stop(START, "not-mounted", 1, "", "the removable datastore is not mounted")]
+    if configured.tuning_error:
+        return [Stop(START, "tuning", 1, "", f"the tuning options do not parse ({configured.tuning_error})")]
+    location = store.location
+    if location is not None and not location.exists and not location.error:
+        return [Stop(START, "absent", 1, store.path, "there is no such directory")]
+    if location is not None and location.reachable is False:
+        return [Stop(START, "unreachable", 1, location.blocked_at, f"'{host.account.user}' cannot enter it")]
+    skeleton = store.skeleton
+    if skeleton is None:
+        return []
+    if skeleton.chunks is None and not skeleton.error:
+        return [Stop(START, "no-store", 1, store.path, "there is no chunk store in it")]
+    stops = []
+    for file, needs in ((skeleton.chunks, _ENTER), (skeleton.lock, _READ | _WRITE), (skeleton.gc_status, _READ)):
+        if file is not None and not _may(host, file, needs):
+            detail = f"'{host.account.user}' may not {_VERBS[needs]} it ({file.uid}:{file.gid} {file.mode})"
+            stops.append(Stop(START, "permission", 1, file.path, detail))
+    return stops
+
+
+_VERBS = {_ENTER: "enter", _READ | _WRITE: "read and write", _READ: "read"}
+
+
+def _may(host: HostFacts, file: FileFacts, needs: int) -> bool:
+    """Whether the daemon's user has these rights by owner, group and mode; True where its ids are not known."""
+    account = host.account
+    if account.uid is None or account.gid is None:
+        return True
+    mode = int(file.mode, 8)
+    if file.uid == account.uid:
+        given = mode >> 6
+    elif file.gid in {account.gid, *account.groups}:
+        given = mode >> 3
+    else:
+        given = mode
+    return given & needs == needs
+
+
+def _at_check(host: HostFacts, store: StoreFacts, configured: DatastoreConfig, assumes: t.List[str]) -> t.List[Stop]:
+    """PBS's own access time check, which is made with the zero chunk unless it is switched off."""
+    if configured.tuning.get("gc-atime-safety-check", True) is False:
+        return []
+    atime = store.atime
+    if atime is None or atime.mode == "none":
+        why = atime.not_tried if atime is not None else "it was not looked at"
+        assumes.append(f"PBS's access time check passes: {why or 'no touch was tried'}")
+        chunk = store.skeleton.zero_chunk if store.skeleton is not None else None
+        if chunk is not None and _stays(chunk.size) and not _owns(host, chunk):
+            return [Stop(CHECK, "zero-chunk", 1, chunk.path, f"EPERM: it belongs to uid {chunk.uid}")]
+        return []
+    touch = atime.zero_chunk
+    if touch is not None and (touch.file is None or _stays(touch.file.size)):
+        # With another size PBS replaces it, and the owner is right from then on.
+        if touch.errno:
+            return [Stop(CHECK, "zero-chunk", 1, touch.path, touch.error or errno.errorcode.get(touch.errno, "error"))]
+        if touch.advanced is False:
+            return [Stop(CHECK, "touches-ignored", 1, touch.path, "a touch has no effect on its access time")]
+    if atime.probe is not None and atime.probe.advanced is False and not atime.probe.errno:
+        return [Stop(CHECK, "touches-ignored", 1, "", "a touch has no effect on access times")]
+    if atime.probe is not None and atime.probe.errno and (touch is None or not touch.advanced):
+        return [Stop(CHECK, "probe", 1, atime.probe.path, atime.probe.error)]
+    return []
+
+
+def _stays(size: int) -> bool:
+    """Whether PBS keeps a zero chunk of that size: an empty one is overwritten, and a larger one replaced."""
+    return 0 < size <= _ZERO_CHUNK_SIZE
+
+
+def _owns(host: HostFacts, file: FileFacts) -> bool:
+    return host.account.uid is None or file.uid == host.account.uid
+
+
+def _at_mark(references: ReferenceFacts) -> t.List[Stop]:
+    stops = []
+    problems = references.problems
+    for kind, count in problems.counts.items():
+        if count and GC_SAYS.get(kind) == STOPS:
+            example = problems.examples[kind][0] if problems.examples.get(kind) else None
+            stops.append(Stop(MARK, kind, count, example.path if example else "", example.detail if example else kind))
+    return sorted(stops, key=lambda stop: (stop.path, stop.kind))
+
+
+def _at_sweep(host: HostFacts, store: StoreFacts, sweep: t.Optional[SweepFacts]) -> t.List[Stop]:
+    """Prefix directories that GC may not list, or not remove from: what the ones before them held is gone by then."""
+    user = host.account.user
+    stops = []
+    walk = store.ownership
+    chunks = store.path.rstrip("/") + "/.chunks/"
+    if walk is not None and not walk.not_walked:
+        unreadable = [item for item in walk.skeleton.examples.get("unreadable", []) if item.path.startswith(chunks)]
+        if unreadable:
+            path = unreadable[0].path[len(chunks) - len(".chunks/") :]
+            detail = f"'{user}' may not list it ({unreadable[0].detail})"
+            stops.append(Stop(SWEEP, "prefix-unreadable", walk.skeleton.unreadable, path, detail))
+    if sweep is not None and sweep.blocked.chunks + sweep.blocked_bad:
+        blocked = sweep.blocked.chunks + sweep.blocked_bad
+        detail = f"'{user}' may not remove what lies in it"
+        stops.append(Stop(SWEEP, "prefix-not-writable", blocked, sweep.blocked_first, detail))
+    return stops
