@@ -373,6 +373,93 @@ CONTROLS: tuple[Control, ...] = (
         INTEGRITY,
     ),
     Control(
+        "PBS-DATA-01",
+        "critical",
+        "every index file that GC opens is whole",
+        "GC opens every index file below the datastore before it removes anything. At one that is cut short, empty or not "
+        "readable it stops, every time, and the datastore grows until it is full.",
+        "Put the file back from another copy of the datastore, or forget the snapshot; move what is no backup away.",
+        "The mark phase opens every *.fidx and *.didx that is not in a hidden directory, wherever it lies, and tests magic and "
+        "length; the first error ends GC.",
+        INTEGRITY,
+        on_s3=False,
+    ),
+    Control(
+        "PBS-DATA-02",
+        "critical",
+        "no index lost entries or is out of GC's sight",
+        "What GC does not see it does not mark: chunks of a backup behind a link, in a hidden directory, on a filesystem that is "
+        "not mounted, or of an index that lost entries are removed after the cutoff, and the task log says OK.",
+        "Put the directory or the index file back in its place before the next GC.",
+        "GC follows no links and enters no hidden directory; it tests no checksum of an index. Verify tests it, but not the "
+        "one in the header.",
+        INTEGRITY,
+        lesser_severity="medium",
+        on_s3=False,
+    ),
+    Control(
+        "PBS-DATA-03",
+        "critical",
+        "every chunk that a backup needs is there and readable",
+        "A snapshot that needs a chunk which is missing, empty, unreadable or left only as .bad cannot be restored. GC warns of "
+        "missing chunks only, verify of all, days later.",
+        "Rename a .bad with good content back; verify the snapshots that are damaged, back up their groups again, and verify "
+        "once more.",
+        "After a failed verify the next backup of the group uploads every chunk that is missing. GC keeps a .bad whose chunk is "
+        "needed and missing.",
+        INTEGRITY,
+        on_s3=False,
+    ),
+    Control(
+        "PBS-DATA-04",
+        "high",
+        "each snapshot agrees with its manifest, and each group has an owner",
+        "Without its manifest a snapshot is unfinished to PBS and cannot be restored; without an owner that can be read every "
+        "backup of the group fails, and lists leave it out without a word.",
+        "Put the file back from another copy of the datastore, or forget the snapshot; write the owner's name into the file.",
+        "Verify and restore begin with the manifest and hold names, sizes and checksums against it; a backup reads the owner "
+        "file first. GC looks at neither.",
+        INTEGRITY,
+        lesser_severity="medium",
+        on_s3=False,
+    ),
+    Control(
+        "PBS-DATA-05",
+        "critical",
+        "the next GC removes only what nothing needs",
+        "This is the forecast: what the next GC removes, what is pending, and where it stops. What it removes by mistake is "
+        "gone for good.",
+        "Do what the other controls say before the next GC; hold it off with maintenance mode read-only.",
+        "GC removes what was not touched for longer than the cutoff, by access time in whole seconds; errors before the sweep "
+        "remove nothing.",
+        INTEGRITY,
+        on_s3=False,
+        needs_config=True,
+    ),
+    Control(
+        "PBS-SNAP-01",
+        "high",
+        "the newest backup of each group is young enough",
+        "A client that stopped making backups is noticed by nobody until the restore.",
+        "Find out why the client makes no backups, or change the limit (policy max_backup_age_days).",
+        "PBS knows no age at which a group is too old.",
+        BACKUP,
+        on_s3=False,
+        needs_config=True,
+    ),
+    Control(
+        "PBS-SNAP-02",
+        "high",
+        "snapshots are verified, and no verification failed",
+        "A failed verification means that this backup cannot be restored as it is; what was never verified may be rotten.",
+        "Back up the groups again, and verify the new snapshots; let a verify job cover the whole datastore.",
+        "Verify writes its result into the manifest; after a failure the next backup uploads all missing chunks.",
+        INTEGRITY,
+        lesser_severity="medium",
+        on_s3=False,
+        needs_config=True,
+    ),
+    Control(
         "PBS-CONF-01",
         "high",
         "declared and configured datastores agree",

@@ -124,7 +124,7 @@ class Forecast:
     """Why it stops, is refused or is unknown; empty where it sweeps."""
     step: str = ""
     """The step that it does not pass; empty where it sweeps or is unknown."""
-    stops: t.List[Stop] = dataclasses.field(default_factory=list)
+    stops: list[Stop] = dataclasses.field(default_factory=list)
     """Everything that would stop it, in the order of its steps: what comes behind the first shows once that is gone."""
     start: t.Optional[int] = None
     """The forecast is for a GC that begins in this second."""
@@ -149,10 +149,10 @@ class Forecast:
     """Backup data that the indexes describe (`Original data usage`)."""
     deduplication: t.Optional[float] = None
     """That, divided by the bytes that stay in use; 1 where none do."""
-    risks: t.List[Risk] = dataclasses.field(default_factory=list)
-    assumes: t.List[str] = dataclasses.field(default_factory=list)
+    risks: list[Risk] = dataclasses.field(default_factory=list)
+    assumes: list[str] = dataclasses.field(default_factory=list)
     """What could not be found out, and is taken for granted here."""
-    not_known: t.List[str] = dataclasses.field(default_factory=list)
+    not_known: list[str] = dataclasses.field(default_factory=list)
     """What cannot be known from outside."""
 
 
@@ -170,7 +170,7 @@ def forecast(host: HostFacts, store: StoreFacts) -> t.Optional[Forecast]:
         return Forecast(
             UNKNOWN, reason or store.stuck or store.error or "the references of the backups were not looked at"
         )
-    assumes: t.List[str] = []
+    assumes: list[str] = []
     stops += _at_check(host, store, configured, assumes)
     stops += _at_mark(references)
     stops += _at_sweep(host, store, references.sweep)
@@ -229,7 +229,7 @@ def warnings_of(references: ReferenceFacts) -> int:
     return counts.get("chunk-missing", 0) + counts.get("chunk-only-bad", 0) + (unexpected + 1 if unexpected else 0)
 
 
-def _risks(store: StoreFacts, references: ReferenceFacts) -> t.List[Risk]:
+def _risks(store: StoreFacts, references: ReferenceFacts) -> list[Risk]:
     risks = []
     sweep = references.sweep
     if sweep is not None and touches_ignored(store.atime):
@@ -259,7 +259,7 @@ def _no_effect(touch: TouchFacts) -> bool:
 # --- what stops it ----------------------------------------------------------------------------------------------------
 
 
-def _refused(stops: t.List[Stop]) -> Forecast:
+def _refused(stops: list[Stop]) -> Forecast:
     return Forecast(REFUSED, _sentence(stops[0]), START, stops, removes=Amount(0, 0))
 
 
@@ -267,7 +267,7 @@ def _sentence(stop: Stop) -> str:
     return f"{stop.path}: {stop.detail}" if stop.path else stop.detail
 
 
-def _at_start(host: HostFacts, store: StoreFacts, configured: DatastoreConfig) -> t.List[Stop]:
+def _at_start(host: HostFacts, store: StoreFacts, configured: DatastoreConfig) -> list[Stop]:
     """What keeps PBS from opening the datastore for GC."""
     if configured.maintenance_type in _MAINTENANCE:
         return [Stop(START, "maintenance", 1, "", f"maintenance mode {configured.maintenance_type}")]
@@ -311,7 +311,7 @@ def _may(host: HostFacts, file: FileFacts, needs: int) -> bool:
     return given & needs == needs
 
 
-def _at_check(host: HostFacts, store: StoreFacts, configured: DatastoreConfig, assumes: t.List[str]) -> t.List[Stop]:
+def _at_check(host: HostFacts, store: StoreFacts, configured: DatastoreConfig, assumes: list[str]) -> list[Stop]:
     """PBS's own access time check, which is made with the zero chunk unless it is switched off."""
     if configured.tuning.get("gc-atime-safety-check", True) is False:
         return []
@@ -346,7 +346,7 @@ def _owns(host: HostFacts, file: FileFacts) -> bool:
     return host.account.uid is None or file.uid == host.account.uid
 
 
-def _at_mark(references: ReferenceFacts) -> t.List[Stop]:
+def _at_mark(references: ReferenceFacts) -> list[Stop]:
     stops = []
     problems = references.problems
     for kind, count in problems.counts.items():
@@ -356,7 +356,7 @@ def _at_mark(references: ReferenceFacts) -> t.List[Stop]:
     return sorted(stops, key=lambda stop: (stop.path, stop.kind))
 
 
-def _at_sweep(host: HostFacts, store: StoreFacts, sweep: t.Optional[SweepFacts]) -> t.List[Stop]:
+def _at_sweep(host: HostFacts, store: StoreFacts, sweep: t.Optional[SweepFacts]) -> list[Stop]:
     """Prefix directories that GC may not list, or not remove from: what the ones before them held is gone by then."""
     user = host.account.user
     stops = []

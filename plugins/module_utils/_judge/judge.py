@@ -49,6 +49,8 @@ class Finding:
     remedy: str
     evidence: dict[str, t.Any]
     waiver: t.Optional[dict[str, str]] = None
+    commands: list[str] = dataclasses.field(default_factory=list)
+    """What to type for the remedy, in this order."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _not_applicable(control: Control, case: Case) -> str:
 _NEEDS_A_PLACE = frozenset(
     control.id
     for control in CONTROLS
-    if control.id.startswith(("PBS-ATIME-", "PBS-OWNER-"))
+    if control.id.startswith(("PBS-ATIME-", "PBS-OWNER-", "PBS-DATA-", "PBS-SNAP-"))
     or control.id in ("PBS-MOUNT-07", "PBS-MOUNT-08", "PBS-MOUNT-13")
 )
 
@@ -161,6 +163,7 @@ def _finding(control: Control, datastore: t.Optional[str], verdict: Verdict, pol
         message=display(verdict.message),
         remedy=display(verdict.remedy or (control.remedy if verdict.status in (FAIL, WARN) else "")),
         evidence=verdict.evidence,
+        commands=[display(command) for command in verdict.commands],
     )
 
 

@@ -46,6 +46,12 @@ class Verdict:
     evidence: Evidence = dataclasses.field(default_factory=dict)
     severity: str = ""
     """Empty: the catalog's."""
+    commands: tuple[str, ...] = ()
+    """What to type for the remedy, in this order; as root on the host unless it says otherwise."""
+
+    def then(self, *commands: str) -> Verdict:
+        """The same, with these commands."""
+        return dataclasses.replace(self, commands=self.commands + commands)
 
 
 def passed(message: str, **evidence: t.Any) -> Verdict:

@@ -6,7 +6,23 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules import atime, conf, host, mount, owner
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules import (
+    atime,
+    conf,
+    host,
+    mount,
+    owner,
+    references,
+    snapshots,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import Rule
 
-RULES: dict[str, Rule] = {**host.RULES, **mount.RULES, **atime.RULES, **owner.RULES, **conf.RULES}
+RULES: dict[str, Rule] = {
+    **host.RULES,
+    **mount.RULES,
+    **atime.RULES,
+    **owner.RULES,
+    **conf.RULES,
+    **references.RULES,
+    **snapshots.RULES,
+}

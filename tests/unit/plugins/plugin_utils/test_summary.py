@@ -41,14 +41,14 @@ FAILING = {"configured.gc_schedule": "", "configured.maintenance_type": "offline
 def test_a_healthy_host_is_two_lines():
     lines = shown(document())
     assert lines[0] == "pbs1: All is said."
-    assert lines[1] == "  tank (/mnt/datastore/tank): 29 passed, 3 did not apply"
+    assert lines[1] == "  tank (/mnt/datastore/tank): 35 passed, 4 did not apply"
     assert len(lines) == 2
     assert [line.partition("|")[0] for line in painted(document())] == ["green", "green"]
 
 
 def test_what_is_not_right_comes_with_message_and_remedy_worst_first():
     lines = shown(document(FAILING))
-    assert lines[1] == "  tank (/mnt/datastore/tank): 2 fail, 1 warn, 26 passed, 3 did not apply"
+    assert lines[1] == "  tank (/mnt/datastore/tank): 2 fail, 1 warn, 32 passed, 4 did not apply"
     assert [line for line in lines if line.startswith("    ") and line[4] != " "] == [
         "    FAIL PBS-CONF-02 (high)",
         "    FAIL PBS-CONF-05 (medium)",

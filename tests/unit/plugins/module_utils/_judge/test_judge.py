@@ -134,8 +134,8 @@ def test_why_something_is_not_known(changes, says):
 
 
 def test_a_control_that_does_not_apply_to_s3(monkeypatch):
-    """There is none so far: chunks of length 0 are what differs, and PBS-OWNER-07 knows them."""
-    assert all(control.on_s3 for control in CONTROLS)
+    """Chunks of length 0 are markers there, and what the backups need lies in the bucket."""
+    assert {c.id.rpartition("-")[0] for c in CONTROLS if not c.on_s3} == {"PBS-DATA", "PBS-SNAP"}
     control = dataclasses.replace(BY_ID["PBS-ATIME-01"], on_s3=False)
     monkeypatch.setattr(judging, "CONTROLS", [control])
     (on_disk,) = [f for f in ask() if f.datastore]
@@ -165,6 +165,14 @@ def test_the_policy_weighs_a_control_anew():
 def test_a_rule_without_a_remedy_gets_that_of_the_catalog(monkeypatch):
     monkeypatch.setitem(judging.RULES, "PBS-HOST-02", lambda _case: judging.failed("It is so.", ""))
     assert facts.ask("PBS-HOST-02").remedy == BY_ID["PBS-HOST-02"].remedy
+
+
+def test_commands_are_fit_to_be_shown(monkeypatch):
+    """What they name cannot make lines of its own, nor steer a terminal."""
+    verdict = judging.failed("It is so.", "Type this.").then("mv 'a\nb' \x1b[2J").then("ls")
+    monkeypatch.setitem(judging.RULES, "PBS-HOST-02", lambda _case: verdict)
+    finding = facts.ask("PBS-HOST-02")
+    assert (finding.remedy, finding.commands) == ("Type this.", ["mv 'a\\x0ab' \\x1b[2J", "ls"])
 
 
 def test_what_people_declare_cannot_steer_a_terminal():

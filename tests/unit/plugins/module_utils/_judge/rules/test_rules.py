@@ -16,11 +16,12 @@ from ansible_collections.fleetops.pbs.tests.unit.plugins.module_utils._judge.rul
     host_examples,
     mount_examples,
     owner_examples,
+    references_examples,
 )
 
 EXAMPLES = [
     example
-    for family in (host_examples, mount_examples, atime_examples, owner_examples, conf_examples)
+    for family in (host_examples, mount_examples, atime_examples, owner_examples, references_examples, conf_examples)
     for example in family.EXAMPLES
 ]
 REQUIRED = ("pass", "fail", "unknown", "skip")
@@ -68,6 +69,7 @@ def test_everything_healthy_passes():
     assert {control: status for control, status in asked.items() if status != "pass"} == {
         "PBS-MOUNT-05": "skip",  # no options are declared
         "PBS-MOUNT-09": "skip",  # no network filesystem
+        "PBS-SNAP-01": "skip",  # no age is asked for
         "PBS-CONF-01": "skip",  # nothing is declared
         "PBS-WAIVER-01": "skip",  # no waivers
     }
