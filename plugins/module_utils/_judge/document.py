@@ -53,7 +53,7 @@ def build(
     }
 
 
-def _forecast(host: HostFacts, store: StoreFacts) -> t.Optional[t.Dict[str, t.Any]]:
+def _forecast(host: HostFacts, store: StoreFacts) -> t.Optional[dict[str, t.Any]]:
     """What the next GC does; None where PBS does not have the datastore."""
     told = forecast(host, store)
     return None if told is None else dataclasses.asdict(told)
