@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import parse_waivers
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import Run
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Inputs
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.report import Order, make
 from ansible_collections.fleetops.pbs.tests.support import browser, documents
@@ -20,6 +21,7 @@ from ansible_collections.fleetops.pbs.tests.support import browser, documents
 ROOT = Path(__file__).resolve().parent.parent
 DAY = 86400.0
 HOSTS, DAYS = 36, 14
+RUN = Run(operator="backup-team", inventory=("inventory/production.yml",))
 WAIVERS = (
     {
         "control": "PBS-MOUNT-06",
@@ -55,7 +57,7 @@ def fleet(place: Path) -> Path:
         ]
         documents.write(place / f"results{day}", found)
         hosts = {**{document["host"]: "" for document in found}, **missing}
-        inputs = Inputs(documents=[str(place / f"results{day}")], hosts=hosts, waivers=waivers)
+        inputs = Inputs(documents=[str(place / f"results{day}")], hosts=hosts, waivers=waivers, run=RUN)
         report = make(Order(inputs, str(place / "report")), 0)
     return Path(report.paths["report.html"])
 

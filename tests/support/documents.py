@@ -8,6 +8,7 @@ The same seed gives the same documents.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import random
@@ -17,6 +18,7 @@ from typing import Any
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import CONTROLS, Control
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import SCHEMA, SCHEMA_VERSION, timestamp
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import STATUSES
 from ansible_collections.fleetops.pbs.plugins.module_utils._version import VERSION
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import rank
@@ -158,7 +160,22 @@ def document(
             for control in CONTROLS
             if control.scope == "datastore"
         ]
-    return whole(name or f"pbs{number}", names, findings, when + number)
+    made = whole(name or f"pbs{number}", names, findings, when + number)
+    for store in made["datastores"]:
+        store["observed"]["ownership"] = _walk(chance)
+    return made
+
+
+def _walk(chance: random.Random) -> dict[str, Any]:
+    chunks = chance.randrange(200_000, 3_000_000)
+    return {
+        "scope": "full",
+        "prefixes_total": 65536,
+        "prefixes_walked": 65536,
+        "complete": True,
+        "elapsed_ns": chunks * 900,
+        "chunks": {"files": chunks, "bytes": chunks * 1_900_000},
+    }
 
 
 def whole(host: str, stores: Sequence[str], findings: list[dict[str, Any]], finished: float) -> dict[str, Any]:
@@ -174,6 +191,13 @@ def whole(host: str, stores: Sequence[str], findings: list[dict[str, Any]], fini
         "collection_version": VERSION,
         "pbs_version": "4.2.0",
         "check_mode": False,
+        "asked": {
+            "scope": "full",
+            "sample_prefixes": 256,
+            "probe": "private",
+            "controls": [],
+            "policy": dataclasses.asdict(Policy()),
+        },
         "observed": {"name": host, "euid": 0},
         "datastores": [
             {"name": store, "path": f"/mnt/datastore/{store}", "observed": {"name": store, "numbers": list(range(300))}}

@@ -27,7 +27,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import 
 
 REPORT_SCHEMA = "fleetops.pbs/report"
 REPORT_SCHEMA_VERSION = 1
-REPORT_BEGIN = '{"schema": "%s", ' % REPORT_SCHEMA
+REPORT_BEGIN = f'{{"schema": "{REPORT_SCHEMA}", '
 """How `report.json` begins, to the byte."""
 REPORT_DOCUMENTS = '"documents": ['
 """How its first line ends; the documents follow, one a line, and then `REPORT_END`."""
@@ -90,7 +90,7 @@ class Read(t.NamedTuple):
 # --- where to look ----------------------------------------------------------------------------------------------------
 
 
-def expand(path: str, own_outputs: t.Container[str] = ()) -> tuple[list[str], t.Optional[LeftOut]]:
+def expand(path: str, own_outputs: t.Container[str] = ()) -> tuple[list[str], LeftOut | None]:
     """The files that a file, directory or glob pattern stands for, and what is wrong with it.
 
     Of a directory these are its `*.json`, less what a report has written there: `own_outputs` are real paths.
@@ -127,7 +127,7 @@ def _begins_with(path: str, beginning: bytes) -> bool:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def scan(path: str) -> t.Iterator[t.Union[Read, Missing, Run, LeftOut]]:
+def scan(path: str) -> t.Iterator[Read | Missing | Run | LeftOut]:
     """Everything in one file; never raises for what is in it."""
     try:
         if stat.S_IFMT(os.stat(path).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
@@ -155,7 +155,7 @@ def load(place: Place) -> Json:
     return checked(parse(data))
 
 
-def _scan_report(path: str) -> t.Iterator[t.Union[Read, Missing, Run, LeftOut]]:
+def _scan_report(path: str) -> t.Iterator[Read | Missing | Run | LeftOut]:
     with open(path, "rb") as stream:
         stream.seek(-min(len(REPORT_END), os.fstat(stream.fileno()).st_size), os.SEEK_END)
         if stream.read() != REPORT_END.encode():

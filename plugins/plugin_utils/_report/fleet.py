@@ -42,7 +42,7 @@ class Inputs:
     hosts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     """The hosts of this run that ought to have a document, and why one has none (empty: not known, or it has one)."""
     waivers: t.Sequence[Waiver] = ()
-    run: t.Optional[Run] = None
+    run: Run | None = None
     """Who makes this report, of what."""
     partial: bool = False
     """This is a part of the fleet: waivers for hosts that are not in it are not called unused."""
@@ -170,7 +170,7 @@ class _Gathering:
                 else:
                     self._add(item, wanted)
 
-    def _add(self, item: Read, wanted: t.Optional[t.Container[str]]) -> None:
+    def _add(self, item: Read, wanted: t.Container[str] | None) -> None:
         document = item.document
         name = display(document["host"])
         if wanted and name not in wanted:

@@ -39,7 +39,7 @@ class Finding(t.NamedTuple):
     message: str
     remedy: str
     evidence: t.Mapping[str, t.Any]
-    waiver: t.Optional[t.Mapping[str, str]]
+    waiver: t.Mapping[str, str] | None
     since: str = ""
     """When the history first saw it; empty where there is none."""
     commands: tuple[str, ...] = ()
@@ -53,8 +53,8 @@ class Counts:
 
     def __init__(self) -> None:
         self.by_status: dict[str, int] = dict.fromkeys(STATUSES, 0)
-        self.worst: t.Optional[str] = None
-        self.worst_unknown: t.Optional[str] = None
+        self.worst: str | None = None
+        self.worst_unknown: str | None = None
 
     def add(self, status: str, severity: str) -> None:
         self.by_status[status] += 1
@@ -158,11 +158,11 @@ class Host:
     pbs_version: str = ""
     collection_version: str = ""
     check_mode: bool = False
-    asked: t.Optional[Asked] = None
+    asked: Asked | None = None
     """What was asked of it; None where its document does not say."""
     seen_in: list[Walked] = dataclasses.field(default_factory=list)
     """What was seen in its datastores."""
-    place: t.Optional[Place] = None
+    place: Place | None = None
     """None where there is no document."""
     reason: str = ""
     """Why there is none."""

@@ -52,7 +52,7 @@ class Order:
     inputs: Inputs
     dest: str
     formats: t.Sequence[str] = tuple(FORMATS)
-    history: t.Optional[str] = None
+    history: str | None = None
     """The path of the history; None: beside the report; empty: none."""
     history_days: int = 365
     name: str = ""
@@ -138,7 +138,7 @@ def _recently_fixed(history: History, trend: t.Sequence[t.Mapping[str, t.Any]]) 
 # --- the pass ---------------------------------------------------------------------------------------------------------
 
 
-def _write(context: Context, order: Order, history: t.Optional[History]) -> list[str]:
+def _write(context: Context, order: Order, history: History | None) -> list[str]:
     """All formats or none of them; the names of those that changed."""
     try:
         with contextlib.ExitStack() as stack:
@@ -153,7 +153,7 @@ def _write(context: Context, order: Order, history: t.Optional[History]) -> list
         raise ReportError(f"the report cannot be written to '{order.dest}': {exc.strerror or exc}") from exc
 
 
-def _pass(fleet: Fleet, formats: t.Sequence[Format], history: t.Optional[History]) -> None:
+def _pass(fleet: Fleet, formats: t.Sequence[Format], history: History | None) -> None:
     for format_ in formats:
         format_.begin()
     if fleet.findings:
@@ -172,7 +172,7 @@ def _pass(fleet: Fleet, formats: t.Sequence[Format], history: t.Optional[History
         format_.end()
 
 
-def _again(host: Host) -> t.Optional[documents.Json]:
+def _again(host: Host) -> documents.Json | None:
     """The document of a host, read for the second time."""
     if host.place is None:
         return None

@@ -26,9 +26,9 @@ class Line(t.NamedTuple):
 
 
 def table(fleet: Fleet, rows: int = ROWS, width: int = WIDTH) -> list[Line]:
-    """The lines, none of them wider than `width` columns."""
+    """The lines, none of them wider than `width` columns but those of commands, which are never wrapped or cut."""
     lines = [Line(_headline(fleet), COLOURS[fleet.counts.state])]
-    problems = [(host, store) for host in fleet.hosts for store in host.stores if store.counts.state != "ok"]
+    problems = [(host, store) for host in fleet.worst_first for store in host.stores if store.counts.state != "ok"]
     problems.sort(key=lambda pair: pair[1].counts.badness())
     shown = problems[:rows]
     if shown:
@@ -53,6 +53,8 @@ def table(fleet: Fleet, rows: int = ROWS, width: int = WIDTH) -> list[Line]:
             lines.append(Line(row.rstrip(), COLOURS[counts.state]))
             if store.first:
                 lines += [Line(part) for part in wrap(store.first, width, "    ", REMEDY_LINES)]
+            # Somebody will copy a command: it stands on one line, whole, however long it is.
+            lines += [Line("    " + command) for command in store.first_commands]
     if len(problems) > len(shown):
         lines.append(Line(f"… and {format(len(problems) - len(shown), ',')} more with problems"))
     for finding in fleet.findings:

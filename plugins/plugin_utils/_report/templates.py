@@ -18,7 +18,12 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import (
+    documentation_of,
+    told_as_problem_only,
+)
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import to_json
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Counts
 
 DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 
@@ -102,13 +107,47 @@ def moment(time: str) -> str:
     return time[:19].replace("T", " ") + " UTC"
 
 
+def minute(time: str) -> str:
+    """A time of a document to the minute."""
+    return time[:16].replace("T", " ") + " UTC"
+
+
+def day(time: str) -> str:
+    """The day of a time of a document."""
+    return time[:10]
+
+
+def size(number: int) -> str:
+    """Bytes in the unit that suits them: `1.5 TiB`."""
+    value = float(number)
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            return "{} {}".format(format(number, ",") if unit == "bytes" else f"{value:.1f}", unit)
+        value /= 1024
+    return "{} PiB".format(format(value, ",.1f"))
+
+
+def pass_rate(counts: Counts) -> float | None:
+    """The percentage of checks that passed, of those that apply; cut and not rounded, so that only all are 100.
+
+    None where nothing applies.
+    """
+    asked = counts.total - counts["skip"]
+    return (counts["pass"] + counts["fixed"]) * 1000 // asked / 10 if asked else None
+
+
 FILTERS: t.Mapping[str, t.Callable[..., t.Any]] = {
+    "day": day,
+    "documentation": documentation_of,
     "for_script": for_script,
     "in_address": in_address,
     "many": many,
+    "minute": minute,
     "moment": moment,
+    "pass_rate": pass_rate,
     "prose": prose,
     "sentence": sentence,
+    "size": size,
     "thousands": _thousands,
 }
 
@@ -123,6 +162,7 @@ def _environment(directory: str, **options: t.Any) -> jinja2.Environment:
         **options,
     )
     environment.filters.update(FILTERS)
+    environment.tests["told_as_problem_only"] = told_as_problem_only
     return environment
 
 
@@ -140,6 +180,6 @@ def markdown() -> jinja2.Environment:
     return environment
 
 
-def write(stream: t.TextIO, environment: jinja2.Environment, name: str, **values: t.Any) -> None:
+def write(stream: t.TextIO, environment: jinja2.Environment, name: str, /, **values: t.Any) -> None:
     """Write a template to a stream, piece by piece: none of them is ever whole in memory."""
     stream.writelines(environment.get_template(name).generate(**values))

@@ -32,7 +32,7 @@ def seconds_between(started: str, finished: str) -> float:
     return max(0.0, (end - begin).total_seconds())
 
 
-def asked_of(document: Json) -> t.Optional[Asked]:
+def asked_of(document: Json) -> Asked | None:
     """What was asked of the host."""
     asked = document.get("asked")
     if not isinstance(asked, dict):
@@ -54,7 +54,7 @@ def asked_of(document: Json) -> t.Optional[Asked]:
 
 def _setting(value: t.Any) -> str:
     if isinstance(value, dict):
-        return ", ".join("%s: %s" % pair for pair in sorted(value.items(), key=str)) or "-"
+        return ", ".join("{}: {}".format(*pair) for pair in sorted(value.items(), key=str)) or "-"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -92,7 +92,7 @@ def durations_of(document: Json) -> dict[tuple[str, str], float]:
     return found
 
 
-def inner(value: t.Any, *keys: str) -> t.Optional[Json]:
+def inner(value: t.Any, *keys: str) -> Json | None:
     """The object inside of objects, if all of them are there."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None

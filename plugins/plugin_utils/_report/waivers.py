@@ -109,7 +109,7 @@ class WaiverUse:
         return dict(fields, state=self.state, hosts=self.hosts)
 
 
-def _is(waiver: Waiver, noted: t.Optional[t.Mapping[str, str]]) -> bool:
+def _is(waiver: Waiver, noted: t.Mapping[str, str] | None) -> bool:
     """A better justification does not make another waiver of it."""
     given = waiver.as_dict()
     return noted is not None and all(

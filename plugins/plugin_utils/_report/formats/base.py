@@ -40,7 +40,7 @@ class Item:
 
     def __init__(self, finding: Finding) -> None:
         self.finding = finding
-        self._evidence: t.Optional[str] = None
+        self._evidence: str | None = None
 
     @property
     def evidence(self) -> str:
@@ -59,7 +59,7 @@ class HostPart(t.NamedTuple):
 
     host: Host
     items: t.Sequence[Item]
-    document: t.Optional[t.Mapping[str, t.Any]]
+    document: t.Mapping[str, t.Any] | None
     """As it was read; None where there is none."""
 
 

@@ -23,8 +23,13 @@ import zlib
 from markupsafe import Markup
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import SEVERITIES
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import templates
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import scope_of
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import overview, templates
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import (
+    SEVERITY_MEANINGS,
+    STATUS_MEANINGS,
+    documentation_of,
+    scope_of,
+)
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Fleet
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats import status
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import (
@@ -36,7 +41,13 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base 
     to_json,
 )
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.trend import chart
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import STATUS_ORDER, Finding, Host
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import (
+    PROBLEMS,
+    STATUS_ORDER,
+    Counts,
+    Finding,
+    Host,
+)
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 NOT_ASKED = "."
@@ -49,6 +60,7 @@ SCRIPT = (
     "matrix",
     "finding",
     "views",
+    "csv",
     "printing",
     "start",
 )
@@ -105,7 +117,7 @@ def asset(name: str) -> str:
 def script() -> str:
     """All parts of the script as one, whose names nobody else sees."""
     parts = "\n".join(asset(f"script/{name}.js") for name in SCRIPT)
-    return '"use strict";\n(() => {\n%s})();\n' % parts
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 def _hash(text: str) -> str:
@@ -116,7 +128,7 @@ def _hash(text: str) -> str:
 class _Problems:
     """The findings that somebody may want to see at once, column by column; texts that repeat stand there once."""
 
-    COLUMNS = ("host", "place", "control", "status", "severity", "message", "remedy")
+    COLUMNS = ("host", "place", "control", "status", "severity", "message", "remedy", "commands")
 
     def __init__(self) -> None:
         self.columns = {name: array.array("i") for name in self.COLUMNS}
@@ -124,7 +136,7 @@ class _Problems:
         self._appenders = [self.columns[name].append for name in self.COLUMNS]
 
     def add(self, host: int, place: int, control: int, state: int, severity: int, finding: Finding) -> None:
-        texts = (self._string(finding.message), self._string(finding.remedy))
+        texts = map(self._string, (finding.message, finding.remedy, "\n".join(finding.commands)))
         for append, value in zip(self._appenders, (host, place, control, state, severity, *texts)):
             append(value)
 
@@ -139,6 +151,7 @@ class Html(Format):
         self._control_index = {control.id: number for number, control in enumerate(self.fleet.controls)}
         self._hosts: list[Markup] = []
         self._problems = _Problems()
+        self._by_control: dict[str, Counts] = {}
         self._script = script()
         style = asset("page.css")
         code = status.code(self.fleet, self.context.fail_on, self.context.fail_on_unknown)
@@ -149,19 +162,18 @@ class Html(Format):
             state=_LAMPS[code],
             verdict=_VERDICTS[code],
             style=style,
-            policy="default-src 'none'; style-src %s; script-src %s; base-uri 'none'; form-action 'none'; "
-            "require-trusted-types-for 'script'" % (_hash(style), _hash(self._script)),
+            policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(self._script)}; base-uri 'none'; form-action 'none'; "
+            "require-trusted-types-for 'script'",
             words=_WORDS,
             state_words=_STATE_WORDS,
             host_shares=list(_shares(self.fleet)),
             problem_hosts=[host for host in self.fleet.worst_first if host.counts.state != "ok"],
             most_hosts=_WORST_HOSTS,
-            trend=chart(self.context.trend),
-            waivers=[use.as_dict() for use in self.fleet.waivers],
-            waiver_kinds=_WAIVER_KINDS,
+            name=self.context.name,
+            problems=sum(self.fleet.counts[status_] for status_ in PROBLEMS),
         )
 
-    def _render(self, name: str, **values: t.Any) -> None:
+    def _render(self, name: str, /, **values: t.Any) -> None:
         templates.write(self.stream, templates.html(), name, **values)
 
     def about_fleet(self, items: t.Sequence[Item]) -> None:
@@ -180,6 +192,7 @@ class Html(Format):
         details = []
         for item in items:
             finding = item.finding
+            self._by_control.setdefault(finding.control, Counts()).add(finding.status, finding.severity)
             place = places[finding.datastore]
             control = self._control_index[finding.control]
             state = _STATUS_INDEX[finding.status]
@@ -198,6 +211,7 @@ class Html(Format):
             "reason": host.reason,
             "datastores": stores,
             "cells": "".join(cells),
+            "rank": -1 if is_fleet else self.fleet.ranks[host.name],
             "is_fleet": is_fleet,
         }
         self._hosts.append(templates.for_script(about))
@@ -221,6 +235,7 @@ class Html(Format):
                     "why": control.why,
                     "behaviour": control.behaviour,
                     "standards": control.standards,
+                    "documentation": documentation_of(control),
                 }
                 for control in self.fleet.controls
             ],
@@ -235,6 +250,24 @@ class Html(Format):
             script=self._script,
             version=self.context.version,
             fixed=self.context.fixed(),
+            fleet=self.fleet,
+            fail_on=self.context.fail_on,
+            fail_on_unknown=self.context.fail_on_unknown,
+            words=_WORDS,
+            state_words=_STATE_WORDS,
+            by_control=[
+                (control, self._by_control[control.id])
+                for control in self.fleet.controls
+                if control.id in self._by_control
+            ],
+            standards=overview.standards(self.fleet.controls, self._by_control),
+            coverage=overview.coverage(self.fleet),
+            asked_groups=overview.asked_groups(self.fleet),
+            trend=chart(self.context.trend),
+            waivers=[use.as_dict() for use in self.fleet.waivers],
+            waiver_kinds=_WAIVER_KINDS,
+            severity_meanings=SEVERITY_MEANINGS,
+            status_meanings=STATUS_MEANINGS,
         )
 
 

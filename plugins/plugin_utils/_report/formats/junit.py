@@ -108,7 +108,7 @@ class JUnit(Format):
         elif status in ("skip", "waived"):
             message = finding.message
             if finding.waiver:
-                message = "Waived until %s (%s): %s" % (
+                message = "Waived until {} ({}): {}".format(
                     finding.waiver.get("until", "?"),
                     finding.waiver.get("justification", "?"),
                     message,
@@ -116,5 +116,5 @@ class JUnit(Format):
             inner = f'<skipped type="{status}" message={quoteattr(message)}/>'
         else:
             remedy = " " + finding.remedy if finding.remedy else ""
-            inner = "<system-out>%s</system-out>" % escape("%s: %s%s" % (status, finding.message, remedy))
+            inner = "<system-out>{}</system-out>".format(escape(f"{status}: {finding.message}{remedy}"))
         return begin + inner + "</testcase>\n"

@@ -50,7 +50,7 @@ PREFIX = "fleetops_pbs_"
 
 def label(value: str) -> str:
     """The value of a label, quoted."""
-    return '"%s"' % value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return '"{}"'.format(value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
 
 
 class Metrics(Format):
@@ -116,7 +116,7 @@ class Metrics(Format):
 
     def _add(self, name: str, labels: str, value: float) -> None:
         inside = (self._report + labels).rstrip(",")
-        braces = "{%s}" % inside if inside else ""
+        braces = f"{{{inside}}}" if inside else ""
         self._parts[name].write(f"{PREFIX}{name}{braces} {value!r}\n")
 
     def end(self) -> None:

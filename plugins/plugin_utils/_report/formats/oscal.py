@@ -87,10 +87,11 @@ class Oscal(Format):
         if fleet.hosts:
             result["local-definitions"]["inventory-items"] = [_inventory_item(host) for host in fleet.hosts]  # type: ignore[index]
         if fleet.left_out:
-            result["remarks"] = _text("Left out: " + "; ".join("%s: %s" % pair for pair in fleet.left_out))
+            result["remarks"] = _text("Left out: " + "; ".join("{}: {}".format(*pair) for pair in fleet.left_out))
         self.stream.write(
-            '{"assessment-results":{"uuid":%s,"metadata":%s,"import-ap":{"href":"#%s"},"results":[%s,"observations":['
-            % (to_json(identity("report", made, run)), to_json(metadata), self._plan, to_json(result)[:-1])
+            '{{"assessment-results":{{"uuid":{},"metadata":{},"import-ap":{{"href":"#{}"}},"results":[{},"observations":['.format(
+                to_json(identity("report", made, run)), to_json(metadata), self._plan, to_json(result)[:-1]
+            )
         )
         self._separator = "\n"
 
@@ -188,7 +189,7 @@ class Oscal(Format):
             "description": "What is assessed stands in the reference of the controls of the collection.",
             "rlinks": [{"href": _NS + "/blob/main/docs/controls.md"}],
         }
-        self.stream.write('}],"back-matter":{"resources":[%s]}}}\n' % to_json(plan))
+        self.stream.write(f'}}],"back-matter":{{"resources":[{to_json(plan)}]}}}}}}\n')
 
     def _finding(self, control: Control, counts: Counts) -> dict[str, t.Any]:
         satisfied = not counts["fail"] and not counts["unknown"]

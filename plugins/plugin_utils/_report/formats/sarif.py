@@ -20,7 +20,7 @@ import typing as t
 from urllib.parse import quote
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import Control
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import rank
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import HOME, documentation_of, rank
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import (
     FLEET,
     Format,
@@ -31,7 +31,6 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base 
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import STATUS_ORDER, Finding
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_HOME = "https://github.com/fleetops/pbs"
 _KINDS = {"fail": "fail", "waived": "fail", "unknown": "open", "warn": "review", "fixed": "pass"}
 LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note", "info": "note"}
 # On the scale of CVSS, as viewers of code scanning want it.
@@ -96,7 +95,7 @@ class Sarif(Format):
                     "name": "fleetops.pbs preflight",
                     "fullName": f"fleetops.pbs preflight {self.context.version}",
                     "organization": "fleetops",
-                    "informationUri": _HOME,
+                    "informationUri": HOME,
                     "version": self.context.version,
                     "semanticVersion": self.context.version,
                     "rules": [_rule(control) for control in self.fleet.controls],
@@ -108,7 +107,7 @@ class Sarif(Format):
             },
             "columnKind": "unicodeCodePoints",
         }
-        self.stream.write('{"$schema":%s,"version":"2.1.0","runs":[' % to_json(_SCHEMA))
+        self.stream.write(f'{{"$schema":{to_json(_SCHEMA)},"version":"2.1.0","runs":[')
         self.stream.write(to_json(run)[:-1] + ',"results":[')
 
     def about_fleet(self, items: t.Sequence[Item]) -> None:
@@ -127,8 +126,9 @@ class Sarif(Format):
         if left_out:
             kinds = ", ".join(f"{format(number, ',')} {status}" for status, number in left_out.items())
             notes.append(
-                "Only the worst %s results are listed; left out are %s. report.json and report.csv have all of them."
-                % (format(MOST, ","), kinds)
+                "Only the worst {} results are listed; left out are {}. report.json and report.csv have all of them.".format(
+                    format(MOST, ","), kinds
+                )
             )
         after = {
             "invocations": [
@@ -225,8 +225,7 @@ def _rule(control: Control) -> dict[str, t.Any]:
         "shortDescription": {"text": control.title},
         "fullDescription": {"text": control.why or control.title},
         "help": {"text": control.remedy or control.title},
-        "helpUri": "%s/blob/main/docs/controls.md#%s"
-        % (_HOME, "".join(c for c in control.id.lower() if c.isalnum() or c == "-")),
+        "helpUri": documentation_of(control),
         "defaultConfiguration": {"level": LEVELS[control.severity]},
         "properties": {
             "tags": list(dict.fromkeys(control.standards)),

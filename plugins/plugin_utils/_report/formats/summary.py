@@ -37,7 +37,10 @@ class Summary(Format):
             self._cut()
 
     def _cut(self) -> None:
-        self._problems.sort(key=lambda finding: (PROBLEMS.index(finding.status), -rank(finding.severity)))
+        ranks = self.fleet.ranks
+        self._problems.sort(
+            key=lambda finding: (PROBLEMS.index(finding.status), -rank(finding.severity), ranks[finding.host])
+        )
         self._more += len(self._problems[MAX_FINDINGS:])
         del self._problems[MAX_FINDINGS:]
 

@@ -46,7 +46,7 @@ class Chart:
     right: int = 632
 
 
-def chart(runs: t.Sequence[t.Mapping[str, t.Any]]) -> t.Optional[Chart]:
+def chart(runs: t.Sequence[t.Mapping[str, t.Any]]) -> Chart | None:
     """The drawing of some runs; None where there are too few."""
     if len(runs) < LEAST_RUNS:
         return None

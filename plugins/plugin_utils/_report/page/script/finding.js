@@ -33,11 +33,18 @@ const detail = {
     const close = button("quiet", "Close", () => this.close());
     close.id = "close";
     head.append(title, close);
-    const parts = [head];
+    const parts = [head, this.documentation(about)];
     if (trouble) parts.push(make("p", "message", trouble));
     for (const item of items) parts.push(this.article(hosts[host], item));
     parts.push(this.about(about));
     this.box.replaceChildren(...parts);
+  },
+  documentation(control) {
+    const line = make("p", "doc"), link = make("a", "", "Documentation of " + visible(control.id));
+    link.href = control.documentation;
+    link.rel = "noreferrer";
+    line.append(link);
+    return line;
   },
   about(control) {
     const article = make("article");
@@ -52,7 +59,9 @@ const detail = {
     const where = host.name + (item.place ? " / " + host.datastores[item.place - 1] : "");
     line.append(make("span", "pill", fleet.words[status] + ", " + severities[item.severity]), " ", make("b", "", visible(where)));
     article.append(line, prose("p", "message", item.message));
-    if (item.remedy) article.append(make("h3", "", "What mends it"), prose("p", "remedy", item.remedy));
+    if (item.remedy || item.commands) article.append(make("h3", "", "How to fix it"));
+    if (item.remedy) article.append(prose("p", "remedy", item.remedy));
+    for (const command of item.commands || []) article.append(commandLine(command));
     if (item.waiver) {
       const box = make("div", "waived");
       box.append(make("b", "", "Waived until " + visible(item.waiver.until || "?")),

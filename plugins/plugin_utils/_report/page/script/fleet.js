@@ -66,21 +66,34 @@ for (let row = 0, cell = 0, entry = problemCount; row < rowCount; row++) for (le
   entries.code[entry++] = cells[cell];
 }
 const messageOf = (entry) => (entry < problemCount ? fleet.strings[problems.message[entry]] : controls[entries.control[entry]].title);
+const commandsOf = (entry) => (entry < problemCount && problems.commands[entry] ? fleet.strings[problems.commands[entry]].split("\n") : []);
 const remedyOf = (entry) => (entry < problemCount ? fleet.strings[problems.remedy[entry]] : "");
 
-// What passed is many times what did not, and is seldom looked at: it is sorted only when it is. The entries come in
-// by host, so that counting them out by a small key leaves equal ones by host.
+// Everywhere on the page hosts stand in one order: the worst first, then by name. The rank of a host is its place there.
+const byRank = hosts.map((_, i) => i).sort((a, b) => hosts[a].rank - hosts[b].rank);
+const rankOf = new Int32Array(hosts.length);
+byRank.forEach((host, rank) => { rankOf[host] = rank; });
+
+// Numbers sorted by a small key; those with equal keys stay in their order.
+function sortedBy(numbers, keyOf, keyCount) {
+  const starts = new Int32Array(keyCount + 1), sorted = new Int32Array(numbers.length);
+  for (const n of numbers) starts[keyOf(n) + 1]++;
+  for (let k = 1; k < starts.length; k++) starts[k] += starts[k - 1];
+  for (const n of numbers) sorted[starts[keyOf(n)]++] = n;
+  return sorted;
+}
+
+// The entries come in by the names of hosts. What passed is many times what did not, and is seldom looked at: it is sorted
+// only when it is.
 const sortedEntries = {};
 function inOrder(name, all) {
   const known = name + all;
   if (!sortedEntries[known]) {
-    const length = all ? entryCount : problemCount, keys = new Int32Array(length);
-    const major = { worst: () => 0, host: (e) => rowHost[entries.row[e]], control: (e) => entries.control[e] }[name];
-    for (let e = 0; e < length; e++) keys[e] = badness[entries.code[e]] + 64 * major(e);
-    const starts = new Int32Array(64 * Math.max(hosts.length, COLUMNS) + 1), sorted = new Int32Array(length);
-    for (let e = 0; e < length; e++) starts[keys[e] + 1]++;
-    for (let k = 1; k < starts.length; k++) starts[k] += starts[k - 1];
-    for (let e = 0; e < length; e++) sorted[starts[keys[e]]++] = e;
+    let sorted = Int32Array.from({ length: all ? entryCount : problemCount }, (_, e) => e);
+    if (name !== "host") sorted = sortedBy(sorted, (e) => rankOf[rowHost[entries.row[e]]], hosts.length);
+    sorted = sortedBy(sorted, (e) => badness[entries.code[e]], badness.length);
+    if (name === "host") sorted = sortedBy(sorted, (e) => rowHost[entries.row[e]], hosts.length);
+    if (name === "control") sorted = sortedBy(sorted, (e) => entries.control[e], COLUMNS);
     sortedEntries[known] = sorted;
   }
   return sortedEntries[known];

@@ -66,15 +66,8 @@ const matrix = {
   size() { this.box.style.height = (Math.max(3, this.lines.length) + 3) * this.HEIGHT + "px"; },
   layout() {
     this.lines = [];
-    this.worst = this.worst || hosts.map((_, i) => { // the worst cell of each host
-      let worst = Infinity;
-      for (let c = firstRow[i] * COLUMNS; c < firstRow[i + 1] * COLUMNS; c++)
-        if (cells[c] !== NOT_ASKED && badness[cells[c]] < worst) worst = badness[cells[c]];
-      return worst;
-    });
-    const order = hosts.map((_, i) => i).filter((i) => hostShown[i]);
-    if (state.order !== "host") order.sort((a, b) => this.worst[a] - this.worst[b] || a - b);
-    for (const host of order) {
+    const order = state.order === "host" ? hosts.map((_, i) => i) : byRank;
+    for (const host of order.filter((i) => hostShown[i])) {
       this.lines.push({ host, row: WHOLE_HOST });
       if (this.open.has(host))
         for (let row = firstRow[host]; row < firstRow[host + 1]; row++) this.lines.push({ host, row });
@@ -95,7 +88,7 @@ const matrix = {
   render(force, all) {
     const top = this.box.scrollTop, height = this.box.clientHeight || 700;
     const first = all ? 0 : Math.max(0, Math.floor(top / this.HEIGHT) - 4);
-    const last = all ? Math.min(this.lines.length, PRINTED_LINES) : Math.min(this.lines.length, Math.ceil((top + height) / this.HEIGHT) + 4);
+    const last = all ? this.lines.length : Math.min(this.lines.length, Math.ceil((top + height) / this.HEIGHT) + 4);
     const window = first + "-" + last;
     if (!force && window === this.window) return;
     this.window = window;

@@ -4,10 +4,12 @@
 
 startFilters();
 startViews();
+startCsv();
 startPrinting();
 list.start();
 matrix.start();
 detail.start();
+for (const code of document.querySelectorAll("td > code.command")) code.replaceWith(commandLine(code.textContent));
 theme.start();
 addEventListener("hashchange", recall);
 for (const id of ["filters", "tabs", "views", "theme"]) $(id).hidden = false;

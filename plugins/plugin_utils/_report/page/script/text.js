@@ -32,6 +32,28 @@ function prose(name, className, text) {
   return element;
 }
 
+// A command on a line of its own, with a button that copies it.
+function commandLine(command) {
+  const line = make("div", "command-line"), code = make("code", "command", visible(command));
+  const copy = button("quiet small copy", "Copy", async () => {
+    copy.textContent = (await copied(command, code)) ? "Copied" : "Press Ctrl+C";
+    setTimeout(() => { copy.textContent = "Copy"; }, 2000);
+  });
+  copy.setAttribute("aria-label", "Copy the command " + visible(command));
+  line.append(code, copy);
+  return line;
+}
+
+// Whether the text is in the clipboard; if not, it is selected, so that a key does it.
+async function copied(text, element) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch { /* not allowed, or not to be had for a file */ }
+  getSelection().selectAllChildren(element);
+  return document.execCommand("copy");
+}
+
 const button = (className, text, action) => {
   const element = make("button", className, text);
   element.type = "button";

@@ -50,7 +50,7 @@ def test_the_life_of_a_problem(tmp_path: Path) -> None:
     assert entries(tmp_path) == [("2026-11-20", "2026-11-21", None)]
     report = day(tmp_path, 3, "pass")
     assert entries(tmp_path) == [("2026-11-20", "2026-11-21", "2026-11-23")]
-    assert "Mended since the run before" in Path(report.paths["report.html"]).read_text()
+    assert "Fixed since the run before" in Path(report.paths["report.html"]).read_text()
     report = day(tmp_path, 4, "warn")  # it comes again: a new life
     assert entries(tmp_path) == [("2026-11-20", "2026-11-21", "2026-11-23"), ("2026-11-24", "2026-11-24", None)]
     assert runs(report) == [

@@ -9,7 +9,9 @@ In a real browser (Chromium, headless); what it finds wrong in the page's policy
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
+import io
 import json
 import os
 import re
@@ -23,6 +25,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import CONTROLS
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import controls
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import Run
 from ansible_collections.fleetops.pbs.tests.support import browser, documents, reports
 
 READY = "document.documentElement?.dataset.readyMs"
@@ -49,7 +53,8 @@ def made(tmp_path: Path, found: list[dict[str, Any]], **options: Any) -> Path:
         documents.write(tmp_path / "in" / str(number), [document | {"host": f"file{number}"}])
         (path,) = (tmp_path / "in" / str(number)).iterdir()
         path.write_text(json.dumps(document))
-    report = reports.report(tmp_path / "out", merge=[str(tmp_path / "in" / "*")], formats=["report.html"], **options)
+    options = {"formats": ["report.html"], **options}
+    report = reports.report(tmp_path / "out", merge=[str(tmp_path / "in" / "*")], **options)
     return Path(report.paths["report.html"])
 
 
@@ -67,7 +72,10 @@ def test_the_page_asks_for_nothing_and_allows_nothing(tmp_path: Path) -> None:
         r"""(?:src|href)=["']?([^"'>]*)""", re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
     )
     assert addresses
-    assert all(address.startswith("#") for address in addresses)
+    # Nothing is loaded. Somebody may follow a link to the documentation; the page itself does not.
+    documentation = {controls.documentation_of(control) for control in controls.KNOWN}
+    assert all(address.startswith("#") or address in documentation for address in addresses)
+    assert not re.findall(r"\ssrc\s*=", re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL))
 
 
 HOSTILE = (
@@ -282,9 +290,238 @@ def test_it_prints_what_is_filtered(page: browser.Page, tmp_path: Path) -> None:
     count = int(page.run("document.querySelector('#count').textContent").split()[0])
     page.run("dispatchEvent(new Event('beforeprint'))")
     assert page.run("document.querySelectorAll('#print-list article').length") == count
+    assert page.run("document.querySelectorAll('details:not([open])').length") == 0
     page.run("dispatchEvent(new Event('afterprint'))")
+    assert page.run("document.querySelectorAll('details[open]').length") == 0
     page.print_to(tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+
+
+def texts(page: browser.Page, selector: str) -> list[str]:
+    return list(page.run(f"[...document.querySelectorAll({selector!r})].map((e) => e.textContent)"))
+
+
+def test_everything_is_printed(page: browser.Page, tmp_path: Path) -> None:
+    """No "and 7 more below": who reads paper has nothing below."""
+    hosts = [documents.document(number, badness=0.6) for number in range(1, 31)]
+    show(page, made(tmp_path, hosts))
+    rows = (
+        "[...document.querySelectorAll('.worst tbody tr')].filter((e) => getComputedStyle(e).display !== 'none').length"
+    )
+    problems = page.run("document.querySelectorAll('.worst tbody tr').length")
+    assert problems == 30
+    assert page.run(rows) == 12
+    page.run("document.querySelector('label[for=all-hosts]').click()")
+    assert page.run(rows) == 30
+    page.run("document.querySelector('label[for=all-hosts]').click()")
+    page.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert page.run(rows) == 30
+        assert page.run("getComputedStyle(document.querySelector('label[for=all-hosts]')).display") == "none"
+        count = int(page.run("document.querySelector('#count').textContent").split()[0])
+        page.run("dispatchEvent(new Event('beforeprint'))")
+        assert count > 100
+        assert page.run("document.querySelectorAll('#print-list article').length") == count
+        page.run("dispatchEvent(new Event('afterprint'))")
+        page.run("document.querySelector('#tab-matrix').click(); dispatchEvent(new Event('beforeprint'))")
+        assert page.run("document.querySelectorAll('#matrix-body tr:not(.space)').length") == 30
+    finally:
+        page.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_hosts_stand_in_one_order_everywhere(page: browser.Page, tmp_path: Path) -> None:
+    told = {
+        "pbs1": ("warn", "low"), "pbs2": ("fail", "high"), "pbs10": ("fail", "critical"), "pbs3": ("fail", "high"),
+        "pbs4": ("unknown", "critical"), "pbs5": ("pass", "high"),
+    }  # fmt: skip
+    found = [
+        documents.whole(
+            host,
+            ["tank"],
+            [
+                documents.finding("PBS-ATIME-01", "tank", status, severity=severity),
+                documents.finding("PBS-HOST-01", None, "warn", severity="low"),
+                *([documents.finding("PBS-HOST-02", None, "fail", severity="high")] if host == "pbs3" else []),
+            ],
+            documents.START,
+        )
+        for host, (status, severity) in told.items()
+    ]
+    order = ["pbs10", "pbs3", "pbs2", "pbs4", "pbs1", "pbs5"]
+    path = made(tmp_path, found, formats=["report.html", "summary.md", "status.txt"])
+    show(page, path)
+    assert texts(page, ".worst tbody th") == order
+    warned = "[...document.querySelectorAll('.item.s-warn.s-warn')]"
+    names = page.run(
+        warned
+        + ".filter((e) => e.textContent.includes('PBS-HOST-01')).map((e) => e.querySelector('.where').textContent)"
+    )
+    assert names == order
+    page.run("document.querySelector('#tab-matrix').click()")
+    assert texts(page, "#matrix-body th span:not(.fold)") == order
+    summary = (path.parent / "summary.md").read_text()
+    assert re.findall(r"^\| (pbs\d+) ", summary, re.MULTILINE) == order
+    of_one_kind = re.findall(r"\*\*(pbs\d+)\*\* PBS\\-HOST\\-01|\*\*(pbs\d+)\*\* PBS-HOST-01", summary)
+    assert ["".join(pair) for pair in of_one_kind] == order
+
+
+def test_the_page_gives_what_is_filtered_as_csv(page: browser.Page, tmp_path: Path) -> None:
+    found = [documents.document(number, badness=0.4) for number in range(1, 6)]
+    hostile = documents.finding(
+        "PBS-ATIME-01",
+        "=1+1",
+        "fail",
+        message='a "b", c',
+        remedy="@x",
+        commands=["one", "two 'a b'"],
+        evidence={"a": "é"},
+    )
+    found.append(documents.whole("-pbs9", ["=1+1"], [hostile], documents.START))
+    path = made(
+        tmp_path,
+        found,
+        formats=["report.html", "report.csv"],
+        hosts={"pbs77": "unreachable"} | {d["host"]: "" for d in found},
+    )
+    show(page, path, "#status=fail,unknown,pass")
+    page.run("URL.createObjectURL = (blob) => { window.made = blob; return 'blob:nothing'; }")
+    page.run("HTMLAnchorElement.prototype.click = function () { window.named = this.download; }")
+    page.run("document.querySelector('#csv').click()")
+    page.wait_for("window.named")
+    assert page.run("window.named") == "findings.csv"
+    given = list(csv.reader(io.StringIO(page.run("window.made.text()")), strict=True))
+    with (path.parent / "report.csv").open(newline="") as stream:
+        expected = list(csv.reader(stream, strict=True))
+    assert given[0] == expected[0]
+    kept = [row for row in expected[1:] if row[3] in ("fail", "unknown", "pass")]
+    assert len(kept) > 100
+
+    def comparable(rows: list[list[str]]) -> list[tuple[Any, ...]]:
+        return sorted((*row[:-1], json.dumps(json.loads(row[-1] or "null"), sort_keys=True)) for row in rows)
+
+    # Times in ns are text in the page, since a script has no numbers for them.
+    assert [row[:-1] for row in comparable(given[1:])] == [row[:-1] for row in comparable(kept)]
+    assert page.complaints == []
+
+
+def test_a_command_stands_on_its_own_line_and_can_be_copied(page: browser.Page, tmp_path: Path) -> None:
+    commands = ["mount -o remount,rw '/mnt/a b'", "chown -h backup:backup /x"]
+    told = [documents.finding("PBS-ATIME-01", "tank", "fail", remedy="Do it.", commands=commands)]
+    show(page, made(tmp_path, [documents.whole("pbs1", ["tank"], told, documents.START)]))
+    assert texts(page, ".worst code.command") == commands
+    page.run("document.querySelector('.item').click()")
+    page.wait_for("document.querySelector('#detail .command')")
+    assert texts(page, "#detail code.command") == commands
+    assert page.run("getComputedStyle(document.querySelector('#detail .command')).fontFamily").startswith(
+        "ui-monospace"
+    )
+    tops = page.run("[...document.querySelectorAll('#detail .command')].map((e) => e.getBoundingClientRect().top)")
+    assert tops[0] < tops[1]
+    page.run("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.run("document.querySelectorAll('#detail .copy')[1].click()")
+    page.wait_for("window.copied")
+    assert page.run("window.copied") == commands[1]
+    page.wait_for("document.querySelectorAll('#detail .copy')[1].textContent === 'Copied'")
+
+
+def test_waivers_can_be_read_on_a_phone(page: browser.Page, tmp_path: Path) -> None:
+    waivers = [
+        {
+            "control": "PBS-CONF-05",
+            "host": "pbs*",
+            "justification": "w" * 20 + " and more words" * 9,
+            "until": "2027-01-01",
+        }
+    ]
+    path = made(tmp_path, [documents.document(1)], waivers=waivers)
+    for width in (320, 390):
+        show(page, path, width=width)
+        boxes = page.run(
+            "[...document.querySelectorAll('.scroll')].map((e) => [e.getAttribute('aria-labelledby'), e.scrollWidth - e.clientWidth])"
+        )
+        assert ["waivers-title", 0] in boxes
+        assert all(beyond <= 0 for _name, beyond in boxes), boxes
+        assert page.run("document.documentElement.scrollWidth") <= width
+
+
+def test_an_auditor_finds_what_was_asked_of_whom(page: browser.Page, tmp_path: Path) -> None:
+    found = [documents.document(number, badness=0) for number in range(1, 4)]
+    found[2]["asked"] = {
+        **found[2]["asked"],
+        "scope": "sample",
+        "policy": {"gc_max_age_days": 3.5, "severity": {"PBS-CONF-02": "low"}},
+    }
+    found[2]["check_mode"] = True
+    found[1]["pbs_version"] = "4.1.0"
+    path = made(
+        tmp_path,
+        found,
+        hosts={**{document["host"]: "" for document in found}, "pbs9": "unreachable: no route"},
+        run=Run("anna", ("inventory/eu.yml",), "pbs*", False),
+        fail_on="medium",
+        name="eu",
+    )
+    show(page, path)
+    assert page.run("document.title") == "Preflight report: eu"
+
+    def facts(title: str) -> list[str]:
+        return texts(page, f"section[aria-labelledby={title}] .facts-list > div")
+
+    asked = " | ".join(" ".join(text.split()) for text in facts("asked-title"))
+    for text in (
+        "Run by anna", "Inventory inventory/eu.yml", "Limit pbs*", "A failure makes a host unsafe from medium",
+        "gc_max_age_days 14", "gc_max_age_days 3.5", "severity PBS-CONF-02: low", "Walk sample of 256 prefix directories",
+        "Check mode yes",
+    ):  # fmt: skip
+        assert text.replace(" ", "") in asked.replace(" ", ""), text
+    assert texts(page, "section[aria-labelledby=asked-title] h3") == ["2 hosts: pbs1, pbs2", "1 host: pbs3"]
+    coverage = "".join("".join(facts("coverage-title")).split())
+    chunks = sum(
+        store["observed"]["ownership"]["chunks"]["files"] for document in found for store in document["datastores"]
+    )
+    for text in (
+        "Hosts expected4",
+        "Hosts reached3",
+        "Datastores6",
+        "6 of 6 walked",
+        f"Chunks seen{chunks:,}",
+        "4.2.0 (2 hosts), 4.1.0 (1 host)",
+        "Check mode1 host",
+    ):
+        assert text.replace(" ", "") in coverage, text
+    words = texts(page, ".meanings")
+    assert all(severity in words[0] for severity in controls.SEVERITY_MEANINGS)
+
+
+def test_rates_by_control_and_by_standard(page: browser.Page, tmp_path: Path) -> None:
+    told = [
+        documents.finding("PBS-HOST-01", None, "pass"),  # AC-6, CP-9
+        documents.finding("PBS-HOST-02", None, "fail"),  # AU-8
+        documents.finding("PBS-ATIME-01", "a", "warn"),
+        documents.finding("PBS-ATIME-01", "b", "pass"),
+        documents.finding("PBS-ATIME-01", "c", "skip"),
+        *(documents.finding("PBS-ATIME-02", "abc"[n % 3], "fail" if not n else "pass") for n in range(3)),
+    ]
+    path = made(tmp_path, [documents.whole("pbs1", ["a", "b", "c"], told, documents.START)])
+    show(page, path)
+    rows = page.run(
+        "Object.fromEntries([...document.querySelectorAll('.numbers tbody tr')].map((e) =>"
+        " [(e.querySelector('th a') ?? e.querySelector('th')).textContent, [...e.querySelectorAll('td')].map((cell) => cell.textContent.trim())]))"
+    )
+    assert rows["NIST 800-53 AC-6"][1] == "100.0 %"
+    assert rows["NIST 800-53 AU-8"][1] == "0.0 %"
+    assert rows["PBS-ATIME-01"][1:] == ["50.0 %", "1", "0", "0", "0", "1", "0", "1"]
+    assert rows["PBS-ATIME-02"][1:3] == ["66.6 %", "2"]
+    links = page.run(
+        "Object.fromEntries([...document.querySelectorAll('.numbers tbody th a')].map((e) => [e.textContent, e.href]))"
+    )
+    headings = (ROOT / "docs/controls.md").read_text()
+    for name, address in links.items():
+        assert address.endswith(f"/docs/controls.md#{name.lower()}")
+        assert f"\n### {name}\n" in headings
+    page.run("document.querySelector('.item').click()")
+    page.wait_for("document.querySelector('#detail .doc a')")
+    assert page.run("document.querySelector('#detail .doc a').href") in links.values()
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,21 @@ def test_what_is_worst_stands_first_with_its_remedy(tmp_path: Path) -> None:
     ]
 
 
+def test_a_command_is_neither_wrapped_nor_cut(tmp_path: Path) -> None:
+    commands = ["ansible-playbook fleetops.pbs.repair --limit pbs1 " + "-e x=y " * 30 + "# end", "true"]
+    told = [documents.finding("PBS-ATIME-02", "tank", "fail", remedy="Repair it. " * 50, commands=commands)]
+    found = lines(tmp_path, documents.whole("pbs1", ["tank"], told, documents.START))
+    assert found[-2:] == [f"    {command}" for command in commands]
+
+
+def test_hosts_of_the_same_kind_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
+    worse = [documents.finding("PBS-HOST-02", None, "fail", severity="critical")]
+    same = documents.finding("PBS-ATIME-02", "tank", "warn", severity="low")
+    found = [documents.whole(f"pbs{n}", ["tank"], [same, *(worse if n == 2 else [])], documents.START) for n in (1, 2)]
+    told = [line.split()[:2] for line in lines(tmp_path, *found) if line.startswith("pbs")]
+    assert told == [["pbs2", "(host)"], ["pbs2", "tank"], ["pbs1", "tank"]]
+
+
 def test_a_good_fleet_takes_one_line(tmp_path: Path) -> None:
     good = (documents.document(number, badness=0) for number in range(1, 4))
     assert lines(tmp_path, *good) == ["3 hosts: 3 fine"]
