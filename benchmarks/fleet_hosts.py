@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import die_with_parent
-from ansible_collections.fleetops.pbs.tests.support import chunk_store, mounts, namespaces
+from ansible_collections.fleetops.pbs.tests.support import mounts, namespaces
+from ansible_collections.fleetops.pbs.tests.support.pbs import store as stores
 
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
@@ -164,7 +165,7 @@ def template(directory: Path) -> Path:
     image = directory / "store.ext4"
     mounts.make_image(image, "ext4", mkfs=STORE_MKFS, size=STORE_SIZE)
     with mounts.mounted("-o", "loop", image) as path:
-        chunk_store.make_chunk_store(path, chunks=CHUNKS)
+        stores.make_chunk_store(path, chunks=CHUNKS)
     return image
 
 
@@ -210,7 +211,7 @@ def _configuration(root: Path, store: str) -> None:
     etc = root / "etc/proxmox-backup"
     etc.mkdir(parents=True, exist_ok=True)
     etc.chmod(0o700)
-    uid, gid = chunk_store.backup_ids()
+    uid, gid = stores.backup_ids()
     for name, text in CONFIGURATION.items():
         (etc / name).write_text(text.replace(STORE, store))
         os.chown(etc / name, 0, gid)

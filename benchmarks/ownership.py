@@ -25,7 +25,7 @@ from pathlib import Path
 
 from ansible_collections.fleetops.pbs.benchmarks.page import PAGE, write_section
 from ansible_collections.fleetops.pbs.tests.support import mounts, namespaces
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids
 
 PREFIXES = 65536
 MIB = 2**20

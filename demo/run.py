@@ -26,7 +26,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetops.pbs.tests.support import chunk_store, faults, mounts, namespaces
+from ansible_collections.fleetops.pbs.tests.support import faults, mounts, namespaces
+from ansible_collections.fleetops.pbs.tests.support.pbs import store as stores
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = "results/demo"
@@ -56,7 +57,7 @@ def fleet_of_root(scratch: Path, stack: contextlib.ExitStack) -> Iterator[Host]:
     # Small blocks: it is the directories that fill the disk.
     mounts.make_image(template, "ext4", mkfs=["-b", "1024", "-N", "80000", "-m", "0"], size=224 * mounts.MIB)
     with mounts.mounted("-o", "loop", template) as path:
-        fill(chunk_store.make_chunk_store(path, chunks=64))
+        fill(stores.make_chunk_store(path, chunks=64))
 
     def point(host: str, name: str) -> Path:
         path = scratch / host / name
@@ -65,11 +66,11 @@ def fleet_of_root(scratch: Path, stack: contextlib.ExitStack) -> Iterator[Host]:
 
     tank = stack.enter_context(mounts.loopfs("ext4", "relatime", image=template, point=point("pbs1", "tank")))
     vault = stack.enter_context(mounts.loopfs("xfs", "noatime", size=512 * mounts.MIB, point=point("pbs1", "vault")))
-    fill(chunk_store.make_chunk_store(vault, chunks=64))
+    fill(stores.make_chunk_store(vault, chunks=64))
     yield Host("pbs1", "healthy: ext4 with relatime, xfs with noatime", {"tank": tank, "vault": vault})
 
     stolen = stack.enter_context(mounts.loopfs("ext4", image=template, point=point("pbs2", "tank")))
-    os.chown(chunk_store.ChunkStore(stolen, 0, 0).zero_chunk, 0, 0)
+    os.chown(stores.ChunkStore(stolen, 0, 0).zero_chunk, 0, 0)
     yield Host(
         "pbs2",
         "a zero chunk that belongs to root",
@@ -113,23 +114,23 @@ def fleet_of_user(scratch: Path, _stack: contextlib.ExitStack) -> Iterator[Host]
         "preflight_group": group_name(me.pw_gid),
     }
     whole = scratch / "tank"
-    fill(chunk_store.make_chunk_store(whole, chunks=64, **own))
+    fill(stores.make_chunk_store(whole, chunks=64, **own))
     yield Host("pbs1", "healthy", {"tank": whole}, (), dict(variables))
 
     torso = scratch / "torso"
-    fill(chunk_store.make_chunk_store(torso, prefixes=60000, chunks=64, **own))
+    fill(stores.make_chunk_store(torso, prefixes=60000, chunks=64, **own))
     yield Host(
         "pbs2", "a datastore whose creation stopped half way", {"tank": torso}, ("PBS-CONF-06",), dict(variables)
     )
 
     closed = scratch / "closed"
-    store = chunk_store.make_chunk_store(closed, chunks=64, **own)
+    store = stores.make_chunk_store(closed, chunks=64, **own)
     fill(store)
     store.chunk_path(sorted(path.name for path in store.chunks.glob("*/*"))[0]).chmod(0)
     yield Host("pbs3", "a chunk that the daemon may not read", {"tank": closed}, ("PBS-OWNER-04",), dict(variables))
 
 
-def fill(store: chunk_store.ChunkStore) -> None:
+def fill(store: stores.ChunkStore) -> None:
     store.add_snapshot("vm/100")
 
 

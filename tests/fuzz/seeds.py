@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from ansible_collections.fleetops.pbs.tests.fuzz.targets import DOCUMENT, TARGETS, UPID
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import (
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import (
     ZERO_CHUNK,
     ZERO_DIGEST,
     blob,

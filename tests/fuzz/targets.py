@@ -65,7 +65,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils import _long_run, _su
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents, fleet, report, table
 from ansible_collections.fleetops.pbs.tests.fuzz.reader import Reader
 from ansible_collections.fleetops.pbs.tests.support import documents as made
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import blob as made_blob
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import blob as made_blob
 
 Run = Callable[[bytes], None]
 

@@ -11,8 +11,8 @@ import os
 import pytest
 
 from ansible_collections.fleetops.pbs.tests.support.ansible_run import run_module
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.mounts import remount
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import make_chunk_store
 
 pytestmark = pytest.mark.root
 

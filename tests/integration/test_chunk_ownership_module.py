@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.fleetops.pbs.tests.support import machine
 from ansible_collections.fleetops.pbs.tests.support.ansible_run import run_module
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids, make_chunk_store
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids, make_chunk_store
 
 pytestmark = pytest.mark.root
 

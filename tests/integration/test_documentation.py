@@ -25,9 +25,9 @@ import pytest
 import yaml
 
 from ansible_collections.fleetops.pbs.tests.support import examples, mounts
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.examples import ROOT, Example
-from ansible_collections.fleetops.pbs.tests.support.fake_manager_host import FakeHost
+from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import make_chunk_store
 
 pytestmark = pytest.mark.timeout(900)
 

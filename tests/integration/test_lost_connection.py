@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids, make_chunk_store
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids, make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import hold_work, kill, ssh_clients, ssh_fleet
 from ansible_collections.fleetops.pbs.tests.support.waiting import until
 

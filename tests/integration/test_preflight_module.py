@@ -14,9 +14,9 @@ import pytest
 
 from ansible_collections.fleetops.pbs.tests.support import machine
 from ansible_collections.fleetops.pbs.tests.support.ansible_run import run_module
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.findings import failures, finding, valid
 from ansible_collections.fleetops.pbs.tests.support.mounts import remount, run
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import make_chunk_store
 
 pytestmark = pytest.mark.root
 

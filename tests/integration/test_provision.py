@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.fleetops.pbs.tests.support import machine, mounts
 from ansible_collections.fleetops.pbs.tests.support.ansible_run import HOST, Run, run_module, run_playbook
-from ansible_collections.fleetops.pbs.tests.support.fake_manager_host import FakeHost
+from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost
 
 pytestmark = pytest.mark.root
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetops.pbs.tests.support.ansible_run import HOST, ROOT, run_playbook
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import make_chunk_store
 
 pytestmark = pytest.mark.root
 

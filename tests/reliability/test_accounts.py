@@ -22,9 +22,9 @@ import pytest
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import chunk_store as chunk_store_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
 from ansible_collections.fleetops.pbs.tests.support import mounts
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.findings import finding, valid
 from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.userns import call_in_user_namespace
 
 pytestmark = pytest.mark.root

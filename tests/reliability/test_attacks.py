@@ -57,9 +57,9 @@ from ansible_collections.fleetops.pbs.tests.support.attackers import (
     small_store,
     swap,
 )
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_DIGEST, ChunkStore, backup_ids
 from ansible_collections.fleetops.pbs.tests.support.findings import valid
 from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS, REPAIR_OPTIONS
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import ZERO_DIGEST, ChunkStore, backup_ids
 
 pytestmark = pytest.mark.root
 

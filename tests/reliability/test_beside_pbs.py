@@ -20,11 +20,12 @@ import pytest
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairPlan, repair
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan, observe_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_DIGEST, backup_ids, make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.findings import finding, valid
 from ansible_collections.fleetops.pbs.tests.support.lock_watch import lock_watch
 from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS
-from ansible_collections.fleetops.pbs.tests.support.pbs_daemon import as_backup, fill, pbs_daemon
+from ansible_collections.fleetops.pbs.tests.support.pbs.client import as_backup, pbs_daemon
+from ansible_collections.fleetops.pbs.tests.support.pbs.proxy import fill
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import ZERO_DIGEST, backup_ids, make_chunk_store
 
 pytestmark = pytest.mark.root
 

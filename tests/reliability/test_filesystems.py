@@ -31,9 +31,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe import chunk
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
 from ansible_collections.fleetops.pbs.tests.support import faults, mounts
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import ChunkStore, backup_ids, make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.findings import finding, valid
 from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS, REPAIR_OPTIONS
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import ChunkStore, backup_ids, make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.waiting import until
 
 pytestmark = pytest.mark.root

@@ -31,10 +31,10 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import pre
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
 from ansible_collections.fleetops.pbs.tests.support import ansible_run
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_CHUNK, backup_ids, make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.findings import finding
 from ansible_collections.fleetops.pbs.tests.support.machine import open_way
 from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS, REPAIR_OPTIONS
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import ZERO_CHUNK, backup_ids, make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.processes import ended, nursery
 from ansible_collections.fleetops.pbs.tests.support.ssh_fleet import hold_work, kill, ssh_clients, ssh_fleet
 from ansible_collections.fleetops.pbs.tests.support.waiting import until

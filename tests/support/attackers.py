@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become, die_with_parent
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import ChunkStore, backup_ids, make_chunk_store
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import ChunkStore, backup_ids, make_chunk_store
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD = -100

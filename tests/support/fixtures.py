@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import chunk_walk, work_queue
-from ansible_collections.fleetops.pbs.tests.support import chunk_store as stores
 from ansible_collections.fleetops.pbs.tests.support import faults, machine, mounts
+from ansible_collections.fleetops.pbs.tests.support.pbs import store as stores
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, "/opt/support")
-import chunk_store
+from pbs import store as stores
 
 SHARED = Path("/srv/shared")
 # Small blocks, because mostly directories fill the disk.
@@ -40,7 +40,7 @@ def fill(image: Path, chunks: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         subprocess.run(["mount", "-o", "loop", os.fspath(image), name], check=True)
         try:
-            store = chunk_store.make_chunk_store(Path(name), chunks=chunks)
+            store = stores.make_chunk_store(Path(name), chunks=chunks)
             store.add_snapshot("vm/100")
         finally:
             subprocess.run(["umount", name], check=True)

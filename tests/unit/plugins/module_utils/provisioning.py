@@ -14,7 +14,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
     prune_job_spec,
     verify_job_spec,
 )
-from ansible_collections.fleetops.pbs.tests.support.fake_manager_host import FakeHost
+from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost
 
 Result = dict[str, Any]
 Action = Callable[[bool], Result]

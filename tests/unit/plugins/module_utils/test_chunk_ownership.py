@@ -11,8 +11,8 @@ import subprocess
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils import _chunk_ownership as engine
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
 from ansible_collections.fleetops.pbs.tests.support.options import REPAIR_OPTIONS
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import make_chunk_store
 
 pytestmark = pytest.mark.root
 

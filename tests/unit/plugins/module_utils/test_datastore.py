@@ -18,9 +18,9 @@ import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils import _datastore
 from ansible_collections.fleetops.pbs.tests.support import mounts
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import ChunkStore, backup_ids
-from ansible_collections.fleetops.pbs.tests.support.fake_manager_host import FakeHost
 from ansible_collections.fleetops.pbs.tests.support.faults import FaultyMount
+from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import ChunkStore, backup_ids
 from ansible_collections.fleetops.pbs.tests.unit.plugins.module_utils.provisioning import datastore, four_times
 
 pytestmark = pytest.mark.root

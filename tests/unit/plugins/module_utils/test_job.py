@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._job import ERRORS, PRUNE, VERIFY, JobKind
-from ansible_collections.fleetops.pbs.tests.support.fake_manager_host import FakeHost
+from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost
 from ansible_collections.fleetops.pbs.tests.unit.plugins.module_utils.provisioning import Action, four_times, job
 
 pytestmark = pytest.mark.root

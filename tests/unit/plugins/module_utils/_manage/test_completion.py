@@ -16,8 +16,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._manage.completion im
     check_reuse,
     complete_store,
 )
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import ChunkStore, backup_ids
 from ansible_collections.fleetops.pbs.tests.support.faults import FaultyMount
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import ChunkStore, backup_ids
 
 pytestmark = pytest.mark.root
 

@@ -17,7 +17,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._manage import grip a
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.grip import Held, Named, seal, wait_for_seal
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import Directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Batch
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids
 
 pytestmark = pytest.mark.root
 

@@ -29,7 +29,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownersh
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import change_owners
 from ansible_collections.fleetops.pbs.tests.support import machine, mounts
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids, make_chunk_store
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids, make_chunk_store
 
 pytestmark = pytest.mark.root
 

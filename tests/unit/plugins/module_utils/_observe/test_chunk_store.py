@@ -16,7 +16,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store 
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids
 
 
 def test_a_path_that_leads_nowhere_is_a_fact(tmp_path):

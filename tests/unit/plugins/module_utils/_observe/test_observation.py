@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.observation import Declared, Plan, observe
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import make_chunk_store
 
 pytestmark = pytest.mark.root
 

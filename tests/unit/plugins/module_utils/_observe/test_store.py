@@ -20,7 +20,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import
     observe_stores,
     plan_probe,
 )
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids, make_chunk_store
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids, make_chunk_store
 
 
 def observe(*stores, probe="private", check_mode=False, deadline=30.0):

@@ -23,7 +23,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.manifest import 
     parse_content,
     parse_manifest,
 )
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import blob as plain_blob
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import blob as plain_blob
 
 CSUM = "07102273d2a491ad877bfbb5afe417d2c346b3bd76592be0c0019a72e5dc28e9"
 UPID = "UPID:pbs1:00000A1B:0000C3D4:00000005:67748580:verify:tank:root@pam:"

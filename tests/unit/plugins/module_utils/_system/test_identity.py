@@ -17,7 +17,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity impo
     current,
     die_with_parent,
 )
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids
 
 
 def test_the_present_identity_is_what_the_kernel_says():

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.process_mark import PATTERN, is_gone, own_mark
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids
 from ansible_collections.fleetops.pbs.tests.support.processes import of_the_dead
 
 

@@ -17,8 +17,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.times import 
     touch_atime,
     touch_atime_fd,
 )
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids
 from ansible_collections.fleetops.pbs.tests.support.machine import open_way
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids
 
 LONG_AGO = 1_000_000_000 * 10**9 + 7
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import zstd
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_CHUNK
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import ZERO_CHUNK
 
 FOUR_MIB = 4 * 1024 * 1024
 ZEROS = ZERO_CHUNK[12:]

@@ -19,13 +19,13 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.probe_
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.touch import WAITS
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import child
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import (
+from ansible_collections.fleetops.pbs.tests.support.machine import open_way
+from ansible_collections.fleetops.pbs.tests.support.mounts import remount, run
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import (
     ZERO_CHUNK,
     backup_ids,
     make_chunk_store,
 )
-from ansible_collections.fleetops.pbs.tests.support.machine import open_way
-from ansible_collections.fleetops.pbs.tests.support.mounts import remount, run
 from ansible_collections.fleetops.pbs.tests.support.processes import ended, name_of_the_dead
 
 pytestmark = pytest.mark.root

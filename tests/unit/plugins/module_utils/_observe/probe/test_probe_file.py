@@ -15,7 +15,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.probe_
     new_name,
     remove_leftovers,
 )
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_CHUNK
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import ZERO_CHUNK
 from ansible_collections.fleetops.pbs.tests.support.processes import name_of_the_dead
 
 OF_ELSEWHERE = PRIVATE_PREFIX + "00000000-4711-0123456789abcdef"

@@ -18,7 +18,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import Ow
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import chunk_walk as chunk_walk_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import counters as tally_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan, observe_ownership
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids, make_chunk_store
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids, make_chunk_store
 
 pytestmark = pytest.mark.root
 

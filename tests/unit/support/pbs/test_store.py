@@ -13,48 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetops.pbs.tests.support import chunk_store as stores
-
-A = hashlib.sha256(b"a").hexdigest()
-B = hashlib.sha256(b"b").hexdigest()
-ZERO = stores.ZERO_DIGEST
+from ansible_collections.fleetops.pbs.tests.support.pbs import store as stores
 
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def test_the_zero_chunk_is_pbs_s():
-    assert len(stores.ZERO_CHUNK) == 159
-    assert sha256(stores.ZERO_CHUNK) == "9cde395bc398bbcbe0c3d0f94fe20de86828d2e24b9c45ddc8dbe6df5e85fb46"
-    assert sha256(bytes(stores.CHUNK_SIZE)) == ZERO
-
-
-def test_a_blob_is_magic_checksum_and_data():
-    assert stores.blob(b"hello").hex() == "42ab3807be8370a186a6103668656c6c6f"
-    assert stores.blob(b"").hex() == "42ab3807be8370a100000000"
-
-
-@pytest.mark.parametrize(
-    ("content", "length", "digest"),
-    [
-        (
-            stores.fixed_index([ZERO, ZERO, A], 9388608),
-            4192,
-            "2d35695ae1621408ba0f8980155af420a2b3bdf55c66a4b1a68ec292fa133f2c",
-        ),
-        (stores.fixed_index([ZERO], 1), 4128, "2b74a9ce9d415888bf74856d07bb019a140971cfca0a19bb7573b4e1892a1f28"),
-        (
-            stores.dynamic_index([(4194304, ZERO), (5000000, A), (6000000, B)]),
-            4216,
-            "cb15c411666b1fb2e6562c1cb398a6868a5c90c4149777812b5065b6512a9c5b",
-        ),
-    ],
-    ids=["fidx-three", "fidx-one", "didx-three"],
-)
-def test_indexes_are_pbs_s(content, length, digest):
-    assert len(content) == length
-    assert sha256(content) == digest
 
 
 def owner_and_mode(path: Path) -> tuple[int, int, int]:

@@ -10,8 +10,9 @@ import signal
 
 import pytest
 
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import make_chunk_store
-from ansible_collections.fleetops.pbs.tests.support.pbs_daemon import Proxy, fill, pbs_daemon
+from ansible_collections.fleetops.pbs.tests.support.pbs.client import pbs_daemon
+from ansible_collections.fleetops.pbs.tests.support.pbs.proxy import Proxy, fill
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import make_chunk_store
 
 pytestmark = pytest.mark.root
 
