@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import blob
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import zstd
-from ansible_collections.fleetops.pbs.tests.support import chunk_store
+from ansible_collections.fleetops.pbs.tests.support.pbs import store as stores
 
 MIB = 1024 * 1024
 SHORT = bytes.fromhex("42ab3807be8370a16922de360001")
@@ -30,7 +30,7 @@ READABLE = [
     (EMPTY, b"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
     (HUNDRED_A, b"a" * 100, "2816597888e4a0d3a36b82b83316ab32680eb8f00f8cd3b904d681246d285a0e"),
     (FIFTY_WORDS, b"backup" * 50, "91669ddfc814c30567787358011bb718687eb799d5b9f2e9e6efdd88532f9853"),
-    (chunk_store.ZERO_CHUNK, bytes(4 * MIB), chunk_store.ZERO_DIGEST),
+    (stores.ZERO_CHUNK, bytes(4 * MIB), stores.ZERO_DIGEST),
 ]
 EVERY = [data for data, _content, _digest in READABLE] + [SEALED, SEALED_AND_COMPRESSED]
 
@@ -119,7 +119,7 @@ def test_a_damaged_frame_with_a_right_checksum():
         pytest.skip(NO_ZSTD)
     frame = HUNDRED_A[12:-1]
     with pytest.raises(blob.Undecodable):
-        blob.decode(blob.COMPRESSED + chunk_store.blob(frame)[8:])
+        blob.decode(blob.COMPRESSED + stores.blob(frame)[8:])
 
 
 def test_without_the_library_the_blob_is_still_whole():
@@ -134,7 +134,7 @@ def test_without_the_library_the_blob_is_still_whole():
 
 @given(st.binary(max_size=2000))
 def test_what_is_stored_plain_comes_back(content):
-    assert blob.decode(chunk_store.blob(content)) == content
+    assert blob.decode(stores.blob(content)) == content
 
 
 @given(
