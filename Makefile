@@ -43,17 +43,20 @@ test: venv ## all gates, even if one fails: unit, integration, campaigns, lint, 
 pytest: venv ## all tests of pytest in one run (ARGS="-k word")
 	pytest $(ARGS)
 
+# A directory of tests, unless ARGS names tests of its own.
+paths = $(if $(filter tests/%,$(ARGS)),,$(1))
+
 .PHONY: unit
-unit: venv ## unit tests (ARGS="-k word")
-	pytest tests/unit $(ARGS)
+unit: venv ## unit tests (ARGS="-k word", or ARGS="tests/unit/…" for some of them)
+	pytest $(call paths,tests/unit) $(ARGS)
 
 .PHONY: integration
 integration: venv ## tests of roles, playbooks and the make targets (ARGS="-k word")
-	pytest tests/integration $(ARGS)
+	pytest $(call paths,tests/integration) $(ARGS)
 
 .PHONY: campaigns
 campaigns: venv ## every attack and fault, a few times each (ARGS="-k word")
-	pytest tests/reliability $(ARGS)
+	pytest $(call paths,tests/reliability) $(ARGS)
 
 .PHONY: reliability
 reliability: venv ## every attack and fault at full length, into docs/reliability.md (ARGS="-k word")
