@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What PBS is told to do: datastores and their jobs, with the last run of each."""
+"""PBS's configuration as facts: datastores and their jobs, with the last run of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class JobRunFacts:
     state: str
     """`ok`, `warning`, `error`, `running`, `created` (never run), `unknown` or `unreadable`."""
     end: t.Optional[int] = None
-    """Seconds since the epoch; None where the run has not ended or never began."""
+    """Seconds since the epoch; None if the run has not ended or never began."""
     message: str = ""
     warnings: int = 0
     upid: str = ""
@@ -38,7 +38,7 @@ class JobFacts:
 
 @dataclasses.dataclass
 class DatastoreConfig:
-    """One section of `datastore.cfg`, with the property strings taken apart."""
+    """One section of `datastore.cfg`, with parsed property strings."""
 
     name: str
     path: str
@@ -46,13 +46,13 @@ class DatastoreConfig:
     properties: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     """Every other property as text, verbatim (`gc-schedule`, `comment`, …)."""
     tuning: dict[str, t.Any] = dataclasses.field(default_factory=dict)
-    """Parsed tuning: `gc-atime-safety-check` as bool, `gc-atime-cutoff` in minutes, the rest as typed."""
+    """Parsed tuning options: `gc-atime-safety-check` as bool, `gc-atime-cutoff` in minutes, the others by their types."""
     tuning_error: str = ""
-    """Why the tuning string does not parse (PBS stores it, and GC then breaks)."""
+    """Why the tuning string does not parse (PBS stores it, and GC then fails)."""
     backend: str = "filesystem"
     """`filesystem` or `s3`."""
     backing_device: str = ""
-    """Filesystem UUID of a removable datastore, else empty."""
+    """Filesystem UUID of a removable datastore; empty for others."""
     maintenance_type: str = ""
     maintenance_message: str = ""
     gc_schedule: str = ""

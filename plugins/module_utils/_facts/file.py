@@ -12,7 +12,7 @@ import typing as t
 
 @dataclasses.dataclass
 class FileFacts:
-    """The result of one `statx`, without following a link."""
+    """The result of one `statx`, which does not follow links."""
 
     path: str
     type: str
@@ -34,7 +34,7 @@ class FileFacts:
 
 @dataclasses.dataclass(order=True)
 class PathProblem:
-    """One offending path, kept as an example beside an exact count; they are ordered by path."""
+    """One path with a problem, as an example next to an exact count; ordered by path."""
 
     path: str
     detail: str

@@ -12,7 +12,7 @@ import typing as t
 
 @dataclasses.dataclass
 class AccountFacts:
-    """The daemon's account, looked up by name as PBS does on every use."""
+    """The daemon's account, looked up by name as PBS does for every use."""
 
     user: str
     group: str
@@ -21,12 +21,12 @@ class AccountFacts:
     gid: t.Optional[int] = None
     """The id of the group named `group`."""
     groups: list[int] = dataclasses.field(default_factory=list)
-    """Every group that the user is in, the primary one included."""
+    """Every group of the user, including the primary one."""
 
 
 @dataclasses.dataclass
 class ClockFacts:
-    """The kernel's own opinion of its clock (`adjtimex`, read only)."""
+    """The state of the kernel's clock, read with `adjtimex`."""
 
     synchronised: t.Optional[bool] = None
     state: t.Optional[int] = None
@@ -43,9 +43,9 @@ class DaemonFacts:
     main_pid: int = 0
     executable: str = ""
     replaced: t.Optional[bool] = None
-    """True where the running program file was replaced on disk since the start (an upgrade without a restart)."""
+    """True if the file of the running program was replaced on disk since the start (an upgrade without a restart)."""
     old_workers: list[int] = dataclasses.field(default_factory=list)
-    """Processes of the unit that still run a replaced program (they stay after a reload, for running tasks)."""
+    """Processes of the unit that still run a replaced program (after a reload they stay until their tasks end)."""
     error: str = ""
 
 
@@ -57,15 +57,15 @@ class ConfigFileFacts:
     gid: t.Optional[int] = None
     mode: t.Optional[str] = None
     digest: str = ""
-    """SHA-256 of the bytes in hex; a missing file has the digest of the empty string, as PBS has it."""
+    """SHA-256 of the bytes in hex; for a missing file the digest of the empty string, as in PBS."""
     parsed: t.Optional[bool] = None
-    """True also for a missing file: PBS takes it for an empty one. None where it could not be read."""
+    """Also True for a missing file, which PBS treats as empty. None if it could not be read."""
     error: str = ""
     line: int = 0
     readable: t.Optional[bool] = None
-    """Whether the daemon's user may read it, by owner, group and mode; None where the account or the file is unknown."""
+    """Whether the daemon's user may read it, by owner, group and mode; None if the account or the file is unknown."""
     unknown: list[str] = dataclasses.field(default_factory=list)
-    """What a PBS that is newer than this collection may know, and this collection does not; it is no error."""
+    """Settings that this collection does not know, but a newer PBS may know; not an error."""
 
 
 @dataclasses.dataclass
@@ -91,7 +91,7 @@ class IdRange:
 @dataclasses.dataclass
 class IdMapFacts:
     namespaced: bool
-    """False where the map is the identity over all ids (no user namespace)."""
+    """False if the map is the identity over all ids (no user namespace)."""
     uids: list[IdRange] = dataclasses.field(default_factory=list)
     gids: list[IdRange] = dataclasses.field(default_factory=list)
     error: str = ""
@@ -102,7 +102,7 @@ class HostFacts:
     name: str
     euid: int
     systemd: bool
-    """systemd is process 1 here, so that units mean something."""
+    """Whether systemd is process 1, so that units are in effect."""
     pbs_installed: bool
     pbs_version: t.Optional[str]
     account: AccountFacts
@@ -112,4 +112,4 @@ class HostFacts:
     old_locking: t.Optional[bool]
     id_map: IdMapFacts
     container: str = ""
-    """The kind of container that this host is (`lxc`, `systemd-nspawn`, …), as systemd has noted it; empty for none."""
+    """The kind of container that this host is (`lxc`, `systemd-nspawn`, …), as systemd recorded it; empty for none."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Facts back from JSON."""
+"""Converts JSON back to facts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ T = t.TypeVar("T")
 
 
 def load(cls: type[T], data: t.Any) -> T:
-    """Build one of these classes from what `dataclasses.asdict` and JSON made of it.
+    """Build one of these classes from the JSON of its `dataclasses.asdict`.
 
-    Raises `TypeError` or `KeyError` where the data is not of that shape.
+    Raises `TypeError` or `KeyError` if the data has another shape.
     """
     return t.cast(T, _load(cls, data))
 
@@ -26,7 +26,7 @@ _NONE = type(None)
 def _load(kind: t.Any, data: t.Any) -> t.Any:
     if dataclasses.is_dataclass(kind):
         if not isinstance(data, dict):
-            raise TypeError(f"{getattr(kind, '__name__', kind)} wants an object, not {type(data).__name__}")
+            raise TypeError(f"{getattr(kind, '__name__', kind)} needs an object, not {type(data).__name__}")
         hints = t.get_type_hints(kind)
         unknown = set(data) - set(hints)
         if unknown:

@@ -12,11 +12,11 @@ import typing as t
 
 @dataclasses.dataclass
 class LocationFacts:
-    """The path itself, as root sees it and as the daemon's user can reach it."""
+    """The path itself: as root sees it, and whether the daemon's user can reach it."""
 
     exists: bool
     type: str = ""
-    """Type of what the path leads to, links followed (PBS follows them)."""
+    """Type of the object at the path; links are followed, as in PBS."""
     realpath: str = ""
     dev: int = 0
     ino: int = 0
@@ -24,11 +24,11 @@ class LocationFacts:
     gid: int = -1
     mode: str = ""
     error: str = ""
-    """errno name and text where the path could not be looked at."""
+    """errno name and text if the path could not be inspected."""
     reachable: t.Optional[bool] = None
-    """Whether the daemon's user can enter every directory on the way."""
+    """Whether the daemon's user can enter every directory of the path."""
     blocked_at: str = ""
-    """The first directory on the way that it cannot enter."""
+    """The first directory of the path that it cannot enter."""
 
 
 @dataclasses.dataclass
@@ -49,20 +49,20 @@ class MountFacts:
     super_options: list[str] = dataclasses.field(default_factory=list)
     """Options of the filesystem itself, shared by all its mounts."""
     bind: bool = False
-    """It shows a part of a filesystem (root is not `/`, and that is no subvolume or dataset root), or one that is mounted elsewhere too."""
+    """Whether it shows a part of a filesystem (root is neither `/` nor a subvolume or dataset root), or is also mounted elsewhere."""
     stacked: int = 0
-    """How many other mounts lie hidden under this one at the same mount point."""
+    """Number of other mounts that this one hides at the same mount point."""
     is_root: bool = False
-    """It is the mount of `/`."""
+    """Whether it is the mount of `/`."""
     deleted: bool = False
-    """The directory that it shows has been removed from its filesystem since, so that nothing can mount it again."""
+    """Whether the directory that it shows was removed from its filesystem, so that it cannot be mounted again."""
     also_at: list[str] = dataclasses.field(default_factory=list)
     """Other mount points that show the same directory of the same filesystem."""
 
 
 @dataclasses.dataclass
 class PersistentMount:
-    """One thing that would make a mount at boot."""
+    """One configuration entry that creates a mount at boot."""
 
     kind: str
     """`fstab`, `systemd`, `zfs` or `pbs` (a removable datastore that PBS mounts itself)."""
@@ -71,12 +71,12 @@ class PersistentMount:
     fstype: str = ""
     options: list[str] = dataclasses.field(default_factory=list)
     file: str = ""
-    """The file that says so, or the unit or dataset name."""
+    """The file with the entry, or the name of the unit or dataset."""
     active_at_boot: t.Optional[bool] = None
     """False for `noauto`, a disabled unit, `canmount=off|noauto`."""
     detail: str = ""
     source_matches: t.Optional[bool] = None
-    """Whether its source names the device that is mounted now; None where that cannot be told."""
+    """Whether its source names the device that is mounted now; None if that cannot be found out."""
 
 
 @dataclasses.dataclass
@@ -85,11 +85,11 @@ class UnitOrderFacts:
 
     unit: str
     waits: t.Optional[bool]
-    """At boot it starts only after the mount has been made or has failed."""
+    """Whether it starts at boot only after the mount succeeded or failed."""
     by: str = ""
     """What makes it wait: `RequiresMountsFor=…`, `Requires=… After=…`, `After=local-fs.target`."""
     needs: t.Optional[bool] = None
-    """It does not start at all where the mount has failed."""
+    """Whether it does not start if the mount fails."""
     error: str = ""
 
 
@@ -100,19 +100,19 @@ class DaemonViewFacts:
     unit: str
     pid: int
     same: t.Optional[bool]
-    """There the path leads to the same directory of the same filesystem."""
+    """Whether the path leads to the same directory of the same filesystem there."""
     detail: str = ""
     options: list[str] = dataclasses.field(default_factory=list)
-    """The per-mount options there: a unit may make read-only for itself what is read-write for us."""
+    """The per-mount options there: a unit may mount read-only for itself what is read-write for us."""
 
 
 @dataclasses.dataclass
 class SpaceFacts:
     bytes_total: int
     bytes_available: int
-    """For an ordinary user (`f_bavail`), since the daemon is one."""
+    """Available to an ordinary user (`f_bavail`), because the daemon is one."""
     inodes_total: int
-    """0 where the filesystem has no fixed number."""
+    """0 if the filesystem has no fixed number."""
     inodes_available: int
 
 

@@ -26,13 +26,13 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import Ow
 
 @dataclasses.dataclass
 class SkeletonFacts:
-    """What is at the path, before any chunk is looked at."""
+    """What is at the path, without a look at the chunks."""
 
     state: str
     """`absent`, `empty`, `foreign`, `half-made` or `whole`.
 
-    PBS takes a directory for empty that holds only dot-entries and `lost+found`. Whole: `.chunks` with 65,536 prefix
-    directories and `.lock`. Half-made: `.chunks` is there, but something of that is missing.
+    For PBS, a directory with only dot-entries and `lost+found` is empty. Whole: `.chunks` with 65,536 prefix directories
+    and `.lock`. Half-made: `.chunks` exists, but some of that is missing.
     """
     base: t.Optional[FileFacts] = None
     chunks: t.Optional[FileFacts] = None
@@ -42,80 +42,80 @@ class SkeletonFacts:
     prefixes: int = 0
     """Prefix directories `0000`…`ffff` that exist."""
     missing: list[str] = dataclasses.field(default_factory=list)
-    """The first few prefix names that are missing."""
+    """The first missing prefix names."""
     groups: list[str] = dataclasses.field(default_factory=list)
     """Which of `ns`, `vm`, `ct`, `host` exist."""
     foreign: list[str] = dataclasses.field(default_factory=list)
-    """Top-level entries that are not PBS's, the first few."""
+    """The first top-level entries that are not part of a datastore."""
     foreign_count: int = 0
     error: str = ""
 
 
 @dataclasses.dataclass
 class TouchFacts:
-    """One try of PBS's touch: `utimensat(path, {UTIME_NOW, UTIME_OMIT}, AT_SYMLINK_NOFOLLOW)`."""
+    """One test of PBS's touch: `utimensat(path, {UTIME_NOW, UTIME_OMIT}, AT_SYMLINK_NOFOLLOW)`."""
 
     target: str
-    """`private` (our own file), `marker` (the zero chunk, inserted by us) or `zero-chunk` (the one that was there)."""
+    """`private` (our own file), `marker` (the zero chunk that the probe inserted) or `zero-chunk` (the existing one)."""
     path: str
     uid: int
     gid: int
     groups: list[int]
     advanced: t.Optional[bool]
-    """True where atime became strictly later; None where the try could not be made at all."""
+    """True if atime became strictly later; None if the test was not possible."""
     step: str = ""
     """The call that failed: `open`, `create`, `stat`, `utimensat`, … or empty."""
     errno: int = 0
     error: str = ""
-    """errno name and text, such as `EPERM: Operation not permitted`."""
+    """errno name and text, for example `EPERM: Operation not permitted`."""
     before_ns: t.Optional[int] = None
     after_ns: t.Optional[int] = None
     refreshed_ns: t.Optional[int] = None
-    """atime from a forced statx and a newly opened descriptor, the earlier of both."""
+    """atime from a forced statx and from a newly opened descriptor, the earlier of the two."""
     refresh_error: str = ""
     inode_changes: int = 0
-    """How often the path led to another inode between two looks."""
+    """How often the inode at the path changed between two checks."""
     waits: int = 0
-    """How many times it waited before the answer was clear."""
+    """How often it waited before the result was clear."""
     elapsed_ns: int = 0
     created_by: str = ""
-    """`backup` or `root`: who made the private file."""
+    """`backup` or `root`: who created the private file."""
     placement: str = ""
-    """Where the file lay: `prefix` or `base`."""
+    """The directory of the file: `prefix` or `base`."""
     file: t.Optional[FileFacts] = None
 
 
 @dataclasses.dataclass
 class AtimeFacts:
-    """All tries on one datastore, by identity."""
+    """All atime tests on one datastore, by identity."""
 
     mode: str
     """`private`, `marker` or `none`."""
     wanted: str = ""
-    """The mode that was asked for, where nothing but check mode kept it from being tried."""
+    """The requested mode, if only check mode prevented it."""
     probe: t.Optional[TouchFacts] = None
     zero_chunk: t.Optional[TouchFacts] = None
     """The real zero chunk, touched by the daemon's user."""
     zero_chunk_as_root: t.Optional[TouchFacts] = None
     granularity_ns: t.Optional[int] = None
-    """The coarsest step that the file's timestamps were seen to be cut to."""
+    """The granularity of the file's timestamps, as measured."""
     clock_offset_ns: t.Optional[int] = None
-    """The filesystem's clock minus the host's, from the birth of the private file."""
+    """The filesystem's clock minus the host's clock, measured at the creation of the private file."""
     clock_resolution_ns: t.Optional[int] = None
-    """How exact that difference is."""
+    """The precision of that difference."""
     not_tried: str = ""
-    """Why nothing was tried (check mode, the daemon's user is unknown, not root, …)."""
+    """Why nothing was tested (check mode, the daemon's user is unknown, not root, …)."""
     marker_inserted: bool = False
-    """The zero chunk was inserted (or replaced) by us, in PBS's own way."""
+    """Whether the probe inserted (or replaced) the zero chunk, as PBS does."""
     left_behind: str = ""
     """The private file that could not be removed, and why; the next run removes it."""
     leftovers_removed: int = 0
-    """Private files of an earlier, killed run that were removed."""
+    """Number of private files that this run removed after an earlier, killed run."""
 
 
 @dataclasses.dataclass
 class LockFacts:
-    """POSIX record locks, tried on the private file."""
+    """POSIX record locks, tested on the private file."""
 
     works: t.Optional[bool]
     error: str = ""
@@ -128,21 +128,21 @@ class StoreFacts:
     path: str
     """The effective absolute path (`/mnt/datastore/NAME` for a removable datastore)."""
     configured: t.Optional[DatastoreConfig] = None
-    """None where the datastore is only declared, not configured."""
+    """None if the datastore is only declared, not configured."""
     mounted: t.Optional[bool] = None
     """For a removable datastore: whether its device is mounted at the path now. None for all others."""
     stuck: str = ""
-    """What was being looked at when the deadline passed; empty where everything answered."""
+    """The step that was running when the deadline passed; empty if all steps ended."""
     deadline: float = 0.0
-    """Seconds that the path had to answer."""
+    """Seconds within which the path had to answer."""
     error: str = ""
-    """An observer's unexpected failure, as one line."""
+    """An unexpected failure of an observer, as one line."""
     root_refused: str = ""
-    """What root is told where only the daemon's user may look (root_squash, FUSE without rights for root)."""
+    """The error that root gets if only the daemon's user has access (root_squash, FUSE without access for root)."""
     location: t.Optional[LocationFacts] = None
     mount: t.Optional[MountFacts] = None
     declared_source_matches: t.Optional[bool] = None
-    """Whether the mounted device is the one that the declaration names; None without one, or where that cannot be told."""
+    """Whether the mounted device is the declared one; None without a declaration, or if that cannot be found out."""
     persistent: t.Optional[list[PersistentMount]] = None
     unit_order: list[UnitOrderFacts] = dataclasses.field(default_factory=list)
     daemon_views: list[DaemonViewFacts] = dataclasses.field(default_factory=list)
@@ -151,7 +151,7 @@ class StoreFacts:
     dir_nlink: t.Optional[bool] = None
     """Whether an ext filesystem allows more than 64,998 subdirectories (`dir_nlink` with `dir_index`).
 
-    None for other filesystems, or where it cannot be read.
+    None for other filesystems, or if it cannot be read.
     """
     skeleton: t.Optional[SkeletonFacts] = None
     atime: t.Optional[AtimeFacts] = None

@@ -20,29 +20,29 @@ class OwnerCount:
 
 @dataclasses.dataclass
 class WalkCounts:
-    """Exact counts of one tree, with the first offending paths."""
+    """Exact counts of one tree, with the first paths that have problems."""
 
     directories: int = 0
     files: int = 0
     bytes: int = 0
     wrong_owner: int = 0
-    """Files and directories whose uid or gid is not the wanted one."""
+    """Files and directories with a wrong uid or gid."""
     wrong_uid: int = 0
     wrong_gid: int = 0
     owners: list[OwnerCount] = dataclasses.field(default_factory=list)
-    """Who owns what is wrong, most first."""
+    """The wrong owners, the highest count first."""
     wrong_mode: int = 0
-    """Directories or files whose mode is not the exact one that PBS gives."""
+    """Directories and files without the exact mode that PBS sets."""
     unreadable: int = 0
-    """What the daemon's user cannot read (files) or enter and list (directories)."""
+    """Files that the daemon's user cannot read, and directories that it cannot enter and list."""
     foreign: dict[str, int] = dataclasses.field(default_factory=dict)
     """Counts by kind: `link`, `fifo`, `socket`, `device`, `hardlink`, `directory`, `mount`, `name`, `immutable`."""
     vanished: int = 0
-    """Names that were gone when looked at; normal while GC or a backup runs."""
+    """Names that vanished during the walk; normal while GC or a backup runs."""
     errors: int = 0
-    """Directories or files that could not be looked at."""
+    """Directories and files that could not be inspected."""
     examples: dict[str, list[PathProblem]] = dataclasses.field(default_factory=dict)
-    """The first paths per kind: `wrong_owner`, `wrong_mode`, `unreadable`, `errors` and each foreign kind."""
+    """The first paths of each kind: `wrong_owner`, `wrong_mode`, `unreadable`, `errors` and each foreign kind."""
 
 
 @dataclasses.dataclass
@@ -52,27 +52,27 @@ class OwnershipFacts:
     scope: str
     """`full`, `sample`, `skeleton` or `none`."""
     method: str = ""
-    """How the answer was obtained, such as `stat walk, 2 workers`."""
+    """How the counts were obtained, for example `stat walk, 2 workers`."""
     uid: int = -1
     gid: int = -1
-    """The wanted ids."""
+    """The required ids."""
     prefixes_total: int = 65536
     prefixes_walked: int = 0
     prefixes_missing: int = 0
     complete: bool = False
-    """Everything that the scope asked for was seen."""
+    """Whether everything in the scope was checked."""
     stuck: str = ""
-    """Where the walk was when it stopped answering, or the error that ended it."""
+    """Where the walk stopped answering, or the error that ended it."""
     elapsed_ns: int = 0
     skeleton: WalkCounts = dataclasses.field(default_factory=WalkCounts)
-    """Base, `.chunks`, the prefix directories, `.lock`, `.gc-status`."""
+    """The base directory, `.chunks`, the prefix directories, `.lock`, `.gc-status`."""
     chunks: WalkCounts = dataclasses.field(default_factory=WalkCounts)
-    """What lies in the prefix directories."""
+    """The contents of the prefix directories."""
     metadata: WalkCounts = dataclasses.field(default_factory=WalkCounts)
-    """`ns`, `vm`, `ct`, `host` and what else lies below the base directory."""
+    """`ns`, `vm`, `ct`, `host` and everything else below the base directory."""
     bad_chunks: int = 0
     empty_chunks: int = 0
-    """Chunk files of length 0: corruption, but normal on an S3 cache."""
+    """Chunk files of length 0: corrupt, but normal in the cache of an S3 datastore."""
     temporary: int = 0
     """`.tmp_XXXXXX` files older than a day; GC never removes them."""
     temporary_bytes: int = 0

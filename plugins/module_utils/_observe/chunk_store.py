@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What lies at a datastore's path: the way there, and the skeleton of the chunk store.
+"""What is at a datastore's path: whether it can be reached, and the skeleton of the chunk store.
 
 Everything here may hang with the filesystem, so it runs in a child with a deadline.
 """
@@ -34,7 +34,7 @@ _EXAMPLES = 10
 
 
 def observe_location(path: str) -> LocationFacts:
-    """Where the path leads, links followed as PBS follows them; a path that leads nowhere is a fact, not an error."""
+    """What the path leads to, following links as PBS does; a path that does not exist is a fact, not an error."""
     try:
         found = os.stat(path)
         real = os.path.realpath(path)
@@ -54,9 +54,9 @@ def observe_location(path: str) -> LocationFacts:
 
 
 def observe_reach(realpath: str) -> tuple[bool, str]:
-    """Whether the user that runs this can enter every directory down to the path, and the first it cannot enter.
+    """Whether this process can enter every directory of the path, and the first one that it cannot enter.
 
-    Raises `OSError` where a directory could not be asked for another reason.
+    Raises `OSError` if a directory fails for another reason.
     """
     way = ""
     for part in realpath.split("/")[1:]:
@@ -73,10 +73,10 @@ def observe_reach(realpath: str) -> tuple[bool, str]:
 
 
 def observe_skeleton(path: str) -> SkeletonFacts:
-    """Look at the base directory and the fixed parts of the chunk store, without walking the chunks.
+    """Inspect the base directory and the fixed parts of the chunk store, without the chunks.
 
-    A directory is empty to PBS when it holds only names that begin with a dot, and `lost+found`.
-    Source: PBS, datastore creation. Raises `OSError` where the base directory cannot be listed.
+    For PBS, a directory is empty if all names in it begin with a dot or are `lost+found`. Source: PBS, datastore creation.
+    Raises `OSError` if the base directory cannot be listed.
     """
     try:
         base = open_directory(path, follow=True)

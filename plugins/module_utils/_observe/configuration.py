@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What PBS is told to do on this host: its datastores with their jobs, and the state of the files that say so."""
+"""PBS's configuration on this host: the datastores with their jobs, and the state of the configuration files."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 REMOVABLE_ROOT = "/mnt/datastore"
-"""Where PBS mounts every removable datastore, each in a directory of its name."""
+"""Where PBS mounts removable datastores, each in a directory with its name."""
 
 _SIZE_LIMIT = 1024 * 1024
 _NOTES = 20
-"""How many of the things that a newer PBS may know are said."""
+"""Maximum number of unknown settings to report."""
 _DATASTORES, _PRUNE_JOBS, _VERIFY_JOBS = "datastore.cfg", "prune.cfg", "verification.cfg"
 _FILES = {
     _DATASTORES: section_config.DATASTORE,
@@ -42,7 +42,7 @@ _OWN_FIELDS = ("path", "tuning", "backend", "backing-device", "maintenance-mode"
 
 
 def effective_path(config: DatastoreConfig) -> str:
-    """The absolute path of a datastore: of a removable one, where PBS mounts it, whatever its path on the device."""
+    """The absolute path of a datastore; for a removable one, where PBS mounts it, regardless of its path on the device."""
     return os.path.join(REMOVABLE_ROOT, config.name) if config.backing_device else config.path
 
 
@@ -55,9 +55,9 @@ def observe_configuration(
 ) -> tuple[ConfigDirFacts, list[DatastoreConfig]]:
     """Read the configuration files and the last runs of the jobs. Never raises `OSError`.
 
-    `account` is who has to be able to read the files; `pbs_version` is the installed version: what a newer PBS than
-    this collection knows has put into a file is no error. Datastores of a file that PBS cannot read are still
-    returned as far as they can be made out, so that they can be looked at; the file's facts say that PBS cannot.
+    `account` is the user that must be able to read the files. `pbs_version` is the installed version: if it is newer than
+    this collection knows, unknown settings are no error. If PBS cannot parse a file, this still returns the datastores
+    that can be recognised, so that they can be checked, and the file's facts record the error.
     """
     facts = ConfigDirFacts(path=display(config_dir), exists=False)
     sections: dict[str, list[Section]] = {}
@@ -104,7 +104,7 @@ def _read_file(
     facts.digest = section_config.digest(found.data)
     sections: list[Section] = []
     try:
-        # Tolerant first: what cannot even be read this way has nothing to show.
+        # Tolerant first: this returns sections even if the strict parser below fails.
         sections = section_config.parse(found.data, schema, strict=False)
         if newer:
             facts.unknown = [note for section in sections for note in section.unknown][:_NOTES]
@@ -117,7 +117,7 @@ def _read_file(
 
 
 def _may_read(status: os.stat_result, account: t.Optional[AccountFacts]) -> t.Optional[bool]:
-    """By owner, group and mode alone; the first of them that fits the account decides, as in the kernel."""
+    """Only by owner, group and mode; the first class that matches the account decides, as in the kernel."""
     if account is None or account.uid is None:
         return None
     if status.st_uid == account.uid:
@@ -131,7 +131,7 @@ def _may_read(status: os.stat_result, account: t.Optional[AccountFacts]) -> t.Op
 
 
 class _Runs:
-    """The last runs of jobs, from one directory of state files."""
+    """The last runs of jobs, from the directory of state files."""
 
     def __init__(self, state_dir: str, proc: str) -> None:
         self._proc = proc
@@ -144,7 +144,7 @@ class _Runs:
             finally:
                 os.close(base)
         except FileNotFoundError:
-            pass  # no job has ever had a state here
+            pass  # no job has ever run here
         except OSError as exc:
             self._error = describe_error(exc)
 
@@ -202,7 +202,7 @@ def _datastore(section: Section, runs: _Runs) -> DatastoreConfig:
 
 
 def _raw(section: Section, name: str, default_key: str) -> dict[str, str]:
-    """A property string without a look at its values: those are shown as they are, whether PBS knows them or not."""
+    """Parse a property string without a check of its values, so that also values that PBS does not know are shown."""
     try:
         return property_string.parse(section.text(name), default_key)
     except PropertyStringError:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One statx as facts."""
+"""Converts the result of statx to facts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 
 
 def file_facts(path: t.Union[str, bytes], found: Statx) -> FileFacts:
-    """Dress what statx answered for the document; `path` is what people shall read."""
+    """The result of statx as facts; `path` is the path to show."""
     return FileFacts(
         path=display(path),
         type=found.kind,
@@ -35,7 +35,7 @@ def file_facts(path: t.Union[str, bytes], found: Statx) -> FileFacts:
 
 
 def observe_file(base: str, name: str, dir_fd: int) -> t.Optional[FileFacts]:
-    """Look at `name` in an open directory; None where there is no such name. Raises `OSError` for anything else."""
+    """The facts of `name` in an open directory; None if it does not exist. Raises `OSError` for other errors."""
     try:
         found = statx(name, dir_fd)
     except FileNotFoundError:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One host as a whole: which datastores there are, and everything that can be found out about each."""
+"""Observes one host: finds its datastores and collects all facts about each."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 
 @dataclasses.dataclass
 class Declared:
-    """The part of a declaration that observing needs."""
+    """The part of a declaration that the observers need."""
 
     name: str
     path: str
     source: str = ""
-    """The device that should be mounted, empty where none is declared."""
+    """The device that should be mounted; empty if none is declared."""
     fstype: str = ""
 
 
 @dataclasses.dataclass
 class Plan:
-    """What to look at on this host, and how."""
+    """What to observe on this host, and how."""
 
     host: str
     declared: t.Sequence[Declared] = ()
@@ -57,23 +57,23 @@ class Plan:
     probe: str = "private"
     check_mode: bool = False
     deadline: float = 10.0
-    """Seconds that each datastore has to answer."""
+    """Seconds within which each datastore must answer."""
     scope: str = "full"
     sample_prefixes: int = 256
     workers: int = 0
     max_paths: int = 20
     stall: float = 60.0
-    """Seconds of silence after which a walk is given up."""
+    """Seconds without progress after which a walk is abandoned."""
 
 
 Progress = t.Callable[[str, t.Any], None]
-"""Called with a datastore's name and how far its walk is."""
+"""Called with the name of a datastore and the progress of its walk."""
 
 
 def observe(
     plan: Plan, on_progress: t.Optional[Progress] = None, env: t.Optional[MountEnvironment] = None
 ) -> tuple[HostFacts, list[StoreFacts]]:
-    """Look at everything. Takes as long as the slowest datastore is allowed to, plus the walks."""
+    """Observe everything. The time is limited by the deadline of one datastore plus the walks."""
     account = observe_account(plan.user, plan.group)
     installed = version.installed()
     config_dir, configured = observe_configuration(plan.config_dir, plan.state_dir, account, installed[1])
@@ -94,7 +94,7 @@ def observe(
 
 
 def _observe_removable(store: StoreFacts, env: MountEnvironment) -> None:
-    """PBS's own test: the mount at the path comes from the device of that filesystem UUID; any doubt means no."""
+    """PBS's own test: the mount at the path is from the device with the filesystem UUID; if in doubt, no."""
     if store.configured is None or not store.configured.backing_device:
         return
     mount = env.table.find(store.path)
@@ -108,7 +108,7 @@ def _observe_removable(store: StoreFacts, env: MountEnvironment) -> None:
 def _observe_mount(
     store: StoreFacts, real_path: str, declared: t.Optional[Declared], host: HostFacts, env: MountEnvironment
 ) -> None:
-    """What can be told about the mount without touching it; `real_path` is free of links."""
+    """Collect the facts about the mount without access to it; `real_path` contains no links."""
     removable = store.configured is not None and bool(store.configured.backing_device)
     store.mount = env.table.find(real_path)
     try:
@@ -136,7 +136,7 @@ def _observe_zfs(stores: t.Sequence[StoreFacts]) -> None:
 def _observe_owners(
     stores: t.Sequence[StoreFacts], plan: Plan, account: AccountFacts, on_progress: t.Optional[Progress]
 ) -> None:
-    """Walk one datastore after the other, each with all workers; what did not even answer is not walked."""
+    """Walk the datastores one after the other, each with all workers; skip those that did not answer."""
     for store in stores:
         reason = _no_walk(store, plan, account)
         if reason is None:
@@ -157,7 +157,7 @@ def _observe_owners(
             as_owner=bool(store.root_refused),
         )
         if on_progress is not None:
-            # Several that do not answer take a while, and the last word about each of them is this.
+            # Datastores that do not answer take a while; this names the one that is being walked.
             on_progress(store.name, WalkProgress())
         store.ownership = observe_ownership(
             walk, None if on_progress is None else functools.partial(on_progress, store.name)
@@ -165,7 +165,7 @@ def _observe_owners(
 
 
 def _no_walk(store: StoreFacts, plan: Plan, account: AccountFacts) -> t.Optional[str]:
-    """Why there is no walk: empty where there is one, None where there is nothing to walk and nothing to say."""
+    """Why there is no walk: empty if there is one, None if there is nothing to walk or to report."""
     skeleton = store.skeleton
     if store.mounted is False or (skeleton is not None and skeleton.chunks is None):
         return None
@@ -173,7 +173,7 @@ def _no_walk(store: StoreFacts, plan: Plan, account: AccountFacts) -> t.Optional
         if store.stuck:
             return f"the datastore gave no answer ({store.stuck})"
         error = store.location.error if store.location is not None else ""
-        return "the datastore could not be looked at (%s)" % (
+        return "the datastore could not be inspected (%s)" % (
             store.error or ("%s: %s" % (display(store.path), error) if error else "no answer")
         )
     if account.uid is None or account.gid is None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Everything about datastores that may hang: each looked at in a child of its own, all side by side, with a deadline."""
+"""All observations of datastores that may hang: each datastore in its own child, in parallel, with a deadline."""
 
 from __future__ import annotations
 
@@ -39,29 +39,29 @@ CHECK_MODE = "check mode changes nothing on the host"
 
 @dataclasses.dataclass
 class ProbePlan:
-    """How datastores are looked at."""
+    """How to observe datastores."""
 
     identity: t.Optional[Identity]
-    """The daemon's user; None where it could not be looked up."""
+    """The daemon's user; None if it could not be looked up."""
     mode: str = "private"
     """`private`, `marker` or `none`."""
     not_tried: str = ""
-    """Why there is no probe, where mode is `none`."""
+    """Why there is no probe, if `mode` is `none`."""
     deadline: float = 10.0
-    """Seconds that one datastore has for all of its answers."""
+    """Seconds for all observations of one datastore."""
     wanted: str = "private"
-    """The mode that was asked for, where it is not the one that is used."""
+    """The requested mode, even if another one is used."""
 
 
 def daemon_identity(account: AccountFacts) -> t.Optional[Identity]:
-    """Who the daemon is: its unit names user and group, and systemd adds the user's other groups."""
+    """The daemon's identity: user and group from its unit, plus the user's other groups, which systemd adds."""
     if account.uid is None or account.gid is None:
         return None
     return Identity(account.uid, account.gid, tuple(sorted({*account.groups, account.gid})))
 
 
 def plan_probe(account: AccountFacts, probe: str, check_mode: bool, deadline: float) -> ProbePlan:
-    """How to try access times, or why not: in check mode, without the daemon's user, or without the right to be it."""
+    """How to test access times, or why not: in check mode, without the daemon's user, or without the right to become it."""
     identity = daemon_identity(account)
     not_tried = ""
     if check_mode:
@@ -76,7 +76,7 @@ def plan_probe(account: AccountFacts, probe: str, check_mode: bool, deadline: fl
     elif os.geteuid() not in (0, identity.uid):
         not_tried = "uid %d cannot become '%s'; run as root (become: true)" % (os.geteuid(), account.user)
     if os.geteuid() != 0:
-        # Without root there is no looking through somebody else's eyes, and no choice of groups with one's own.
+        # Without root, this process can neither become another user nor change its groups.
         identity = current() if identity is not None and identity.uid == os.geteuid() else None
     return ProbePlan(identity, "none" if not_tried else probe, not_tried, deadline, wanted=probe)
 
@@ -84,11 +84,11 @@ def plan_probe(account: AccountFacts, probe: str, check_mode: bool, deadline: fl
 def observe_stores(stores: t.Sequence[StoreFacts], plan: ProbePlan, table: MountTable) -> list[str]:
     """Fill in location, space, skeleton, atime and lock of every datastore.
 
-    What did not answer in time stays None, and `stuck` says what was being looked at. The children run side by side,
-    so that a host costs one wait and not one per datastore. A removable datastore that is not mounted is left alone.
+    A fact without an answer in time stays None, and `stuck` names the step. The children run in parallel, so a host needs
+    one wait and not one per datastore. Skips removable datastores that are not mounted.
 
-    Returns the paths without links, in the order of the datastores: as the kernel told them, or, where it did not
-    answer, as far as they can be followed without touching anything but the root filesystem.
+    Returns the paths without links, in the order of the datastores: from the kernel, or, if it did not answer, with the
+    links on the root filesystem resolved.
     """
     to_see = {str(number): store for number, store in enumerate(stores) if store.mounted is not False}
     tasks = {key: _task(store, plan, table) for key, store in to_see.items()}
@@ -112,11 +112,11 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
         location = observe_location(path)
         refused = ""
         if location.error and plan.identity is not None and _root_is_refused(location.error):
-            # A server or a FUSE filesystem that gives root no rights: what there is to see, the daemon's user sees.
+            # A server or a FUSE filesystem that gives root no access: observe as the daemon's user.
             become(plan.identity)
             location, refused = observe_location(path), location.error
             if location.error:
-                refused = ""  # nobody is let in, which is another matter
+                refused = ""  # the daemon's user has no access either, which is another problem
         channel.put("location", location)
         channel.put("root_refused", refused)
         if not location.exists:
@@ -153,11 +153,11 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
             become(plan.identity)
         if refused:
             channel.begin("the chunk store in %s, as uid %d" % (display(path), plan.identity.uid))
-            with contextlib.suppress(OSError):  # nobody is let in: what root met is as good
+            with contextlib.suppress(OSError):  # the daemon's user has no access either: keep root's error
                 channel.put("skeleton", observe_skeleton(path))
                 channel.put("root_refused", refused)
-        channel.begin("the way to %s, as uid %d" % (display(path), plan.identity.uid))
-        with contextlib.suppress(OSError):  # the probe meets it, too, and says it better
+        channel.begin("the directories above %s, as uid %d" % (display(path), plan.identity.uid))
+        with contextlib.suppress(OSError):  # the probe reports the same error with more detail
             channel.put("reach", observe_reach(location.realpath))
         if probe is not None:
             channel.begin("the atime probe in %s, as uid %d" % (display(path), plan.identity.uid))
@@ -169,7 +169,7 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
 
 
 def _unmapped(identity: Identity) -> str:
-    """The first id that no process here can take, in words; empty where there is none."""
+    """The first id that is not mapped here, as text; empty if all are mapped."""
     found = observe_id_map()
     if found.error:
         return ""
@@ -180,19 +180,19 @@ def _unmapped(identity: Identity) -> str:
 
 
 def _root_is_refused(error: str) -> bool:
-    """Whether an error says that even root has no rights there: its server gives it none."""
+    """Whether the error means that root has no access, because the server gives it none."""
     return os.geteuid() == 0 and error.split(":")[0] in ("EACCES", "EPERM")
 
 
 def _describe(path: str, error: OSError) -> str:
-    """The error with the path that it is about."""
+    """The error with its path."""
     name = error.filename
     where = os.path.join(path, name) if isinstance(name, str) else path
     return f"{display(where)}: {describe_error(error)}"
 
 
 def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
-    """Turn what the child has sent into facts of the datastore."""
+    """Copy the child's results to the facts of the datastore."""
     parts = outcome.parts
     store.deadline = plan.deadline
     if "location" in parts:
@@ -217,7 +217,7 @@ def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
     if outcome.timed_out:
         store.stuck = outcome.doing
     elif outcome.error:
-        store.error = f"{outcome.error} (while looking at {outcome.doing})"
+        store.error = f"{outcome.error} (during: {outcome.doing})"
     elif "skeleton_error" in parts and store.skeleton is None:
         store.error = parts["skeleton_error"]
     elif "space_error" in parts:

@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Proxmox Backup Server writes and demands: its formats and rules. Parsers take bytes or text and return values; no disk."""
+"""The formats and rules of Proxmox Backup Server. Parsers take bytes or text and return values; nothing touches a disk."""

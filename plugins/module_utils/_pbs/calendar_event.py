@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Calendar events, the schedules of PBS's jobs: whether a text is one.
+"""Syntax check of calendar events, the schedules of PBS's jobs.
 
-PBS checks every schedule when it reads a configuration file, and a single wrong one makes the whole file unreadable.
-The syntax is close to systemd's, and not the same. Source: PBS, calendar event parser (proxmox-time).
+PBS checks every schedule when it reads a configuration file, and a single invalid one makes the whole file unreadable. The
+syntax is similar to systemd's, but not the same. Source: PBS, calendar event parser (proxmox-time).
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _BLANKS = re.compile("[ \t]*")
 
 ALLOWED = "a calendar event such as 'daily', 'sat 03:00', 'mon..fri 21:30' or '*-1,15 02:00'"
 
-# Every reader below takes a text and a position, and answers the position behind what it has read, or None.
+# Each reader below takes a text and a position, and returns the position after the part that it has read, or None.
 _Reader = t.Callable[[str, int], t.Optional[int]]
 
 
 def is_calendar_event(text: str) -> bool:
-    """Whether PBS takes the text for a calendar event."""
+    """Whether PBS accepts the text as a calendar event."""
     if text.endswith("UTC"):
         text = text[:-3].rstrip(" ")
     if text in _KEYWORDS:
@@ -88,7 +88,7 @@ def _sequence(*readers: _Reader) -> _Reader:
 
 
 def _list_of(item: _Reader) -> _Reader:
-    """One item, and more behind commas; a comma without an item is left for what comes next."""
+    """One item, and more after commas; a comma without an item is not consumed."""
 
     def read(text: str, position: int) -> t.Optional[int]:
         at = item(text, position)
@@ -116,11 +116,11 @@ def _weekdays(text: str, position: int) -> t.Optional[int]:
 
 
 def _number(text: str, position: int, limit: int) -> t.Optional[tuple[int, int]]:
-    """A number below the limit, and the position behind it."""
+    """A number below the limit, and the position after it."""
     match = _NUMBER.match(text, position)
     if match is None:
         return None
-    # Python refuses to convert what is very long, zeros in front included.
+    # Python refuses to convert very long numbers, also if they are leading zeros.
     digits = match.group().lstrip("0") or "0"
     if len(digits) > 9 or int(digits) >= limit:
         return None
@@ -128,7 +128,7 @@ def _number(text: str, position: int, limit: int) -> t.Optional[tuple[int, int]]
 
 
 def _component(limit: int) -> _Reader:
-    """A number, a range `a..b`, and either with a step `/n`."""
+    """A number or a range `a..b`, either with an optional step `/n`."""
 
     def read(text: str, position: int) -> t.Optional[int]:
         first = _number(text, position, limit)

@@ -4,7 +4,7 @@
 
 """The cutoff of garbage collection: which access times are old enough, in whole seconds as PBS compares them.
 
-Before 3.3.7, without the tuning option, it was a day and five minutes, too; only older writers moved it otherwise.
+Before 3.3.7, without the tuning option, it was also a day and five minutes, but older writers moved it differently.
 Source: PBS, `ChunkStore::sweep_unused_chunks` and `DataStore::garbage_collection_impl`.
 """
 
@@ -22,7 +22,7 @@ _SLACK = 300
 
 
 def cutoff_seconds(tuning: t.Mapping[str, t.Any]) -> int:
-    """The cutoff of a datastore with that tuning (parsed), in seconds; PBS's default where it has none that is valid."""
+    """The cutoff in seconds of a datastore with this (parsed) tuning; PBS's default if it has no valid one."""
     minutes = tuning.get("gc-atime-cutoff")
     if not isinstance(minutes, int) or isinstance(minutes, bool) or not LEAST_MINUTES <= minutes <= MOST_MINUTES:
         minutes = DEFAULT_MINUTES
@@ -30,10 +30,10 @@ def cutoff_seconds(tuning: t.Mapping[str, t.Any]) -> int:
 
 
 def removal_limit(start: int, cutoff: int, oldest_writer: t.Optional[int] = None) -> int:
-    """GC removes what nothing needs and was accessed before this second; what was accessed in it is kept.
+    """GC removes unneeded chunks with an access time before this second, and keeps those in it.
 
-    `start` is the second in which the mark phase begins, `cutoff` in seconds. A writer that began before the limit moves
-    it to five minutes before its own start.
+    `start` is the second in which the mark phase begins, `cutoff` is in seconds. A writer that started before the limit
+    moves it to five minutes before its own start.
     """
     limit = start - cutoff
     if oldest_writer is not None and oldest_writer < limit:
@@ -42,10 +42,10 @@ def removal_limit(start: int, cutoff: int, oldest_writer: t.Optional[int] = None
 
 
 def pending_mark(start: int, oldest_writer: t.Optional[int] = None) -> int:
-    """GC counts as pending what it keeps and was accessed before this second, and as in use what was accessed since."""
+    """GC counts kept chunks with an access time before this second as pending, and later ones as in use."""
     return start if oldest_writer is None else oldest_writer
 
 
 def removable_from(atime: int, cutoff: int) -> int:
-    """The first second in which a GC may begin that removes what nothing needs and was accessed in the second `atime`."""
+    """The first start second of a GC that removes an unneeded chunk with this access time (in seconds)."""
     return atime + cutoff + 1

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The state file of one of PBS's jobs (JSON of one object) and the names of task runs.
+"""The state file of one of PBS's jobs (one JSON object), and the ids of task runs.
 
 Source: PBS, job state handling (`src/server/jobstate.rs`).
 """
@@ -26,23 +26,23 @@ _UPID = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class Upid:
-    """The name of one task run."""
+    """The id of one task run."""
 
     node: str
     pid: int
     pstart: int
-    """When that process began, in clock ticks since boot (`/proc/PID/stat`)."""
+    """Start time of that process, in clock ticks since boot (`/proc/PID/stat`)."""
     task_id: int
     start: int
     """Seconds since the epoch."""
     type: str
     id: str
-    """What the task works on, with PBS's escapes."""
+    """The object of the task, with PBS's escapes."""
     auth_id: str
 
 
 def parse_upid(text: str) -> t.Optional[Upid]:
-    """Take a UPID apart; None where it is not one."""
+    """Parse a UPID; None if it is invalid."""
     match = _UPID.fullmatch(text)
     if match is None:
         return None
@@ -57,30 +57,30 @@ def parse_upid(text: str) -> t.Optional[Upid]:
 
 
 class JobStateError(ValueError):
-    """The content is not the state of a job; PBS tolerates it since 4.1.8."""
+    """The content is not a valid job state; PBS tolerates that since 4.1.8."""
 
 
 @dataclasses.dataclass
 class JobState:
-    """The last run of one job, as its state file has it."""
+    """The last run of one job, from its state file."""
 
     state: str
     """`ok`, `warning`, `error`, `running`, `created` (never run) or `unknown`."""
     end: t.Optional[int] = None
-    """Seconds since the epoch; None where the run has not ended or never began."""
+    """Seconds since the epoch; None if the run has not ended or never began."""
     message: str = ""
     warnings: int = 0
     upid: str = ""
 
 
 def parse_state(data: bytes) -> JobState:
-    """Read the content of a state file. Raises `JobStateError`."""
+    """Parse a state file. Raises `JobStateError`."""
     try:
         return _parsed(json.loads(data.decode("utf-8")))
     except UnicodeDecodeError:
         raise JobStateError("it is not UTF-8") from None
     except RecursionError:
-        raise JobStateError("it is nested without end") from None
+        raise JobStateError("it is nested too deeply") from None
     except (ValueError, KeyError, TypeError) as exc:
         raise JobStateError("it is not the state of a job: " + display(str(exc))[:200]) from None
 

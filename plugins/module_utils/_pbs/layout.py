@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The names that PBS gives to things on disk."""
+"""The names that PBS uses on disk."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ LOCK = ".lock"
 GC_STATUS = ".gc-status"
 
 GROUPS = ("ct", "host", "ns", "vm")
-"""The directories that PBS makes below the base of a datastore, for namespaces and backup groups."""
+"""The directories that PBS creates in the base directory of a datastore, for namespaces and backup groups."""
 
 PREFIX_COUNT = 65536
-"""Prefix directories `0000` to `ffff`, one for each first two bytes of a digest."""
+"""Number of prefix directories `0000` to `ffff`, one for each value of the first two bytes of a digest."""
 
 ZERO_CHUNK_DIGEST = "bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8"
 """SHA-256 of 4 MiB of zeros: the chunk that PBS's own check inserts and touches."""

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Property strings: several settings in one value, such as `gc-atime-cutoff=2880,sync-level=file`.
+"""Property strings: several settings in one value, for example `gc-atime-cutoff=2880,sync-level=file`.
 
-PBS stores them as they were sent, so two of them are compared by what they say, never as text. Nothing here touches a
+PBS stores them as they were sent, so two of them must be compared by their meaning, never as text. Nothing here touches a
 disk. Source: PBS, property string parser (proxmox-schema) and its API types, as of 4.2.
 """
 
@@ -22,17 +22,16 @@ _ESCAPES = {'"': '"', "\\": "\\", "n": "\n"}
 
 
 class PropertyStringError(ValueError):
-    """What is wrong, where, and what is allowed; in words for people."""
+    """A message with the problem, its place, and what is allowed."""
 
 
-# --- text and its parts -----------------------------------------------------------------------------------------------
+# --- syntax -------------------------------------------------------------------------------------------------------------
 
 
 def parse(text: str, default_key: t.Optional[str] = None) -> dict[str, str]:
-    """Take a property string apart, in its own order and without a look at what the keys mean.
+    """Split a property string into keys and values, in its own order and without a check of keys.
 
-    A value without a key belongs to `default_key`. A comma at the end is allowed, as PBS allows it. Raises
-    `PropertyStringError`.
+    A value without a key belongs to `default_key`. A trailing comma is allowed, as in PBS. Raises `PropertyStringError`.
     """
     result: dict[str, str] = {}
     position = 0
@@ -45,7 +44,7 @@ def parse(text: str, default_key: t.Optional[str] = None) -> dict[str, str]:
             if key is None:
                 raise PropertyStringError("%s at character %d has no key" % (shown(value), start + 1))
         if key in result:
-            raise PropertyStringError("%s at character %d is there twice" % (shown(key), start + 1))
+            raise PropertyStringError("%s at character %d is repeated" % (shown(key), start + 1))
         result[key] = value
     return result
 
@@ -61,18 +60,18 @@ def _key(text: str, position: int) -> tuple[t.Optional[str], int]:
 
 
 def _value(text: str, position: int) -> tuple[str, int]:
-    """The value, and the position behind the comma that ends it."""
+    """The value, and the position after its comma."""
     if not text.startswith('"', position):
         comma = text.find(",", position)
         return (text[position:], len(text)) if comma < 0 else (text[position:comma], comma + 1)
     value, end = _quoted(text, position)
     if end < len(text) and text[end] != ",":
-        raise PropertyStringError("a comma is missing behind the quoted value, at character %d" % (end + 1))
+        raise PropertyStringError("a comma is missing after the quoted value, at character %d" % (end + 1))
     return value, end + 1
 
 
 def _quoted(text: str, opening: int) -> tuple[str, int]:
-    """What stands between the quotes, and the position behind the closing one."""
+    """The text between the quotes, and the position after the closing quote."""
     parts: list[str] = []
     position = opening + 1
     while position < len(text):
@@ -89,10 +88,10 @@ def _quoted(text: str, opening: int) -> tuple[str, int]:
         position += 1
     if position < len(text):
         raise PropertyStringError(
-            '%s at character %d is no escape; \\" and \\\\ and \\n are'
+            '%s at character %d is not a valid escape; valid are \\", \\\\ and \\n'
             % (shown(text[position - 1 : position + 1]), position)
         )
-    raise PropertyStringError("the quote that opens at character %d is never closed" % (opening + 1))
+    raise PropertyStringError("the quote at character %d is never closed" % (opening + 1))
 
 
 def render(
@@ -100,11 +99,11 @@ def render(
     default_key: t.Optional[str] = None,
     order: t.Optional[t.Sequence[str]] = None,
 ) -> str:
-    """Write a property string that `parse` reads back as the same.
+    """Format a property string that `parse` reads back unchanged.
 
-    Keys come in `order`, the others behind them by name, so that the same settings give the same text; the default
-    key comes first and, where its value allows that, bare. None is left out. Raises `PropertyStringError` for what
-    no property string can say, or no configuration file hold.
+    Keys are in `order`, all others follow by name, so that equal settings give equal text. The default key comes first, and
+    without its name if its value permits that. Omits None. Raises `PropertyStringError` for values that a property string
+    or a configuration file cannot contain.
     """
     first = [default_key] if default_key is not None else []
     ranks = {key: rank for rank, key in reversed(list(enumerate([*first, *(order or ())])))}
@@ -126,7 +125,7 @@ def render(
 
 
 def as_text(value: object, name: str) -> str:
-    """A scalar as PBS writes it. Raises `PropertyStringError` for anything but a string, an integer or a boolean."""
+    """A scalar in PBS's syntax. Raises `PropertyStringError` if it is not a string, an integer or a boolean."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, str)):
@@ -143,22 +142,22 @@ def _is_control(char: str) -> bool:
 
 
 def parse_bool(text: str) -> bool:
-    """1, on, yes, true are true; 0, off, no, false are false; in any case. Raises `PropertyStringError`."""
+    """Parse a boolean: 1, on, yes, true; 0, off, no, false; case does not matter. Raises `PropertyStringError`."""
     try:
         return kinds.Boolean().read(text)
     except ValueError as exc:
-        raise PropertyStringError(f"{shown(text)} is no boolean: {exc}") from None
+        raise PropertyStringError(f"{shown(text)} is not a boolean; allowed: {exc}") from None
 
 
 def percent_decoded(message: str) -> str:
-    """A maintenance message as PBS shows it; empty where what it encodes is not UTF-8."""
+    """A maintenance message as PBS shows it; empty if it does not decode to UTF-8."""
     try:
         return urllib.parse.unquote(message, errors="strict")
     except UnicodeDecodeError:
         return ""
 
 
-# --- what the keys mean -----------------------------------------------------------------------------------------------
+# --- keys ---------------------------------------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,36 +166,36 @@ class Key:
 
     kind: Kind
     default: t.Optional[Value] = None
-    """What PBS does where the key is not there; None where that is not a value of the key."""
+    """The value that PBS uses if the key is missing; None if there is no such value."""
     since: str = ""
-    """The first PBS that knows it, where that matters."""
+    """The first PBS that supports it, if relevant."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Schema:
-    """The keys that one property string may have."""
+    """The keys of one property string."""
 
     name: str
     keys: t.Mapping[str, Key]
     default_key: t.Optional[str] = None
     required: tuple[str, ...] = ()
     consistent: t.Optional[t.Callable[[t.Mapping[str, Value]], None]] = None
-    """Raises `PropertyStringError` where keys that are right one by one do not go together."""
+    """Raises `PropertyStringError` if valid keys contradict each other."""
     choices_checked_when_stored: bool = False
-    """Whether PBS refuses a word that is not among the choices already when it reads the configuration file."""
+    """Whether PBS checks choices already when it reads the configuration file."""
 
 
 def parse_typed(text: str, schema: Schema, unknown: t.Optional[list[str]] = None) -> dict[str, Value]:
-    """Take a property string apart into booleans, integers and text, as the schema has it.
+    """Parse a property string into booleans, integers and text, by the schema.
 
-    Where the list `unknown` is given, keys and values that the schema does not have are added to it in words, and
-    kept as text: a newer PBS may know them. Raises `PropertyStringError`, which names key, value and what is allowed.
+    With a list `unknown`, keys and values that are not in the schema are kept as text and reported in this list, because a
+    newer PBS may support them. Raises `PropertyStringError` with key, value and what is allowed.
     """
     return _typed(parse(text, schema.default_key), schema, unknown, check_choices=True)
 
 
 def check_stored(text: str, schema: Schema) -> None:
-    """The checks that PBS makes when it reads a configuration file, which let a wrong word of an enumeration pass.
+    """Make the checks of PBS when it reads a configuration file; they do not check the values of enumerations.
 
     PBS 4 accepts `tuning sync-level=sometimes` in the file and in an update, and fails when it uses the tuning (GC).
     Raises `PropertyStringError`.
@@ -238,10 +237,10 @@ def compare_equal(
     schema: Schema,
     in_effect: bool = False,
 ) -> bool:
-    """Whether two property strings say the same, whatever their order, quotes and spelling of booleans.
+    """Whether two property strings have the same meaning, regardless of order, quotes and spelling of booleans.
 
-    Either may be the text or a mapping of its keys; None is as good as empty. With `in_effect`, a key that is not
-    there counts as its default. What does not parse is equal to nothing but the same text.
+    Each may be the text or a mapping of its keys; None counts as empty. With `in_effect`, a missing key counts as its
+    default. A text that does not parse is equal only to the same text.
     """
     if a == b:
         return True
@@ -258,7 +257,7 @@ def _comparable(
         raw = parse(source, schema.default_key)
     else:
         raw = {key: as_text(value, key) for key, value in (source or {}).items() if value is not None}
-    # An empty string is no setting at all, whatever would be required in one that says something.
+    # An empty string means that the property is not set, so required keys do not matter.
     values = _typed(raw, schema, None, check_choices=True) if raw else {}
     if in_effect:
         defaults = {name: key.default for name, key in schema.keys.items() if key.default is not None}
@@ -280,12 +279,12 @@ TUNING = Schema(
         "default-verification-readers": Key(kinds.THREADS, 1, "4.0.22"),
     },
 )
-"""How a datastore works; `gc-atime-cutoff` is in minutes, `gc-cache-capacity` in digests."""
+"""Tuning options of a datastore; `gc-atime-cutoff` is in minutes, `gc-cache-capacity` in digests."""
 
 _NOTIFY = Key(kinds.Choice(("always", "never", "error")))
 
 NOTIFY = Schema("notify", {"gc": _NOTIFY, "verify": _NOTIFY, "sync": _NOTIFY, "prune": _NOTIFY})
-"""Which jobs mail about what; for `notification-mode legacy-sendmail` only."""
+"""When each kind of job sends mail; only for `notification-mode legacy-sendmail`."""
 
 MAINTENANCE = Schema(
     "maintenance-mode",
@@ -296,7 +295,7 @@ MAINTENANCE = Schema(
     default_key="type",
     required=("type",),
 )
-"""`unmount` since 3.3, `s3-refresh` since 4.0.4; people set `read-only` and `offline`, the rest PBS sets itself."""
+"""`unmount` since 3.3, `s3-refresh` since 4.0.4. Users set `read-only` and `offline`; only PBS sets the others."""
 
 
 def _backend_consistent(values: t.Mapping[str, Value]) -> None:
@@ -324,7 +323,7 @@ BACKEND = Schema(
     consistent=_backend_consistent,
     choices_checked_when_stored=True,
 )
-"""Where the chunks are kept, since 4.0.4; `max-cache-size` is read as bytes."""
+"""Where the chunks are stored, since 4.0.4; `max-cache-size` is parsed to bytes."""
 
 THRESHOLDS = Schema(
     "notification-thresholds",
@@ -333,4 +332,4 @@ THRESHOLDS = Schema(
         **{"s3-" + name: Key(kinds.Size(), since="4.1.7") for name in ("upload", "download")},
     },
 )
-"""Counts of requests, and sizes in bytes, above which PBS notifies; since 4.1.7."""
+"""Numbers of requests, and sizes in bytes, above which PBS sends a notification; since 4.1.7."""

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-r"""PBS's configuration files: sections `type: id`, with one indented `key value` a line.
+r"""PBS's configuration files: sections `type: id`, with one indented `key value` per line.
 
-PBS reads a file as a whole or not at all: a comment, an unknown section type or property, a property that is there
-twice or a required one that is missing, and nothing in the file is usable. Nothing here touches a disk. Source: PBS,
-section configuration parser (proxmox-section-config) and its API types, as of 4.2.
+PBS rejects the whole file for a comment, an unknown section type or property, a repeated property, or a missing required
+property. Nothing here touches a disk. Source: PBS, section configuration parser (proxmox-section-config) and its API
+types, as of 4.2.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import property_
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import values as kinds
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import Kind, shown
 
-# What PBS's language takes for white space; Python's own idea has the separators \x1c to \x1f too.
+# White space in Rust; Python also includes the separators \x1c to \x1f.
 _SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 _SPACES = frozenset(_SPACE)
 
 
 class SectionConfigError(ValueError):
-    """Why PBS cannot read the file, and the line (from 1) where it stops."""
+    """Why PBS cannot read the file, and the line of the error (from 1)."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__("line %d: %s" % (line, message))
@@ -35,12 +35,12 @@ class SectionConfigError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Property:
-    """One property that a section may have."""
+    """One property of a section."""
 
     kind: Kind
     required: bool = False
     since: str = ""
-    """The first PBS that knows it, where that matters: an older one cannot read a file that has it."""
+    """The first PBS that supports it, if relevant: an older one cannot read a file with it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ class SectionType:
 
 
 Schema = t.Mapping[str, SectionType]
-"""The section types that a file may have."""
+"""The section types of a file."""
 
 
 @dataclasses.dataclass
@@ -58,29 +58,29 @@ class Section:
     type: str
     id: str
     line: int
-    """Where it begins, from 1."""
+    """Its first line, from 1."""
     properties: dict[str, t.Union[str, list[str]]] = dataclasses.field(default_factory=dict)
-    """Values as they stand there; a list where a property that the schema does not have is there more than once."""
+    """Values as in the file; a list if a property that is not in the schema is repeated."""
     unknown: list[str] = dataclasses.field(default_factory=list)
-    """What the schema does not have, in words; empty where `parse` was strict."""
+    """What the schema does not contain, as messages; empty if `parse` was strict."""
 
     def text(self, name: str) -> str:
-        """The value of a property that is there at most once; empty where it is not there."""
+        """The value of a property; empty if it is missing."""
         value = self.properties.get(name, "")
         return value if isinstance(value, str) else value[-1]
 
 
 def digest(data: bytes) -> str:
-    """What PBS's API takes and gives as `digest`: SHA-256 of the file in hex; of nothing, where there is no file."""
+    """The `digest` of PBS's API: SHA-256 of the file in hex; a missing file counts as empty."""
     return hashlib.sha256(data).hexdigest()
 
 
 def parse(data: bytes, schema: Schema, strict: bool = True) -> list[Section]:
-    """Read a configuration file as PBS does, sections in the order of the file.
+    """Parse a configuration file as PBS does; returns the sections in the order of the file.
 
-    Of two sections with the same id the later one counts, as in PBS. Not strict, it tolerates what a newer PBS may have
-    (section types, properties, values) and says so in `Section.unknown`; what breaks the form of the file, a known
-    property that is there twice, and a required one that is missing stay errors. Raises `SectionConfigError`.
+    Of two sections with the same id the later one counts, as in PBS. If not `strict`, unknown section types, properties and
+    values, which a newer PBS may have, are not errors but are listed in `Section.unknown`. Syntax errors, repeated known
+    properties and missing required properties are always errors. Raises `SectionConfigError`.
     """
     try:
         text = data.decode("utf-8")
@@ -96,7 +96,7 @@ def parse(data: bytes, schema: Schema, strict: bool = True) -> list[Section]:
             section = None
         elif section is None:
             section = _begin(number, line, schema, strict)
-            # The later of two takes the earlier one's place out of the way, and stands where it is itself.
+            # A later section with the same id replaces the earlier one, at its own position.
             sections.pop(section.id, None)
             sections[section.id] = section
         else:
@@ -123,7 +123,7 @@ def _begin(number: int, line: str, schema: Schema, strict: bool) -> Section:
     try:
         known.id.read(name)
     except ValueError as exc:
-        # Names end up in paths and commands, so this is no matter of versions.
+        # Always an error, also for a newer PBS, because names become part of paths and commands.
         raise SectionConfigError(number, f"{shown(name)} cannot be the name of a {kind}; allowed: {exc}") from None
     return section
 
@@ -137,7 +137,7 @@ def _add(section: Section, number: int, line: str, schema: Schema, strict: bool)
         )
     key, value = content[:end], content[end:].strip(_SPACE)
     if section.type in schema and key in schema[section.type].properties and key in section.properties:
-        raise SectionConfigError(number, f"property {shown(key)} is there twice")
+        raise SectionConfigError(number, f"property {shown(key)} is repeated")
     problem = _problem(section.type, key, value, schema)
     if problem:
         if strict:
@@ -151,9 +151,9 @@ def _add(section: Section, number: int, line: str, schema: Schema, strict: bool)
 
 
 def _problem(kind: str, key: str, value: str, schema: Schema) -> str:
-    """What the schema has against a property; empty where nothing."""
+    """Why the schema does not permit a property; empty if it does."""
     if kind not in schema:
-        return ""  # that has been said of the section
+        return ""  # already reported for the section
     known = schema[kind].properties.get(key)
     if known is None:
         return f"unknown property {shown(key)}"
@@ -179,7 +179,7 @@ def _finish(section: Section, schema: Schema) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class PropertyString(Kind):
-    """A property string, checked as far as PBS checks it on reading the file."""
+    """A property string, with the checks that PBS makes when it reads the file."""
 
     schema: property_string.Schema
 

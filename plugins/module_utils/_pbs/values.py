@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a single value of PBS's configuration may be: text to a typed value, or a word on what is allowed."""
+"""Types of single values in PBS's configuration: text to a typed value, or an error with what is allowed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _SHOWN = 64
 
 
 def shown(text: str) -> str:
-    """The text in quotes, fit for a message: nothing unprintable, and not longer than a line."""
+    """The text in quotes for a message: printable, and not longer than a line."""
     safe = display(text)
     return f"'{safe if len(safe) <= _SHOWN else safe[: _SHOWN - 1] + '…'}'"
 
 
 class Kind:
-    """One kind of value. `read` raises `ValueError` with what is allowed."""
+    """One type of value. `read` raises `ValueError` with what is allowed."""
 
     allowed: str
 
@@ -77,7 +77,7 @@ class Integer(Kind):
 
 @dataclasses.dataclass(frozen=True)
 class Choice(Kind):
-    """One of some words, in just that case."""
+    """One of several words; the case matters."""
 
     words: tuple[str, ...]
 
@@ -93,7 +93,7 @@ class Choice(Kind):
 
 @dataclasses.dataclass(frozen=True)
 class Text(Kind):
-    """Text of a length in characters and, as a whole, of a pattern."""
+    """Text with a length in characters that matches a pattern as a whole."""
 
     allowed: str
     pattern: str = r"(?s:.*)"
@@ -109,7 +109,7 @@ class Text(Kind):
 
 @dataclasses.dataclass(frozen=True)
 class Size(Kind):
-    """A number of bytes with an optional unit, base 10 (`MB`) or base 2 (`MiB`); read as bytes."""
+    """A size with an optional unit, base 10 (`MB`) or base 2 (`MiB`); parsed to bytes."""
 
     allowed = "a size such as 1024, 64GB or 64GiB"
 

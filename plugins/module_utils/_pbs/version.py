@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How versions of PBS compare, and the newest one that this collection knows."""
+"""Comparison of PBS versions, and the newest version that this collection knows."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PARTS = re.compile(r"([0-9]+)|(~)")
 
 
 def parse_version(text: str) -> tuple[int, ...]:
-    """The numbers of a version, to be compared: `4.2.0-1` is `(4, 2, 0, 1)`; empty where there is none.
+    """The numbers of a version for comparison: `4.2.0-1` is `(4, 2, 0, 1)`; empty if there are none.
 
-    A tilde sorts before everything, as in Debian's versions. An epoch is left out: PBS has none.
+    A tilde sorts before everything, as in Debian versions. Ignores an epoch: PBS has none.
     """
     numbers = (int(digits) if digits else -1 for digits, _tilde in _PARTS.findall(text[:64].rpartition(":")[2]))
     return tuple(numbers)

@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the kernel offers: system calls that Python's library lacks or softens, identities, children with a deadline."""
+"""Kernel interfaces: system calls that Python's library lacks or changes, identities, child processes with a deadline."""

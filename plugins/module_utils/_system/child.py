@@ -4,13 +4,13 @@
 
 """Forked children with a deadline.
 
-A `stat` on a dead NFS server does not return, and no signal ends it. So whatever touches a datastore path happens in
-a child: the parent reads what the child has found out so far from a pipe, gives up when the deadline has passed, and
-goes on. A child that cannot be killed is left behind; it holds none of the parent's descriptors, so nobody who waits
-for the end of our output waits for it.
+A `stat` on a dead NFS server does not return, and no signal ends it. Everything that touches a datastore path therefore
+runs in a child. The parent reads the child's results from a pipe until the deadline, and then continues without it. A
+child that cannot be killed is abandoned. It holds none of the parent's descriptors, so a program that waits for the end
+of our output does not wait for it.
 
-What crosses the pipe is JSON, one object a line: the child may have become the daemon's user, which may be hostile,
-and JSON cannot make the parent, who is root, run anything.
+The pipe carries JSON, one object per line. The child may run as the daemon's user, which may be hostile; JSON cannot
+make the parent, which is root, execute anything.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.pipes import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 _MESSAGE_LIMIT = 64 * 1024 * 1024
-"""Bytes of one child that are held: of its answers, and of a message that has no end yet. One that sends more is given up."""
+"""Bytes to hold for one child: its answers and an unfinished message. A child that sends more is stopped."""
 
 _LAST_BREATH = 0.2
-"""Seconds that a killed child gets to be reaped."""
+"""Seconds to wait for a killed child."""
 
 
 class Channel:
-    """The child's end: it says what it begins and hands over what it has found out."""
+    """The child's end of the pipe: sends each step as it begins, and the results."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
 
     def begin(self, what: str) -> None:
-        """Say what comes next, so that the parent can name it if it never ends."""
+        """Send the name of the next step, so that the parent can report it if it never ends."""
         self._send({"begin": what})
 
     def put(self, name: str, value: t.Any) -> None:
-        """Hand over one part of the answer: anything that JSON has, or a dataclass (which the parent gets as a dict)."""
+        """Send one part of the answer: a JSON value, or a dataclass (the parent receives a dict)."""
         self._send({"part": name, "value": value})
 
     def fail(self, message: str) -> None:
         self._send({"error": message})
 
     def end(self) -> None:
-        """Say that all is said. How a process ended is not always to be learned: the kernel may have reaped it."""
+        """Mark the answer as complete. The exit status cannot replace this: the kernel may have reaped the process."""
         self._send({"end": ""})
 
     def _send(self, message: dict[str, t.Any]) -> None:
@@ -75,21 +75,21 @@ Task = t.Callable[[Channel], None]
 
 @dataclasses.dataclass
 class Outcome:
-    """What came back from one child."""
+    """The result of one child."""
 
     parts: dict[str, t.Any] = dataclasses.field(default_factory=dict)
-    """The last value of each part that was put."""
+    """The last value of each part."""
     finished: bool = False
-    """The child ended by itself, in time, without an error."""
+    """Whether the child ended by itself, in time and without an error."""
     timed_out: bool = False
     doing: str = ""
-    """What it had begun last; where it hangs, if it hangs."""
+    """The last step that it began; if it hangs, it hangs there."""
     error: str = ""
-    """Its exception as one line, or how it was ended."""
+    """Its exception as one line, or the signal that ended it."""
     elapsed: float = 0.0
-    """Seconds from the fork to the end or to giving up."""
+    """Seconds from the fork until the child ended or was stopped."""
     abandoned: int = 0
-    """Process id of a child that could not even be killed; 0 otherwise."""
+    """Process id of a child that could not be killed; 0 otherwise."""
 
 
 class _Running:
@@ -100,15 +100,15 @@ class _Running:
         self.started = now
         self.expires = now + deadline
         self.unfinished: list[bytes] = []
-        """The pieces of a message whose end has not come yet."""
+        """The pieces of an unfinished message."""
         self.held = 0
         """Bytes of these pieces."""
         self.sizes: dict[str, int] = {}
         """Bytes of each part of the answer."""
         self.kept = 0
-        """Bytes of all of them."""
+        """Bytes of all parts."""
         self.ended = False
-        """It has said that all is said."""
+        """Whether the child marked its answer as complete."""
         self.outcome = Outcome()
 
 
@@ -120,20 +120,20 @@ def run(
     on_part: t.Optional[t.Callable[[str, str, t.Any], None]] = None,
     keep: t.Container[int] = (),
 ) -> dict[str, Outcome]:
-    """Run every task in a forked child of its own, side by side, and return what each found out, by key.
+    """Run each task in its own forked child, in parallel, and return the outcomes by key.
 
-    `deadline` is in seconds, for each child from its own start; with `renew` every message starts it anew, so that
-    it bounds silence instead of the whole. `parallel` bounds how many children there are at once. `on_part` is
-    called in this process for each part as it arrives, with key, name and value. `keep` are the descriptors that the
-    children keep; they hold no others.
+    `deadline` is in seconds from the start of each child; with `renew`, every message restarts it, so that it limits
+    silence instead of the total time. `parallel` limits the number of children at a time. `on_part` is called in this
+    process for each part as it arrives, with key, name and value. `keep` lists the descriptors that the children keep;
+    they close all others.
 
-    Never raises because of a child. Children end when this process ends, whatever ends it.
+    Never raises because of a child. Children end when this process ends, however it ends.
     """
     waiting = list(tasks.items())
     outcomes: dict[str, Outcome] = {}
     running: dict[int, _Running] = {}
     selector = selectors.DefaultSelector()
-    # Children copy what they write to; frozen objects are not written to by the collector.
+    # A child copies each memory page that it writes to, and the garbage collector writes to every object that is not frozen.
     gc.freeze()
     try:
         while waiting or running:
@@ -169,7 +169,7 @@ def run(
 
 
 def run_one(task: Task, deadline: float) -> Outcome:
-    """Run a single task; see `run`."""
+    """Run one task; see `run`."""
     return run({"": task}, deadline)[""]
 
 
@@ -189,7 +189,7 @@ def _start(key: str, task: Task, deadline: float, keep: t.Container[int]) -> _Ru
             except OSError as exc:
                 where = ": " + display(exc.filename) if isinstance(exc.filename, (str, bytes)) else ""
                 channel.fail(describe_error(exc) + where)
-            except BaseException as exc:  # the parent has to learn of anything that ends this child
+            except BaseException as exc:  # the parent must learn of everything that ends this child
                 channel.fail(f"{type(exc).__name__}: {display(str(exc))}")
         finally:
             os._exit(status)
@@ -199,7 +199,7 @@ def _start(key: str, task: Task, deadline: float, keep: t.Container[int]) -> _Ru
 
 
 def _settle(writer: int, parent: int, keep: t.Container[int]) -> None:
-    """Make the child independent of everything but its pipe and its parent's life."""
+    """Detach the child from everything except its pipe and the life of its parent."""
     die_with_parent(signal.SIGKILL, parent)
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD):
@@ -215,7 +215,7 @@ def _settle(writer: int, parent: int, keep: t.Container[int]) -> None:
 
 
 def _receive(child: _Running, on_part: t.Optional[t.Callable[[str, str, t.Any], None]]) -> bool:
-    """Take what the child has sent; False once it has closed its end (or sends what it should not)."""
+    """Read from the child; False when it has closed its end, or if it sent too much or something invalid."""
     try:
         data = os.read(child.fd, 1 << 16)
     except BlockingIOError:
@@ -230,21 +230,21 @@ def _receive(child: _Running, on_part: t.Optional[t.Callable[[str, str, t.Any], 
             return False
         child.unfinished, child.held = [piece], len(piece)
     if child.held + child.kept > _MESSAGE_LIMIT:
-        child.outcome.error = "the child sent more than it should"
+        child.outcome.error = "the child sent too much data"
         return False
     return True
 
 
 def _understand(child: _Running, line: bytes, on_part: t.Optional[t.Callable[[str, str, t.Any], None]]) -> bool:
-    """Take one message; False where it is none."""
+    """Read one message; False if it is invalid."""
     try:
         message = json.loads(line)
         kind = next(kind for kind in ("begin", "part", "error", "end") if kind in message)
         text, value = str(message[kind]), message["value"] if kind == "part" else None
     except (ValueError, KeyError, TypeError, StopIteration, RecursionError):
-        child.outcome.error = "the child sent what is not a message"
+        child.outcome.error = "the child sent an invalid message"
         return False
-    # It is safe to show as the child has sent it, unless the child is not what it was any more.
+    # The child already escapes its texts; escaped again, because the daemon's user may have taken over the child.
     if kind == "begin":
         child.outcome.doing = display(text)
     elif kind == "error":
@@ -281,9 +281,9 @@ def _reap(child: _Running) -> Outcome:
 
 
 def _wait(pid: int, seconds: float) -> t.Optional[int]:
-    """The wait status of the child, or None where it has not ended within so many seconds.
+    """The wait status of the child, or None if it does not end within `seconds`.
 
-    0 also where the kernel has reaped it, as it does where SIGCHLD is ignored.
+    Also 0 if the kernel reaped the child, which it does if SIGCHLD is ignored.
     """
     until = time.monotonic() + seconds
     pause = 0.0005
@@ -305,4 +305,4 @@ def _kill(child: _Running) -> None:
         os.killpg(child.pid, signal.SIGKILL)
     except OSError:
         with contextlib.suppress(OSError):
-            os.kill(child.pid, signal.SIGKILL)  # it has not made its own session yet
+            os.kill(child.pid, signal.SIGKILL)  # it does not have its own session yet

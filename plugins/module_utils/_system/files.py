@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Opening directories of a store that may belong to somebody hostile: by descriptor, never through a link."""
+"""Opening directories of a store that a hostile account may own: by descriptor, never through a link."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _NOATIME = getattr(os, "O_NOATIME", 0)
 def open_directory(
     path: t.Union[str, bytes, os.PathLike[str]], dir_fd: t.Optional[int] = None, follow: bool = False
 ) -> int:
-    """Open a directory for listing, without moving its atime where we may ask for that.
+    """Open a directory for listing, without changing its atime if possible.
 
-    `follow` is for the base directory alone: an administrator may configure a path with links on the way, and PBS
-    follows them. Everything below the base is opened with `O_NOFOLLOW`. O_NOATIME is for the owner and for
-    CAP_FOWNER only; for others the directory is opened without it. Raises `OSError`.
+    Use `follow` only for the base directory: an administrator may configure a path that contains links, and PBS follows
+    them. Everything below the base is opened with `O_NOFOLLOW`. Only the owner and CAP_FOWNER may use O_NOATIME; other
+    users open the directory without it. Raises `OSError`.
     """
     flags = _DIRECTORY | (0 if follow else os.O_NOFOLLOW)
     try:
         return os.open(path, flags | _NOATIME, dir_fd=dir_fd)
     except PermissionError:
         return os.open(path, flags, dir_fd=dir_fd)
-    except ValueError:  # Python does not even ask the kernel, and each of its versions says so in other words
+    except ValueError:  # Python checks for NUL itself, and its message differs between versions
         raise ExplainedError(errno.EINVAL, "no path can hold a NUL byte") from None
 
 
-# --- the kernel keeps us in --------------------------------------------------------------------------------------------
+# --- on one mount -------------------------------------------------------------------------------------------------------
 
 _RESOLVE_NO_XDEV = 0x01
 _SYS_OPENAT2 = ctypes.c_long(437)
@@ -56,22 +56,22 @@ _SIZE_OF_HOW = ctypes.c_size_t(ctypes.sizeof(_OpenHow))
 
 
 class Opening:
-    """One way of opening names in an open directory that follows no link and crosses into no mount.
+    """Opens names in an open directory; follows no link and enters no mount.
 
-    A bind mount of another part of the same filesystem has the same device number, so comparing numbers does not show
-    it, and the mount table is old as soon as it is read. Kernels before 5.6 and filters of old container managers know
-    no `openat2`; there the numbers have to do.
+    A bind mount from the same filesystem has the same device number, so a comparison of numbers does not show it, and
+    the mount table may change right after it is read. `openat2` can refuse mounts. Kernels before 5.6 and the filters
+    of old container managers do not support it; there, callers can only compare the numbers.
     """
 
     kept_in = False
-    """Whether the kernel sees to it."""
+    """Whether the kernel refuses mounts."""
 
     def __init__(self, flags: int) -> None:
         self._flags = flags | os.O_NOFOLLOW | os.O_CLOEXEC
         self._how = _OpenHow(self._flags, 0, _RESOLVE_NO_XDEV)
 
     def one(self, name: str, dir_fd: int) -> int:
-        """A descriptor. Raises `OSError`, for a mount with `EXDEV`."""
+        """Return a descriptor. Raises `OSError`, for a mount with `EXDEV`."""
         if self.kept_in:
             fd = _syscall(_SYS_OPENAT2, dir_fd, os.fsencode(name), ctypes.byref(self._how), _SIZE_OF_HOW)
         else:
@@ -104,26 +104,26 @@ _INSIDE_ATIME = Opening(_DIRECTORY)
 
 
 def open_inside(name: str, dir_fd: int) -> int:
-    """`open_directory` for a directory in an open one, on the same mount. Raises `OSError`, for a mount with `EXDEV`."""
+    """`open_directory` for a directory on the same mount as `dir_fd`. Raises `OSError`, for a mount with `EXDEV`."""
     try:
         return _INSIDE.one(name, dir_fd)
     except PermissionError:
         return _INSIDE_ATIME.one(name, dir_fd)
 
 
-# --- the way to a store that root is to change -------------------------------------------------------------------------
+# --- the path to a store that root will change ---------------------------------------------------------------------------
 
 _LINKS = 40
-"""As many as the kernel follows."""
+"""The kernel's limit."""
 
 
 def open_to_change(path: str) -> int:
-    """Open the base directory of a store in which root is going to change something.
+    """Open the base directory of a store in which root will change something.
 
-    The way there is gone step by step. A link is followed only where nobody but root can have put it: the path may
-    come from a configuration file that belongs to the daemon's user, and may lead through directories of that user.
-    Nor is a directory taken in which everybody may make files (`/tmp`): who gave it away would give away what others
-    have in it. Raises `OSError`.
+    Opens the path one component at a time. The path may come from a configuration file that the daemon's user owns, and
+    may lead through directories of that user, so a link is followed only if only root can have created it. A directory
+    in which every user may create files (`/tmp`) is refused, because a change of its owner would affect the files of
+    other users. Raises `OSError`.
     """
     flags = getattr(os, "O_PATH", 0) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open("/", flags)
@@ -147,14 +147,14 @@ def open_to_change(path: str) -> int:
             fd = below
         status = os.fstat(fd)
         if status.st_mode & stat.S_ISVTX and status.st_mode & stat.S_IWOTH:
-            raise OSError(f"everybody may make files in {display(path)}, so it is no datastore")
+            raise OSError(f"every user may create files in {display(path)}, so it cannot be a datastore")
         return open_directory(".", fd)
     finally:
         os.close(fd)
 
 
 def _trusted_link(name: str, dir_fd: int) -> str:
-    """Where the link leads. Raises `OSError` for what is no link, and for one that others than root can have made."""
+    """The target of the link. Raises `OSError` if it is no link, or if another user than root can have created it."""
     try:
         target = os.readlink(name, dir_fd=dir_fd)
     except OSError:
@@ -162,7 +162,7 @@ def _trusted_link(name: str, dir_fd: int) -> str:
     where = os.fstat(dir_fd)
     if where.st_uid != 0 or where.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise OSError(
-            "the link %s is in a directory that others than root may write to, so it is not followed to where root would "
-            "change something; name the directory that it leads to" % display(name)
+            f"the link {display(name)} is in a directory that other users than root may write to. Root does not follow it to "
+            "make changes; use the path of its target instead"
         )
     return target

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Becoming the daemon's user, for good, in a child that ends afterwards."""
+"""Becoming the daemon's user permanently, in a child that then ends."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class Identity:
 
 
 def current() -> Identity:
-    """The identity that this process has now."""
+    """The identity of this process."""
     return Identity(os.geteuid(), os.getegid(), tuple(sorted(os.getgroups())))
 
 
 def become(identity: Identity) -> None:
-    """Give up the present identity for another one: groups first, then gid, then uid; real, effective and saved.
+    """Change to another identity: first groups, then gid, then uid; real, effective and saved.
 
-    There is no way back, so this belongs into a forked child. The kernel forgets the wish to die with the parent
-    whenever credentials change; it is renewed here. Raises `OSError` where it is not allowed (not root, or the ids
-    have no mapping in this user namespace: EINVAL).
+    This cannot be undone, so call it in a forked child. A change of credentials clears the parent-death signal of the
+    kernel; it is set again here. Raises `OSError` if the change is not permitted (not root, or the ids have no mapping
+    in this user namespace: EINVAL).
     """
     if identity == current() and os.getuid() == identity.uid and os.getgid() == identity.gid:
         return
@@ -51,10 +51,10 @@ def become(identity: Identity) -> None:
 
 
 def die_with_parent(signal: int, parent: t.Optional[int] = None) -> None:
-    """Ask the kernel to send this process a signal when its parent ends, however that ends.
+    """Ask the kernel to send this process a signal when its parent ends, however it ends.
 
-    One that has ended before sends nothing any more. So where the process id of the parent is given, and it is not the
-    parent by now, the signal comes at once. Raises `OSError`.
+    The kernel sends nothing if the parent has already ended. If you pass the process id of the parent and it is no longer
+    the parent, the signal is sent immediately. Raises `OSError`.
     """
     call("prctl", _PR_SET_PDEATHSIG, ctypes.c_ulong(signal), 0, 0, 0)
     if parent is not None and os.getppid() != parent:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The C library of this process, for the few calls that Python's own library lacks or softens."""
+"""The C library of this process, for the few calls that Python's own library lacks or changes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import typing as t
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 _BARE = ctypes.PyDLL(None)
-"""The same without a step between: no errno, and the interpreter's lock is kept, which takes a tenth of the time away
-from a call that takes less than a microsecond."""
+"""The same library, but without errno and without a release of the interpreter lock. This saves a tenth of the time of a
+call that takes less than a microsecond."""
 
 
 class Timespec(ctypes.Structure):
@@ -25,9 +25,9 @@ class Timespec(ctypes.Structure):
 
 
 def call(name: str, *args: t.Any) -> int:
-    """Call a function of the C library that answers -1 and sets errno where it fails.
+    """Call a function of the C library that returns -1 and sets errno if it fails.
 
-    Raises `OSError` with that errno, and with `ENOSYS` where the library does not have the function.
+    Raises `OSError` with that errno, and with `ENOSYS` if the library does not have the function.
     """
     try:
         function = getattr(_LIBC, name)
@@ -42,16 +42,16 @@ def call(name: str, *args: t.Any) -> int:
 
 
 def bind(name: str) -> t.Callable[..., int]:
-    """The bare function, for what is called a million times: it takes `int` and `bytes`, and answers an `int`.
+    """The plain function, for calls that are made a million times: takes `int` and `bytes`, returns an `int`.
 
-    Naming the types of the arguments would make ctypes twice as slow. The caller looks at the answer, and raises
-    `last_error` where it is -1. Raises `OSError` with `ENOSYS` where the library does not have the function.
+    Declared argument types would make ctypes twice as slow. If the function returns -1, the caller raises `last_error`.
+    Raises `OSError` with `ENOSYS` if the library does not have the function.
     """
     return _bound(_LIBC, name)
 
 
 def bind_bare(name: str) -> t.Callable[..., int]:
-    """The same for processes of one thread, and without `last_error`: a caller that wants to know why asks again."""
+    """The same for processes with one thread, without `last_error`: to learn the reason, the caller must repeat the call."""
     return _bound(_BARE, name)
 
 
@@ -63,6 +63,6 @@ def _bound(library: ctypes.CDLL, name: str) -> t.Callable[..., int]:
 
 
 def last_error() -> OSError:
-    """What errno says about the last call."""
+    """The error of the last call, from errno."""
     number = ctypes.get_errno()
     return OSError(number, os.strerror(number))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Listing a directory of any size, of a filesystem that may lie."""
+"""Listing a directory of any size, also on a broken filesystem."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import ExplainedError
 
 BATCH = 256
-"""Names that are held at once; a directory may have millions."""
+"""Number of names in memory at a time; a directory may have millions."""
 
 
 class Circle:
-    """Notices that a listing comes round to the same names again: a broken server can make it endless.
+    """Detects that a listing repeats itself: a broken server can make it endless.
 
-    One name is remembered, another one each time that the number of batches has doubled; so a circle is found after at
-    most three rounds, without remembering it.
+    Remembers one name, and replaces it each time the number of batches has doubled. It so detects a loop after at most
+    three rounds, in constant memory.
     """
 
     def __init__(self) -> None:
@@ -29,19 +29,19 @@ class Circle:
         self._mark: t.Optional[tuple[t.Union[str, bytes], int]] = None
 
     def check(self, names: t.Sequence[t.Union[str, bytes]], inodes: t.Sequence[int]) -> None:
-        """Told of one batch after the other, with the inode of each name. Raises `OSError`."""
-        # A name alone may come twice: its file was replaced meanwhile.
+        """Call this for each batch, with the inode of each name. Raises `OSError`."""
+        # A name may also repeat because its file was replaced meanwhile, but then its inode differs.
         if self._mark is not None and self._mark[0] in names and self._mark[1] == inodes[names.index(self._mark[0])]:
-            raise ExplainedError(errno.ELOOP, "the listing of this directory has no end")
+            raise ExplainedError(errno.ELOOP, "the listing of this directory never ends")
         self._count += 1
         if self._count & (self._count - 1) == 0:
             self._mark = (names[0], inodes[0])
 
 
 def batches(fd: int) -> t.Iterator[list[os.DirEntry[str]]]:
-    """List an open directory, some names at a time.
+    """List an open directory in batches.
 
-    Raises `OSError` where listing fails, and where it has no end.
+    Raises `OSError` if the listing fails or never ends.
     """
     circle = Circle()
     with os.scandir(fd) as entries:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Changing owner and mode of just the object that was looked at, whatever its name means by now."""
+"""Changing owner and mode of exactly the object that was checked, even if its name now refers to another one."""
 
 from __future__ import annotations
 
@@ -22,28 +22,27 @@ _fchownat_many = bind_bare("fchownat")
 
 
 def open_handle(name: str, dir_fd: int) -> int:
-    """Get hold of what is at a name, without opening it: no link is followed, no FIFO or device woken, no atime moved.
+    """Get a handle (O_PATH) of the object at a name: follows no link, opens no FIFO or device, changes no atime.
 
-    The descriptor is good for `os.fstat` and for the functions here. What is mounted there is not got hold of.
-    Raises `OSError`, for a mount with `EXDEV`.
+    Use the descriptor with `os.fstat` and with the functions here. Raises `OSError`, for a mount with `EXDEV`.
     """
     return _HANDLE.one(name, dir_fd)
 
 
 def open_handles(dir_fd: int, names: t.Sequence[bytes]) -> list[int]:
-    """`open_handle` for many names of one directory; -1 where it failed.
+    """`open_handle` for many names of one directory; -1 for each name that failed.
 
-    For millions of files: a call of the kernel for each of them, the cheaper one, and no step of the interpreter
-    between. What is mounted there is got hold of, too: the caller looks, see `Batch.mounted`.
+    Made for millions of files: one cheap system call for each, without interpreter steps in between. It also opens
+    mounts; the caller must check for them, see `Batch.mounted`.
     """
     return list(map(_openat_many, itertools.repeat(dir_fd), names, itertools.repeat(_FLAGS)))
 
 
 def close_handles(fds: t.Sequence[int]) -> None:
-    """Close what `open_handles` has opened."""
+    """Close the handles from `open_handles`."""
     opened = [fd for fd in fds if fd != -1]
-    # The kernel gives the lowest number that is free: they ascend, and after the first few they are in a row, which one
-    # call closes.
+    # The kernel assigns the lowest free number. The numbers ascend, and after the first few they are consecutive, so one
+    # call can close them.
     first, last = 0, len(opened) - 1
     while first < last and opened[last] - opened[first] != last - first:
         os.close(opened[first])
@@ -53,7 +52,7 @@ def close_handles(fds: t.Sequence[int]) -> None:
 
 
 def change_owners(fds: t.Sequence[int], uid: int, gid: int) -> bool:
-    """`change_owner` of many. False where at least one failed: the caller tries each, and learns why."""
+    """`change_owner` for many. False if at least one failed: the caller then repeats each to learn the reason."""
     answers = map(
         _fchownat_many,
         fds,
@@ -62,14 +61,14 @@ def change_owners(fds: t.Sequence[int], uid: int, gid: int) -> bool:
         itertools.repeat(gid),
         itertools.repeat(AT_EMPTY_PATH),
     )
-    # All of them, also after one that failed.
+    # The list makes all calls, even after one that failed.
     return not any(list(answers))
 
 
 def change_owners_by_name(dir_fd: int, names: t.Sequence[bytes], uid: int, gid: int) -> bool:
-    """The same by names in a directory in which nobody exchanges them, up to the first that failed.
+    """The same by name, up to the first failure. Follows no link.
 
-    No link is followed.
+    Only for a directory in which no other user can replace the names.
     """
     chown = os.chown
     try:
@@ -81,7 +80,7 @@ def change_owners_by_name(dir_fd: int, names: t.Sequence[bytes], uid: int, gid: 
 
 
 def change_owner(fd: int, uid: int, gid: int) -> None:
-    """`fchownat` on the descriptor itself, also on one of `open_handle`; -1 keeps an id. Raises `OSError`."""
+    """`fchownat` on the descriptor itself, also on one from `open_handle`; -1 keeps an id. Raises `OSError`."""
     if _fchownat(fd, b"", uid, gid, AT_EMPTY_PATH) == -1:
         raise last_error()
 
@@ -89,6 +88,6 @@ def change_owner(fd: int, uid: int, gid: int) -> None:
 def change_mode(fd: int, mode: int) -> None:
     """The same for the low twelve bits of the mode. Raises `OSError`.
 
-    `fchmod` refuses a descriptor of `open_handle`; the kernel's name for it leads to the object and nowhere else.
+    `fchmod` refuses a descriptor from `open_handle`; its name in /proc always leads to exactly this object.
     """
     os.chmod("/proc/self/fd/%d" % fd, mode)

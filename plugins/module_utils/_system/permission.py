@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What mode bits allow to a process, decided as the kernel decides it."""
+"""What mode bits permit a process, by the kernel's rules."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity impo
 READ = 4
 WRITE = 2
 SEARCH = 1
-"""Entering a directory."""
+"""Permission to enter a directory."""
 
 
 class Status(t.Protocol):
-    """What `os.stat_result` tells of owner and mode, whoever tells it."""
+    """The fields of `os.stat_result` for owner and mode."""
 
     @property
     def st_mode(self) -> int: ...
@@ -30,10 +30,10 @@ class Status(t.Protocol):
 
 
 def allows(identity: Identity, status: Status, wanted: int) -> bool:
-    """Whether the mode bits give the identity all of `wanted` (a sum of `READ`, `WRITE`, `SEARCH`).
+    """Whether the mode bits permit the identity all of `wanted` (a sum of `READ`, `WRITE`, `SEARCH`).
 
-    The first class that fits decides, even if another one would allow more: the owner of a file with mode 0077 may do
-    nothing with it. Access control lists, capabilities and mount options are not looked at.
+    The first class that matches decides, even if another one permits more: the owner of a file with mode 0077 has no
+    access. Ignores access control lists, capabilities and mount options.
     """
     if identity.uid == 0:
         return True

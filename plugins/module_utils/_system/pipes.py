@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pipes that a process keeps when it lets go of its standard streams."""
+"""Pipes that a process keeps when it replaces its standard streams."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _FIRST_OWN = 3
 
 
 def open_pipe() -> tuple[int, int]:
-    """`os.pipe`, but with no descriptor of a standard stream.
+    """`os.pipe`, but never with the number of a standard stream.
 
-    Whoever starts us may have closed these; the kernel hands out the lowest number that is free, and a child that puts
-    the null device there would read the end of its pipe instead of what is in it. Raises `OSError`.
+    The caller of this process may have closed these, and the kernel assigns the lowest free number. A child that opens
+    the null device as its standard streams would then close its pipe. Raises `OSError`.
     """
     reader, writer = os.pipe()
     return _lifted(reader), _lifted(writer)

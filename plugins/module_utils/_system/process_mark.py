@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Marks of processes: put into the name of a file, one tells later whether the process that made it is still there."""
+"""Process marks: in the name of a file, a mark shows later whether the process that created the file still runs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import re
 import typing as t
 
 PATTERN = r"[0-9a-f]{8}-[1-9][0-9]{0,9}"
-"""What a mark looks like, as a regular expression."""
+"""Regular expression of a mark."""
 
 _MARK = re.compile(r"([0-9a-f]{8})-([1-9][0-9]{0,9})\Z")
 
 
 def own_mark() -> str:
-    """The mark of this process: where its number means something, and the number."""
+    """The mark of this process: the place where its process id is valid, and the id."""
     return "%s-%d" % (_where(), os.getpid())
 
 
 def is_gone(mark: str) -> t.Optional[bool]:
-    """Whether the process of a mark has ended; None where that cannot be told from here.
+    """Whether the process of a mark has ended; None if that cannot be found out from here.
 
-    A number that was given to another process meanwhile counts as still there.
+    If another process has the same process id now, the result is False.
     """
     found = _MARK.match(mark)
     if found is None or found.group(1) != _where():
@@ -37,19 +37,19 @@ def is_gone(mark: str) -> t.Optional[bool]:
     except ProcessLookupError:
         return True
     except OSError:
-        return False  # somebody else's
+        return False  # a process of another user
     except OverflowError:
         return None
     return False
 
 
 def _where() -> str:
-    """This boot of this machine, and this namespace of process numbers, in 8 hex digits."""
+    """8 hex digits for this boot of this machine and this namespace of process ids."""
     parts = []
-    # Bytes, for a text file would have Python look for its encoding in files that the daemon's user may not be let to.
+    # Read as bytes: for a text file, Python would load its codec from files that the daemon's user may not be able to read.
     with contextlib.suppress(OSError):
         with open("/proc/sys/kernel/random/boot_id", "rb") as file:
             parts.append(file.read())
         parts.append(os.fsencode(os.readlink("/proc/self/ns/pid")))
-    # Where one of them is not to be had, numbers of processes say nothing to others.
+    # If one of them cannot be read, the place is unknown; a random value then matches no other mark.
     return hashlib.sha256(b"".join(parts) if len(parts) == 2 else os.urandom(16)).hexdigest()[:8]

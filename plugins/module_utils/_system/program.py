@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asking a program of the system, in a few seconds or not at all."""
+"""Runs a program of the system with a timeout."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD
 
 @dataclasses.dataclass
 class Answer:
-    """What a program said. `code` is None where it could not be run or did not end in time; `error` then says why."""
+    """The output of a program. `code` is None if it could not be run or did not end in time; `error` has the reason."""
 
     code: t.Optional[int] = None
     output: str = ""
     error: str = ""
     missing: bool = False
-    """There is no such program."""
+    """Whether the program is not installed."""
     errors: str = ""
-    """All that it wrote to its standard error, as it stands."""
+    """Its standard error, unchanged."""
 
 
 class _Program(subprocess.Popen):  # type: ignore[type-arg]
-    """A program that can be given up, which `subprocess.run` cannot: it waits for the end of what it has killed."""
+    """A program that can be abandoned. `subprocess.run` cannot do that: it waits for the end of a process that it kills."""
 
-    def give_up(self) -> None:
-        """Kill it, and leave it alone."""
+    def abandon(self) -> None:
+        """Kill it, and do not wait for its end."""
         self.kill()
         for pipe in (self.stdout, self.stderr):
             if pipe is not None:
                 pipe.close()
-        # Where not even the kernel can end it now, waiting on would make it our problem too.
+        # The kernel may be unable to end it now, so wait only for a moment.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.wait(timeout=1)
 
@@ -50,8 +50,7 @@ Run = t.Callable[[t.Sequence[str], float], Answer]
 def run(argv: t.Sequence[str], timeout: float) -> Answer:
     """Run a program without a shell, in the C locale, and return its output as UTF-8 text (other bytes as surrogates).
 
-    `timeout` is in seconds. A failure's `error` is the first line that it wrote to its standard error. Never raises
-    `OSError`.
+    `timeout` is in seconds. If the program fails, `error` is the first line of its standard error. Never raises `OSError`.
     """
     try:
         child = _Program(
@@ -69,10 +68,10 @@ def run(argv: t.Sequence[str], timeout: float) -> Answer:
     try:
         output, errors = child.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        child.give_up()
+        child.abandon()
         return Answer(error=f"{argv[0]}: no answer in {timeout:g} s")
     complaint = os.fsdecode(errors)
     lines = complaint.strip().splitlines()
-    first = display(lines[0]) if lines else "it failed without a word"
+    first = display(lines[0]) if lines else "it failed without a message"
     error = f"{argv[0]}: {first}" if child.returncode else ""
     return Answer(child.returncode, os.fsdecode(output), error, errors=complaint)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading a small file in a directory that belongs to the daemon's user, who may have put anything there.
+"""Reads a small file in a directory that the daemon's user owns, and in which it may create anything.
 
-We are root, and what we read may end up in a report: a link to a file that only root may read is not followed, and a
-pipe, a device or an endless file is not waited for.
+This process is root, and the content may become part of a report. It therefore does not follow a link, which could lead to
+a file that only root may read, and does not wait for a pipe, a device or an endless file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 @dataclasses.dataclass
 class SmallFile:
-    """What was found; `data` is None where there is no file or it was not read."""
+    """The file; `data` is None if it does not exist or was not read."""
 
     exists: bool
     status: t.Optional[os.stat_result] = None
@@ -40,7 +40,7 @@ def read_small(name: str, dir_fd: int, limit: int) -> SmallFile:
         try:
             found.status = os.fstat(handle)
             found.exists = True
-            # Looking at what is in hand keeps us from opening a device, which can have effects of its own.
+            # Check before opening: opening a device can have side effects.
             if not stat.S_ISREG(found.status.st_mode):
                 found.error = f"it is a {kind_of(found.status.st_mode)}, not a regular file; it was not read"
                 return found
@@ -61,7 +61,7 @@ def read_small(name: str, dir_fd: int, limit: int) -> SmallFile:
 
 
 def _read(handle: int, limit: int) -> bytes:
-    """At most one byte more than the limit, of the very file that is in hand, whatever its name means by now."""
+    """At most one byte more than the limit, of exactly the file of this handle, even if its name now means another one."""
     fd = os.open("/proc/self/fd/%d" % handle, _FLAGS)
     try:
         parts: list[bytes] = []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""statx(2): birth time, inode flags, and the forced question to the server that stat(2) cannot ask."""
+"""statx(2): birth time, inode flags, and a forced query to the server, which stat(2) does not offer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STATX_ATTR_IMMUTABLE = 0x10
 STATX_ATTR_APPEND = 0x20
 STATX_ATTR_MOUNT_ROOT = 0x2000
 
-# The head of struct statx, which ends with stx_dev_minor: the layout is part of the kernel's ABI.
+# The start of struct statx, up to stx_dev_minor; the layout is part of the kernel's ABI.
 _LAYOUT = struct.Struct("=IIQIIIHHQQQQ" + "qIi" * 4 + "IIII")
 _SIZE = 256
 
@@ -43,7 +43,7 @@ _KINDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Statx:
-    """What statx answered; times in ns since the epoch."""
+    """The result of statx; times in ns since the epoch."""
 
     st_mode: int
     st_uid: int
@@ -66,7 +66,7 @@ class Statx:
 
     @property
     def flags(self) -> list[str]:
-        """The inode flags that forbid a change even to root."""
+        """The inode flags that forbid changes even to root."""
         return _flags(self.attributes & self.attributes_mask)
 
 
@@ -78,20 +78,19 @@ def _flags(attributes: int) -> list[str]:
 
 
 def mode_string(st_mode: int) -> str:
-    """The low twelve bits as octal digits, such as `0750`."""
+    """The low twelve bits as octal digits, for example `0750`."""
     return f"{stat.S_IMODE(st_mode):04o}"
 
 
 def kind_of(mode: int) -> str:
-    """The word for a file type, from `st_mode`."""
+    """The name of a file type, from `st_mode`."""
     return _KINDS.get(stat.S_IFMT(mode), "unknown")
 
 
 def statx(path: t.Union[str, bytes], dir_fd: t.Optional[int] = None, force_sync: bool = False) -> Statx:
-    """Look at a name without following it if it is a link.
+    """Get the status of a name; does not follow a link.
 
-    With `force_sync` a network filesystem has to ask its server instead of answering from its cache.
-    Raises `OSError`.
+    With `force_sync`, a network filesystem must ask its server instead of its cache. Raises `OSError`.
     """
     fd = AT_FDCWD if dir_fd is None else dir_fd
     return _statx(fd, os.fsencode(path), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, force_sync)
@@ -129,7 +128,7 @@ def _statx(fd: int, path: bytes, flags: int, force_sync: bool) -> Statx:
         st_atime_ns=atime,
         st_mtime_ns=mtime,
         st_ctime_ns=ctime,
-        # A filesystem may say that it has a birth time and hand out 0 for an inode that was made elsewhere.
+        # A filesystem may claim to have a birth time, and return 0 for an inode that another system created.
         st_btime_ns=btime or None if mask & STATX_BTIME else None,
         attributes=attributes,
         attributes_mask=attributes_mask,
@@ -137,7 +136,7 @@ def _statx(fd: int, path: bytes, flags: int, force_sync: bool) -> Statx:
 
 
 def tells_mounts() -> bool:
-    """Whether statx tells the root of a mount from what lies below it: Linux 5.8 and newer do."""
+    """Whether statx marks the root of a mount; Linux 5.8 and newer do."""
     try:
         return bool(statx("/proc").attributes_mask & STATX_ATTR_MOUNT_ROOT)
     except OSError:
@@ -145,15 +144,15 @@ def tells_mounts() -> bool:
 
 
 class Batch:
-    """Looks at many names of one directory, for walks over millions of files.
+    """Gets the status of many names in one directory, for walks over millions of files.
 
-    `os.stat` makes an object of nineteen fields for each file. Here the answers of the kernel stay as they are, and
-    what matters to somebody who looks for exceptions is compared as bytes: type, mode, owner, links and attributes of
-    a file in one piece, the B(signature).
+    `os.stat` creates an object with nineteen fields for each file. This class keeps the kernel's answers as bytes, so
+    that a search for exceptions can compare type, mode, owner, links and attributes of a file in one step, as its
+    `signature`.
     """
 
     SIZE = 256
-    """Names that are taken at once."""
+    """Largest number of names per call."""
 
     _ANSWER = struct.Struct("=8x22s10xQ208x")
     _SIGNATURES = "8x22s226x"
@@ -163,7 +162,7 @@ class Batch:
     _ATTRIBUTES = struct.Struct("=8xQ")
 
     def __init__(self) -> None:
-        """Raises `OSError` where the C library has no statx."""
+        """Raises `OSError` if the C library has no statx."""
         self._statx = bind_bare("statx")
         self._memory = bytearray(_SIZE * self.SIZE)
         self._view = memoryview(self._memory)
@@ -171,23 +170,23 @@ class Batch:
         self._slots = [(ctypes.c_char * _SIZE).from_buffer(self._memory, number * _SIZE) for number in range(self.SIZE)]
 
     def look(self, dir_fd: int, names: t.Sequence[bytes]) -> t.Optional[t.Iterator[tuple[bytes, int]]]:
-        """Signature and size (bytes) of each name, in order; links are not followed.
+        """Signature and size (bytes) of each name, in order; follows no link.
 
-        None where at least one name could not be looked at; the caller then asks for each by itself, and learns why.
-        The answers hold until the next call.
+        None if statx failed for at least one name; the caller then calls it for each name to learn the reason. The
+        answers are valid until the next call.
         """
         if not self._ask(itertools.repeat(dir_fd), names, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT):
             return None
         return self._ANSWER.iter_unpack(self._view[: _SIZE * len(names)])
 
     def named(self, dir_fd: int, names: t.Sequence[bytes]) -> t.Optional[tuple[bytes, ...]]:
-        """The signature of each name, in order; None as with `look`."""
+        """The signature of each name, in order; None as for `look`."""
         if not self._ask(itertools.repeat(dir_fd), names, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT):
             return None
         return self._every(self._SIGNATURES, len(names))
 
     def held(self, fds: t.Sequence[int], st_dev: int) -> t.Optional[tuple[bytes, ...]]:
-        """The same of what each descriptor holds; None also where one of them is on another device than `st_dev`."""
+        """The same for descriptors; also None if one of them is on another device than `st_dev`."""
         if not self._ask(fds, itertools.repeat(b""), AT_EMPTY_PATH):
             return None
         device = self._DEVICE.pack(os.major(st_dev), os.minor(st_dev))
@@ -196,14 +195,14 @@ class Batch:
         return self._every(self._SIGNATURES, len(fds))
 
     def _ask(self, fds: t.Iterable[int], names: t.Iterable[bytes], flags: int) -> bool:
-        """One question after the other; whether all were answered."""
+        """Call statx for each; whether all calls succeeded."""
         answers = map(
             self._statx, fds, names, itertools.repeat(flags), itertools.repeat(STATX_BASIC_STATS), self._slots
         )
         return not any(answers)
 
     def _every(self, layout: str, count: int) -> tuple[bytes, ...]:
-        """One field of so many answers."""
+        """One field of the first `count` answers."""
         cut = self._layouts.get((layout, count))
         if cut is None:
             cut = self._layouts[layout, count] = struct.Struct("=" + layout * count)
@@ -216,22 +215,22 @@ class Batch:
 
     @classmethod
     def owned(cls, signature: bytes, uid: int, gid: int) -> bytes:
-        """The signature of the same file with another owner."""
+        """The same signature with another owner."""
         attributes, links, _uid, _gid, mode = cls._SIGNATURE.unpack(signature)
         return cls._SIGNATURE.pack(attributes, links, uid, gid, mode)
 
     @classmethod
     def mounted(cls, signature: bytes) -> bool:
-        """Whether it is something that is mounted there, from a kernel that `tells_mounts`."""
+        """Whether the file is the root of a mount; only if `tells_mounts`."""
         return bool(cls._SIGNATURE.unpack(signature)[0] & STATX_ATTR_MOUNT_ROOT)
 
     @classmethod
     def flags(cls, signature: bytes) -> list[str]:
-        """The inode flags in a signature that forbid a change even to root."""
+        """The inode flags in a signature that forbid changes even to root."""
         return _flags(cls._SIGNATURE.unpack(signature)[0])
 
     def flags_of(self, fd: int) -> list[str]:
-        """The same of an open file; none where they cannot be read."""
+        """The same for an open file; empty if they cannot be read."""
         if self._statx(fd, b"", AT_EMPTY_PATH, 0, self._slots[0]) != 0:
             return []
         return _flags(self._ATTRIBUTES.unpack_from(self._memory)[0])

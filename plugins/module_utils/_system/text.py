@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Text that came from a disk or the kernel, made fit for people and documents."""
+"""Text from a disk or the kernel, made safe to show."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import typing as t
 
 
 def display(value: t.Union[str, bytes]) -> str:
-    r"""Return the text with everything that a terminal or a report could take for more than text written as `\xNN`.
+    r"""Return the text with everything that a terminal or a report could interpret written as `\xNN`.
 
-    Bytes that are not UTF-8, control characters (newlines, terminal escapes) and invisible format characters
-    (bidirectional overrides) are escaped; everything printable stays as it is. The result is for showing, not for
-    opening files.
+    Escapes bytes that are not UTF-8, control characters (newlines, terminal escapes) and invisible format characters
+    (bidirectional overrides); printable characters stay the same. Use the result to show text, not to open files.
     """
     text = os.fsdecode(value) if isinstance(value, bytes) else value
     if text.isprintable():
@@ -26,7 +25,7 @@ def display(value: t.Union[str, bytes]) -> str:
 
 def _escape(char: str) -> str:
     code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, as os.fsdecode carries it
+    if 0xDC80 <= code <= 0xDCFF:  # how os.fsdecode represents a byte that is not UTF-8
         code -= 0xDC00
     if code <= 0xFF:
         return f"\\x{code:02x}"
@@ -34,16 +33,16 @@ def _escape(char: str) -> str:
 
 
 class ExplainedError(OSError):
-    """An error of our own that carries an errno; its text says what the kernel's for that number does not."""
+    """An error with an errno and a more precise text than the kernel's for that number."""
 
 
 def error_name(number: int) -> str:
-    """The symbolic name of an errno value, such as `EPERM`."""
+    """The symbolic name of an errno value, for example `EPERM`."""
     return errno.errorcode.get(number, "errno %d" % number)
 
 
 def describe_error(error: t.Union[int, OSError]) -> str:
-    """`EPERM: Operation not permitted`: the name that PBS's own task log shows, and what it means."""
+    """`EPERM: Operation not permitted`: the name as in PBS's own task log, and its meaning."""
     number = error if isinstance(error, int) else (error.errno or 0)
     if number == 0:
         return display(str(error))

@@ -21,8 +21,8 @@ AT_SYMLINK_NOFOLLOW = 0x100
 def touch_atime(path: t.Union[str, bytes], dir_fd: t.Optional[int] = None) -> None:
     """PBS's touch: `utimensat(dir_fd, path, {UTIME_NOW, UTIME_OMIT}, AT_SYMLINK_NOFOLLOW)`.
 
-    `os.utime` sends `{UTIME_NOW, UTIME_NOW}` instead, which the kernel also grants to a mere writer. Leaving mtime
-    out needs ownership of the file (or CAP_FOWNER), and it is that which GC runs into.
+    `os.utime` sends `{UTIME_NOW, UTIME_NOW}` instead, which the kernel permits to anyone who may write to the file. To
+    omit mtime, the caller must own the file (or have CAP_FOWNER). GC fails because of exactly this.
 
     Source: PBS, chunk store, `cond_touch_path`. Raises `OSError`.
     """
@@ -36,12 +36,12 @@ def touch_atime(path: t.Union[str, bytes], dir_fd: t.Optional[int] = None) -> No
 
 
 def touch_atime_fd(fd: int) -> None:
-    """The same on an open file, for one that has no name (any more). Raises `OSError`."""
+    """The same for an open file, which may have no name. Raises `OSError`."""
     call("futimens", ctypes.c_int(fd), ctypes.byref(_times(0, UTIME_NOW)))
 
 
 def touch_atime_handle(fd: int) -> None:
-    """The same on the object that a descriptor of `open_handle` holds, which `futimens` refuses. Raises `OSError`."""
+    """The same for a handle from `open_handle`, which `futimens` refuses. Raises `OSError`."""
     call(
         "utimensat",
         ctypes.c_int(AT_FDCWD),
@@ -52,7 +52,7 @@ def touch_atime_handle(fd: int) -> None:
 
 
 def set_atime_fd(fd: int, atime_ns: int) -> None:
-    """Set the access time of an open file to a given time (ns since the epoch), and nothing else. Raises `OSError`."""
+    """Set only the access time of an open file (ns since the epoch). Raises `OSError`."""
     call("futimens", ctypes.c_int(fd), ctypes.byref(_times(*divmod(atime_ns, 1_000_000_000))))
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Decompression with the zstd library of the host, which every PBS has: the package of PBS depends on it."""
+"""Decompression with the zstd library of the host; every PBS host has it, because PBS's package depends on it."""
 
 from __future__ import annotations
 

@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What makes a mount at the next boot, and whether the PBS units wait for it."""
+"""What mounts a filesystem at the next boot, and whether PBS's units wait for it."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the units of PBS wait for, from systemd where it runs and from their files where it does not."""
+"""The dependencies of PBS's units, from systemd if it runs, else from the unit files."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "
 
 @dataclasses.dataclass(frozen=True)
 class Dependencies:
-    """The dependencies of one unit that bear on mounts."""
+    """The dependencies of one unit that affect mounts."""
 
     unit: str
     error: str = ""
-    """Why they are not known; the rest is empty then."""
+    """Why they are unknown; all other fields are then empty."""
     after: frozenset[str] = frozenset()
     requires: frozenset[str] = frozenset()
-    """Of every strength that keeps the unit from starting: `Requires=`, `Requisite=`, `BindsTo=`."""
+    """All dependencies without which the unit does not start: `Requires=`, `Requisite=`, `BindsTo=`."""
     wants: frozenset[str] = frozenset()
     requires_mounts_for: tuple[str, ...] = ()
     """Paths."""
     wants_mounts_for: tuple[str, ...] = ()
 
     def pulls_in(self, mount_unit: str, mount_point: str) -> str:
-        """How it makes systemd mount it, such as `Requires=mnt-tank.mount`; empty where it does not."""
+        """The dependency that makes systemd mount it, for example `Requires=mnt-tank.mount`; empty if there is none."""
         for key, paths in (
             ("RequiresMountsFor", self.requires_mounts_for),
             ("WantsMountsFor", self.wants_mounts_for),
@@ -51,13 +51,13 @@ class Dependencies:
 
 
 def path_below(paths: t.Iterable[str], mount_point: str) -> str:
-    """The first of these paths that lies at or below the mount point, since that path needs it mounted."""
+    """The first of these paths at or below the mount point, which needs the mount."""
     below = mount_point.rstrip("/") + "/"
     return next((path for path in paths if path == mount_point or path.startswith(below)), "")
 
 
 def read_dependencies(env: MountEnvironment) -> list[Dependencies]:
-    """The dependencies of each unit of PBS. Raises `OSError` where unit files cannot be read."""
+    """The dependencies of each unit of PBS. Raises `OSError` if unit files cannot be read."""
     if env.systemd:
         return _from_systemd(env)
     return [_from_files(name, env) for name in PBS_UNITS]
@@ -74,7 +74,7 @@ def _from_systemd(env: MountEnvironment) -> list[Dependencies]:
 
 def _from_properties(name: str, properties: t.Optional[dict[str, str]], error: str) -> Dependencies:
     if properties is None:
-        return Dependencies(name, error or "systemctl said nothing about it")
+        return Dependencies(name, error or "systemctl returned nothing about it")
     state = properties.get("LoadState", "")
     if state != "loaded":
         return Dependencies(name, "the unit is not loaded (%s)" % (state or "no state"))
@@ -93,10 +93,10 @@ def _from_properties(name: str, properties: t.Optional[dict[str, str]], error: s
 
 
 def _words(value: str) -> list[str]:
-    """The items of a list as `systemctl show` prints it.
+    """The items of a list from `systemctl show`.
 
-    An item with a space or with a backslash, as the unit of every mount point with a dash has one, stands in quotes;
-    what is special in them has a backslash before it, and control characters are written as in C.
+    Items with a space or a backslash are quoted; the unit of every mount point with a dash has a backslash. In quotes,
+    special characters follow a backslash, and control characters are escaped as in the C language.
     """
     return [
         _ESCAPED.sub(_unescaped, quoted) if plain is None else plain
@@ -112,7 +112,7 @@ def _unescaped(found: t.Match[str]) -> str:
 def _from_files(name: str, env: MountEnvironment) -> Dependencies:
     unit = env.units.get(name)
     if unit is None:
-        return Dependencies(name, "there is no such unit")
+        return Dependencies(name, "the unit does not exist")
     if unit.masked:
         return Dependencies(name, "the unit is masked")
     return Dependencies(

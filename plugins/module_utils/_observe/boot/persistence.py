@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What would be mounted on the way to a path when the host boots: fstab, mount units, ZFS, and PBS itself."""
+"""What the next boot mounts along a path: fstab, mount units, ZFS, and PBS itself."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 LOCAL = "local-fs.target"
 REMOTE = "remote-fs.target"
 
-# What systemd takes for a network filesystem (fuse.X as X); it has a list of its own too.
+# The network filesystems of systemd's own list (fuse.X counts as X).
 _NETWORK = frozenset(
     [
         "afs",
@@ -52,37 +52,37 @@ _NETWORK = frozenset(
 
 
 _LONGEST = 255 - len(".mount") + 1
-"""Of a mount point that can have a unit: the unit is called as the path, less its first slash, and a name has 255 bytes."""
+"""Maximum length of a mount point with a unit: the name of the unit is the path without its first slash, at most 255 bytes."""
 
 
 @dataclasses.dataclass(frozen=True)
 class BootMount:
-    """One thing that would make a mount, with what its order at boot depends on."""
+    """One entry that creates a mount, with what decides its order at boot."""
 
     facts: PersistentMount
     where: str
-    """The mount point as the kernel has it, not for showing."""
+    """The mount point as in the kernel, not safe to show."""
     before: frozenset[str] = frozenset()
     """The units that start after it."""
     essential: bool = False
-    """The boot stops where it fails."""
+    """Whether the boot stops if it fails."""
     automount: bool = False
 
 
 def observe_persistence(
     path: str, mount: t.Optional[MountFacts], removable: bool, env: MountEnvironment
 ) -> list[PersistentMount]:
-    """What says that something is mounted on the way to `path` at boot.
+    """The entries that mount something along `path` at boot.
 
-    `path` is absolute and without links, `mount` what it is on now. The answer holds everything that mounts at the
-    mount point of `mount` or, below it, at a directory on the way to `path`: the latter is not mounted now and will
-    hide what is seen now. `where` tells them apart. Raises `OSError` where fstab or unit files cannot be read.
+    `path` is absolute and without links, `mount` is its current mount. Returns every entry for the mount point of `mount`,
+    and for the directories below it down to `path`. The latter are not mounted now, and at boot they hide what is visible
+    now; `where` tells them apart. Raises `OSError` if fstab or unit files cannot be read.
     """
     return [boot_mount.facts for boot_mount in boot_mounts(path, mount, removable, env)]
 
 
 def boot_mounts(path: str, mount: t.Optional[MountFacts], removable: bool, env: MountEnvironment) -> list[BootMount]:
-    """The same with what the order at boot depends on."""
+    """The same, with what decides the order at boot."""
     found: list[BootMount] = []
     for where in _mount_points(path, mount):
         unit = env.units.get(unit_name_for(where)) if len(where) <= _LONGEST else None
@@ -98,7 +98,7 @@ def boot_mounts(path: str, mount: t.Optional[MountFacts], removable: bool, env: 
 
 
 def _mount_points(path: str, mount: t.Optional[MountFacts]) -> list[str]:
-    """The directories on the way to the path, from the present mount point on."""
+    """The directories from the current mount point down to the path."""
     prefixes = list(path_prefixes(path))
     if mount is not None:
         shown = [display(prefix) for prefix in prefixes]
@@ -119,14 +119,14 @@ def _matches(
 def _from_fstab(
     where: str, unit: t.Optional[Unit], mount: t.Optional[MountFacts], env: MountEnvironment
 ) -> list[BootMount]:
-    """The entries for one mount point; `unit` is a unit file of somebody else for the same one."""
+    """The entries for one mount point; `unit` is a unit for it that was not generated from fstab."""
     found: list[BootMount] = []
     for resolved, entry in env.fstab:
         if resolved != where:
             continue
         detail = "line %d" % entry.line
         active = entry.at_boot
-        # systemd makes a unit of each entry: the first of a name, and none where another file has the name already.
+        # systemd generates one unit per name, from the first entry, and none if another file has that name.
         if env.systemd and unit is not None:
             active = False
             detail += f"; systemd uses {display(unit.file)} instead"
@@ -162,7 +162,7 @@ def _is_essential(entry: FstabEntry) -> bool:
 
 
 def _implied_before(fstype: str, options: t.Iterable[str]) -> frozenset[str]:
-    """The target that a mount belongs to, and so is made before, unless it may fail; see systemd.mount(5)."""
+    """The target of the mount, which starts after it, unless the mount may fail; see systemd.mount(5)."""
     if "nofail" in options:
         return frozenset()
     plain_type = fstype[len("fuse.") :] if fstype.startswith("fuse.") else fstype
@@ -206,14 +206,14 @@ def _from_unit(where: str, unit: Unit, mount: t.Optional[MountFacts], env: Mount
 
 
 def _unit_state(where: str, unit: Unit, links: t.Sequence[Link], env: MountEnvironment) -> tuple[bool, str]:
-    """Whether it mounts at boot, and by what."""
+    """Whether it is mounted at boot, and why."""
     if unit.masked:
         return False, "the unit is masked"
     if not unit.lasting:
-        return False, "the unit file is gone after a reboot"
+        return False, "the unit file does not survive a reboot"
     named = unit.value("Mount", "Where")
     if os.path.normpath(named or ".") != os.path.normpath(where):
-        return False, f"systemd refuses it: Where={display(named)} does not fit the name of the unit"
+        return False, f"systemd refuses it: Where={display(named)} does not match the name of the unit"
     parents = sorted({display(link.parent) for link in links if link.lasting})
     if parents:
         return True, "pulled in by " + ", ".join(parents)
@@ -222,7 +222,7 @@ def _unit_state(where: str, unit: Unit, links: t.Sequence[Link], env: MountEnvir
         if by:
             return True, f"pulled in by {dependencies.unit} ({display(by)})"
     if links:
-        return False, "it is enabled until the next reboot only"
+        return False, "it is enabled only until the next reboot"
     return False, "nothing pulls it in: it is not enabled"
 
 
@@ -230,7 +230,7 @@ def _unit_state(where: str, unit: Unit, links: t.Sequence[Link], env: MountEnvir
 
 
 def _from_zfs(mount_points: t.Sequence[str], mount: t.Optional[MountFacts], env: MountEnvironment) -> list[BootMount]:
-    """The datasets that ZFS mounts there by itself, and the one that is mounted now, wherever it will be."""
+    """The datasets that ZFS itself mounts there, and the one that is mounted now, wherever ZFS will mount it."""
     if mount is not None and mount.fstype != "zfs" and not mount.is_root:
         return []
     found: list[BootMount] = []
@@ -245,7 +245,7 @@ def _from_zfs(mount_points: t.Sequence[str], mount: t.Optional[MountFacts], env:
         active: t.Optional[bool] = dataset.canmount == "on"
         detail = f"canmount={display(dataset.canmount)}"
         if active and service is not None and (service.masked or not runs):
-            # It may be zfs-mount-generator that mounts it; then there is a unit of its own.
+            # zfs-mount-generator may mount it; it then has its own unit.
             active = None
             detail += "; zfs-mount.service is not enabled"
         found.append(
@@ -268,7 +268,7 @@ def _from_zfs(mount_points: t.Sequence[str], mount: t.Optional[MountFacts], env:
 
 
 def _from_pbs(path: str, env: MountEnvironment) -> BootMount:
-    """A removable datastore: udev starts a unit of PBS when the device appears, at boot too."""
+    """A removable datastore: udev starts a unit of PBS when the device appears, also at boot."""
     unit = "removable-device-attach@.service"
     there = env.units.get(unit)
     return BootMount(

@@ -27,10 +27,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 def observe_unit_order(path: str, env: MountEnvironment) -> list[UnitOrderFacts]:
     """For each daemon's unit, whether it waits for the mount that `path` will be on after a boot.
 
-    `path` is absolute and without links. Two kinds of waiting count: a dependency of the unit on the mount, and the
-    order that systemd gives to everything (a local mount that may not fail is made before `local-fs.target`, and
-    nearly every service starts after that). `needs` tells whether the daemon stays down where the mount fails.
-    Raises `OSError` where unit files cannot be read.
+    `path` is absolute and without links. A unit waits either by a dependency on the mount, or by systemd's default order:
+    a local mount without `nofail` comes before `local-fs.target`, and nearly every service starts after that. `needs` is
+    whether the daemon does not start if the mount fails. Raises `OSError` if unit files cannot be read.
     """
     boot_mount, mount_point = _awaited(path, env)
     order: list[UnitOrderFacts] = []
@@ -45,7 +44,7 @@ def observe_unit_order(path: str, env: MountEnvironment) -> list[UnitOrderFacts]
 
 
 def _awaited(path: str, env: MountEnvironment) -> tuple[t.Optional[BootMount], str]:
-    """The mount to wait for: the deepest that is made at boot, else the one that is there now."""
+    """The mount to wait for: the deepest one of the next boot, else the current one."""
     now = env.table.find_entry(path)
     at_boot = [
         boot_mount
@@ -59,7 +58,7 @@ def _awaited(path: str, env: MountEnvironment) -> tuple[t.Optional[BootMount], s
 
 
 def _with_files(dependencies: Dependencies, mount_point: str, env: MountEnvironment) -> Dependencies:
-    """The dependencies together with what the mount's own files say about the unit; systemd itself knows these."""
+    """The dependencies plus those in the mount's own unit files; the answer of systemd already contains them."""
     if env.systemd:
         return dependencies
     name = unit_name_for(mount_point)
@@ -99,7 +98,7 @@ def _waits_by(
     boot_mount: t.Optional[BootMount],
     others: t.Sequence[UnitOrderFacts],
 ) -> str:
-    """What makes the unit wait without needing the mount; empty where nothing does."""
+    """The dependency that makes the unit wait without requiring the mount; empty if there is none."""
     wanted = path_below(unit.wants_mounts_for, mount_point)
     if wanted:
         return "WantsMountsFor=" + wanted
@@ -111,7 +110,7 @@ def _waits_by(
     if is_after:
         return "After=" + mount_unit
     if boot_mount.automount:
-        return "the automount, which lets every access wait"
+        return "the automount, which makes every access wait"
     before = boot_mount.before & _reached(unit)
     if before:
         return "After=" + min(before)
@@ -122,7 +121,7 @@ def _waits_by(
 
 
 def _reached(unit: Dependencies) -> frozenset[str]:
-    """What the unit starts after, with the one step further that matters for mounts."""
+    """The units that it starts after, including the one indirect step that matters for mounts."""
     if {"sysinit.target", "basic.target"}.isdisjoint(unit.after):
         return unit.after
     return unit.after | {LOCAL}

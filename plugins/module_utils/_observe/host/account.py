@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The daemon's account, by name: PBS looks it up on every use, and the number 34 is nowhere in it."""
+"""The daemon's account, looked up by name as PBS does on every use: PBS never assumes uid 34."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import Ac
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 _NOT_FOUND = (KeyError, ValueError, OSError)
-"""No such name, a text that cannot be a name, a directory service that fails: the ids are unknown all the same."""
+"""Unknown name, invalid name, failed directory service: in each case the ids are unknown."""
 
 
 def observe_account(user: str = "backup", group: str = "backup") -> AccountFacts:
-    """Look up the user and the group, each by itself. What does not exist is None; never raises an exception."""
+    """Look up the user and the group separately. An unknown id is None; never raises an exception."""
     facts = AccountFacts(user=display(user), group=display(group))
     with contextlib.suppress(*_NOT_FOUND):
         entry = pwd.getpwnam(user)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the kernel takes its clock for synchronised.
+"""Whether the kernel considers its clock synchronised.
 
-GC removes chunks by their access time, so a clock that jumps forward lets them expire. Whatever keeps the clock
-(chrony, timesyncd, ntpd, the outer host of a container) tells the kernel; asking the kernel asks them all.
+GC removes chunks by their access time, so they expire if the clock jumps forward. Every time service (chrony, timesyncd,
+ntpd, the outer host of a container) reports to the kernel, so the kernel's state covers them all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import c
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
 TIME_ERROR = 5
-"""The state of a clock that nobody keeps."""
+"""The state of an unsynchronised clock."""
 STA_UNSYNC = 0x0040
 
 
@@ -52,14 +52,14 @@ class Timex(ctypes.Structure):
 
 
 def adjtimex() -> tuple[int, Timex]:
-    """adjtimex(2) with no mode bit set, which reads and changes nothing. Raises `OSError`."""
+    """adjtimex(2) without a mode bit, which only reads. Raises `OSError`."""
     timex = Timex()
     state = call("adjtimex", ctypes.byref(timex))
     return state, timex
 
 
 def observe_clock(read: t.Callable[[], tuple[int, Timex]] = adjtimex) -> ClockFacts:
-    """Ask the kernel. Some container runtimes forbid the question; then nothing is known, and `error` says so."""
+    """Read the kernel's clock state. Some container runtimes forbid that; the state is then unknown, with the `error`."""
     try:
         state, timex = read()
     except OSError as exc:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One of PBS's configuration files, read as it stands now, to be compared with what is desired. Never written."""
+"""Reads the current content of one of PBS's configuration files, for comparison with the declaration. Never writes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SIZE_LIMIT = 1024 * 1024
 
 
 class ConfigurationError(ValueError):
-    """The file cannot be read, by us or by PBS; nothing can be changed before that is mended."""
+    """This process or PBS cannot read the file; nothing can be changed before that is fixed."""
 
 
 @dataclasses.dataclass
@@ -33,13 +33,13 @@ class Configuration:
     sections: dict[str, Section]
     """By id, in the order of the file."""
     digest: str
-    """What PBS wants to see with a change, so that it can refuse one that is based on an older file."""
+    """PBS needs this digest with a change, so that it can refuse a change that is based on an older file."""
 
 
 def read_configuration(config_dir: str, file: tuple[str, section_config.Schema]) -> Configuration:
-    """Read one file. One that is not there is an empty one, as for PBS. Raises `ConfigurationError`.
+    """Read one file. A missing file counts as empty, as for PBS. Raises `ConfigurationError`.
 
-    What a newer PBS may have put into it is no error: PBS itself will say what it does not like.
+    Settings of a newer PBS are no error: PBS itself refuses invalid changes.
     """
     name, schema = file
     path = os.path.join(config_dir, name)
@@ -62,6 +62,6 @@ def read_configuration(config_dir: str, file: tuple[str, section_config.Schema])
         sections = section_config.parse(found.data, schema, strict=False)
     except SectionConfigError as exc:
         raise ConfigurationError(
-            f"PBS cannot read {display(path)}: {exc}. Nothing can be changed before that line is mended."
+            f"PBS cannot read {display(path)}: {exc}. Fix that line first; nothing can be changed before."
         ) from None
     return Configuration({section.id: section for section in sections}, section_config.digest(found.data))

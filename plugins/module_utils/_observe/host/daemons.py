@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""PBS's two daemons: whether they run, and whether they run the program that is installed now.
+"""PBS's two daemons: whether they run, and whether they run the installed program.
 
-After an upgrade without a restart the old program goes on; after a reload it stays as long as a task of it runs, and
-holds the old idea of locks and settings. The kernel says of such a process that its program file is deleted.
+After an upgrade without a restart the old program continues. After a reload it stays while one of its tasks runs, with the
+old handling of locks and settings. The kernel marks the program file of such a process as deleted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TIMEOUT = 10.0
 _PROPERTIES = "Id,LoadState,ActiveState,MainPID,ControlGroup"
 _DELETED = " (deleted)"
 _CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")
-"""Where systemd's own hierarchy is mounted: version 2, version 1, and both at once."""
+"""Mount points of systemd's cgroup hierarchy: version 2, version 1, and hybrid."""
 
 
 def observe_daemons(
@@ -32,14 +32,14 @@ def observe_daemons(
 ) -> list[DaemonFacts]:
     """Ask systemd about both units in one call, and the kernel about their processes. Never raises `OSError`."""
     if not systemd:
-        return [DaemonFacts(unit=unit, error="systemd does not run here, so there are no units") for unit in UNITS]
+        return [DaemonFacts(unit=unit, error="systemd is not running, so there are no units") for unit in UNITS]
     answer = run_command(["systemctl", "show", "--property=" + _PROPERTIES, "--", *UNITS], _TIMEOUT)
     shown = _blocks(answer.output)
     return [_daemon(unit, shown.get(unit), answer.error, proc, cgroups) for unit in UNITS]
 
 
 def _blocks(output: str) -> dict[str, dict[str, str]]:
-    """The properties by unit; systemctl puts an empty line between units."""
+    """The properties by unit; systemctl separates units by an empty line."""
     blocks = {}
     for block in output.split("\n\n"):
         values = dict(line.partition("=")[::2] for line in block.splitlines())
@@ -52,7 +52,7 @@ def _daemon(
 ) -> DaemonFacts:
     facts = DaemonFacts(unit=unit)
     if shown is None:
-        facts.error = error or "systemctl does not say anything about it"
+        facts.error = error or "systemctl returned nothing about it"
         return facts
     facts.load_state = display(shown.get("LoadState", ""))
     facts.active_state = display(shown.get("ActiveState", ""))
@@ -82,7 +82,7 @@ def _is_replaced(proc: str, pid: int) -> bool:
 
 
 def _processes(control_group: str, cgroups: t.Sequence[str]) -> list[int]:
-    """Every process of a unit; none where it has no control group (any more)."""
+    """Every process of a unit; empty if it has no control group."""
     if not control_group.startswith("/"):
         return []
     for root in cgroups:

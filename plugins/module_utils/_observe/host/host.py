@@ -28,9 +28,9 @@ def observe_host(
     systemd_dir: str = "/run/systemd/system",
     container_file: str = "/run/systemd/container",
 ) -> HostFacts:
-    """Put together what is known of this host. Nothing here blocks for longer than a command may take (10 s).
+    """Collect the facts of this host. Nothing here blocks for longer than the limit of a command (10 s).
 
-    `installed` is the answer of `version.installed`.
+    `installed` is the result of `version.installed`.
     """
     systemd = os.path.isdir(systemd_dir)
     pbs_installed, pbs_version = installed
@@ -51,7 +51,7 @@ def observe_host(
 
 
 def container_kind(path: str) -> str:
-    """What systemd wrote down at its start about the container that it runs in; empty where it runs in none."""
+    """The kind of container that systemd recorded at its start; empty outside of containers."""
     try:
         with open(path, "rb") as file:
             return display(file.read(64).strip())
@@ -60,7 +60,7 @@ def container_kind(path: str) -> str:
 
 
 def old_locking(run_dir: str) -> t.Optional[bool]:
-    """Whether the marker is there that keeps PBS, upgraded from before 3.3.5, on its old locks until a reboot."""
+    """Whether the marker exists with which a PBS that was upgraded from before 3.3.5 keeps its old locks until a reboot."""
     try:
         os.lstat(os.path.join(run_dir, "old-locking"))
         return True

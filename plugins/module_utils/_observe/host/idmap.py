@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which ids this user namespace has, and what they are outside of it."""
+"""The id map of this user namespace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ALL = IdRange(inside=0, outside=0, count=2**32 - 1)
 
 
 def observe_id_map(proc: str = "/proc") -> IdMapFacts:
-    """Read the maps of this process. What is outside is as the parent namespace has it."""
+    """Read the maps of this process; outside ids are those of the parent namespace."""
     facts = IdMapFacts(namespaced=False)
     for name, ranges in (("uid_map", facts.uids), ("gid_map", facts.gids)):
         path = os.path.join(proc, "self", name)
@@ -38,13 +38,13 @@ def _ranges(data: bytes) -> list[IdRange]:
     for line in data.splitlines():
         words = line.split()
         if len(words) != 3 or not all(word.isdigit() and len(word) <= 10 for word in words):
-            raise ValueError(f"not a range of ids: '{display(line[:80])}'")
+            raise ValueError(f"'{display(line[:80])}' is not a range of ids")
         ranges.append(IdRange(*map(int, words)))
     return ranges
 
 
 def outside_id(ranges: t.Sequence[IdRange], inside: int) -> t.Optional[int]:
-    """What an id of this namespace is outside of it; None where no range has it, so that no file can belong to it."""
+    """The id outside of this namespace; None if no range maps it, so that it cannot own a file."""
     for part in ranges:
         if part.inside <= inside < part.inside + part.count:
             return part.outside + (inside - part.inside)

@@ -18,7 +18,7 @@ _NOT_THERE = ("not-installed", "config-files")
 
 
 def installed(run_command: Run = run, manager: str = MANAGER) -> tuple[bool, t.Optional[str]]:
-    """Whether PBS is on this host, and the version of its package (`4.2.0-1`); None where no package says so."""
+    """Whether PBS is installed on this host, and the version of its package (`4.2.0-1`); None if there is no package."""
     answer = run_command(["dpkg-query", "-W", "-f=${db:Status-Status} ${Version}\n", PACKAGE], _TIMEOUT)
     for line in answer.output.splitlines() if answer.code == 0 else ():
         status, _space, version = line.partition(" ")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The last run of PBS's jobs, from its state files: they are owned by the daemon's user, who may put anything there."""
+"""The last run of PBS's jobs, from its state files. The daemon's user owns them and may write anything to them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIZE_LIMIT = 256 * 1024
 
 
 def observe_run(dir_fd: int, job_type: str, name: str, proc: str = "/proc") -> JobRunFacts:
-    """The last run of one job. `dir_fd` is the open directory `jobstates`. Never raises an exception for its content.
+    """The last run of one job. `dir_fd` is the open directory `jobstates`. Never raises because of the content.
 
     `job_type` is `garbage_collection`, `prunejob` or `verificationjob`. A job without a state file has never run.
     """
@@ -39,20 +39,20 @@ def unreadable(why: str) -> JobRunFacts:
 
 
 def _look_after_process(facts: JobRunFacts, proc: str) -> None:
-    """PBS writes `started` and dies: then the run has ended, nobody knows how, and PBS counts it from its start."""
+    """If PBS dies after it wrote `started`, the run has ended with an unknown result, and PBS counts it from its start."""
     upid = parse_upid(facts.upid)
     if upid is None:
-        facts.state, facts.message = "unreadable", "its UPID is not one"
+        facts.state, facts.message = "unreadable", "its UPID is invalid"
     elif _process_start(upid.pid, proc) != upid.pstart:
         facts.state, facts.end = "unknown", upid.start
-        facts.message = "the process that ran it has ended without a result"
+        facts.message = "its process ended without a result"
 
 
 def _process_start(pid: int, proc: str) -> t.Optional[int]:
-    """When a process began, in clock ticks since boot; None where there is none with this id."""
+    """Start time of a process, in clock ticks since boot; None if there is no such process."""
     try:
         with open(os.path.join(proc, str(pid), "stat"), "rb") as handle:
-            # The name, in parentheses, may itself hold parentheses and blanks.
+            # The name, in parentheses, may contain parentheses and blanks.
             return int(handle.read(4096).rpartition(b")")[2].split()[19])
     except (OSError, ValueError, IndexError):
         return None

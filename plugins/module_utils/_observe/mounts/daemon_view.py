@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the running daemons see at a path: a unit may have its own mounts, and keeps those that it was started with."""
+"""What the running daemons see at a path: a unit may have its own mount namespace, and keeps old mounts."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def observe_daemon_views(
     daemons_main_pids: t.Mapping[str, int],
     env: t.Optional[MountEnvironment] = None,
 ) -> list[DaemonViewFacts]:
-    """Compare what an absolute path without links leads to for us and for each daemon (unit name: process id).
+    """Compare the target of an absolute path without links for this process and for each daemon (unit name: process id).
 
-    Told from the tables of mounts alone: looking through `/proc/PID/root` could hang on a dead server. `mount` is
-    what we see ourselves; where it is None there is nothing to compare with.
+    Uses only the mount tables, because a look through `/proc/PID/root` could hang on a dead server. `mount` is the mount
+    that this process sees; if it is None there is nothing to compare with.
     """
     env = env or MountEnvironment()
     return [_view(path, mount, unit, pid, env) for unit, pid in daemons_main_pids.items()]
@@ -37,7 +37,7 @@ def _view(path: str, mount: t.Optional[MountFacts], unit: str, pid: int, env: Mo
         return DaemonViewFacts(unit, 0, None, "it is not running")
     ours = env.table.find_entry(path)
     if mount is None or ours is None:
-        return DaemonViewFacts(unit, pid, None, "the mount is not known on our side")
+        return DaemonViewFacts(unit, pid, None, "the mount of the path is unknown")
     try:
         table = env.table if _shares_our_view(pid, env) else env.table_of(pid)
     except OSError as exc:
@@ -48,7 +48,7 @@ def _view(path: str, mount: t.Optional[MountFacts], unit: str, pid: int, env: Mo
 def _compare(path: str, ours: MountEntry, table: MountTable, view: DaemonViewFacts) -> DaemonViewFacts:
     theirs = table.find_entry(path)
     if theirs is None:
-        view.detail = "its root directory lies on no mount that can be told from here"
+        view.detail = "the mount of its root directory is not visible from here"
         return view
     view.options = [display(option) for option in theirs.options]
     view.same = (theirs.device, theirs.inside(path)) == (ours.device, ours.inside(path))
@@ -63,7 +63,7 @@ def _compare(path: str, ours: MountEntry, table: MountTable, view: DaemonViewFac
 
 
 def _shares_our_view(pid: int, env: MountEnvironment) -> bool:
-    """It is in our mount namespace, with our root directory. Raises `OSError`."""
+    """Whether it has our mount namespace and our root directory. Raises `OSError`."""
     theirs, ours = os.path.join(env.proc, str(pid)), os.path.join(env.proc, "self")
     return all(
         os.readlink(os.path.join(theirs, link)) == os.readlink(os.path.join(ours, link)) for link in ("ns/mnt", "root")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a host says what is mounted and what will be: read when it is asked for, once for all datastores."""
+"""The sources of information about mounts on a host, read on demand and once for all datastores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.zfs i
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Answer, Run, run
 
 _TIMEOUT = 10.0
-"""Seconds that systemd has to answer."""
+"""Seconds within which systemd must answer."""
 
 PBS_UNITS = ("proxmox-backup.service", "proxmox-backup-proxy.service")
 
@@ -31,7 +31,7 @@ _UNIT_PROPERTIES = (
 
 
 class MountEnvironment:
-    """The places of one host, none of them on a datastore. Its properties raise `OSError` for what cannot be read."""
+    """The sources of one host, none of them on a datastore. The properties raise `OSError` if a source cannot be read."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class MountEnvironment:
         self.dev = dev
         self.sys = sys
         self.systemd = os.path.isdir("/run/systemd/system") if systemd is None else systemd
-        """systemd is process 1, so that it can be asked."""
+        """Whether systemd is process 1, so that it can be queried."""
         self.run_command = run_command
         self.units = Units(unit_directories)
         self._table = table
@@ -57,7 +57,7 @@ class MountEnvironment:
 
     @cached_property
     def table(self) -> MountTable:
-        """The mounts that we see ourselves."""
+        """The mounts that this process sees."""
         return MountTable.read(os.path.join(self.proc, "self")) if self._table is None else self._table
 
     def table_of(self, pid: int) -> MountTable:
@@ -68,7 +68,7 @@ class MountEnvironment:
 
     @cached_property
     def fstab(self) -> list[tuple[str, FstabEntry]]:
-        """Each entry of fstab with the mount point that it leads to, links followed as mount(8) does."""
+        """Each entry of fstab with its real mount point; links are followed, as in mount(8)."""
         try:
             with open(self.fstab_path, "rb") as file:
                 entries, _skipped = parse_fstab(file.read())
@@ -78,12 +78,12 @@ class MountEnvironment:
 
     @cached_property
     def datasets(self) -> list[Dataset]:
-        """The ZFS datasets, where zfs exists and answers."""
+        """The ZFS datasets, if zfs is installed and answers."""
         return list_datasets(self.run_command)
 
     @cached_property
     def unit_answer(self) -> Answer:
-        """What systemd says about the units of PBS, in one call."""
+        """The properties of PBS's units from systemd, in one call."""
         return self.run_command(
             ["systemctl", "show", "--no-pager", "--property", _UNIT_PROPERTIES, "--", *PBS_UNITS], _TIMEOUT
         )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the superblock of an ext2, ext3 or ext4 filesystem says; the kernel tells it nowhere else."""
+"""Features from the superblock of an ext2, ext3 or ext4 filesystem, which the kernel does not report elsewhere."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _RO_COMPAT_DIR_NLINK = 0x20
 
 
 def observe_dir_nlink(mount: MountFacts, dev: str = "/dev", sys: str = "/sys") -> t.Optional[bool]:
-    """Whether a directory may hold more than 64,998 others; None for other filesystems, or where it cannot be read.
+    """Whether a directory may have more than 64,998 subdirectories; None for other filesystems, or if it cannot be read.
 
-    The kernel lets the link count of a directory overflow only where the filesystem has `dir_nlink` and the directory
-    an index, for which it takes `dir_index`. ext2 and ext3 know no `dir_nlink` and stop even earlier.
+    The kernel lets the link count of a directory overflow only if the filesystem has `dir_nlink` and the directory has an
+    index, which needs `dir_index`. ext2 and ext3 do not support `dir_nlink` and have even lower limits.
 
-    Reads 1 KiB of the block device, which may never answer: this belongs into a child. Never raises `OSError`.
+    Reads 1 KiB of the block device, which may never answer: call it in a child. Never raises `OSError`.
     """
     if mount.fstype in ("ext2", "ext3"):
         return False
@@ -53,9 +53,9 @@ def _device_paths(mount: MountFacts, dev: str, sys: str) -> t.Iterator[str]:
     yield os.path.join(dev, "block", mount.device)
     if mount.source.startswith("/"):
         yield mount.source
-    # The root filesystem may be called /dev/root, which does not exist.
+    # The source of the root filesystem may be /dev/root, which does not exist.
     try:
-        # Bytes: a text file would need its encoding's module, which root of a container may not be able to read here.
+        # Read as bytes: for a text file Python loads a codec module, which root of a container may not be able to read.
         with open(os.path.join(sys, "dev", "block", mount.device, "uevent"), "rb") as uevent:
             names = [line[len(b"DEVNAME=") :].strip() for line in uevent if line.startswith(b"DEVNAME=")]
     except OSError:
@@ -65,7 +65,7 @@ def _device_paths(mount: MountFacts, dev: str, sys: str) -> t.Iterator[str]:
 
 
 def _read_superblock(path: str, device: str) -> t.Optional[bytes]:
-    """The superblock, if the path is that very block device."""
+    """The superblock, if the path is the block device with this number."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:

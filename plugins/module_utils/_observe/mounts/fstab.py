@@ -15,13 +15,13 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount
 
 @dataclasses.dataclass(frozen=True)
 class FstabEntry:
-    """One line that mounts something. Names are as the file has them (`os.fsdecode`), not for showing."""
+    """One line that mounts something. Names are as in the file (`os.fsdecode`), and not safe to show."""
 
     line: int
     """Counted from 1."""
     source: str
     where: str
-    """Without slashes too many; links in it are not followed."""
+    """Without redundant slashes; links in it are not followed."""
     fstype: str
     options: tuple[str, ...]
 
@@ -31,12 +31,12 @@ class FstabEntry:
 
     @property
     def automount(self) -> bool:
-        """systemd mounts it when it is first used; `comment=` is the old way to say so."""
+        """Whether systemd mounts it at its first use; `comment=` is the old form of this option."""
         return not {"x-systemd.automount", "comment=systemd.automount"}.isdisjoint(self.options)
 
     @property
     def at_boot(self) -> bool:
-        """Something mounts it without being asked; the automount of systemd wins over `noauto`."""
+        """Whether it is mounted automatically; systemd's automount overrides `noauto`."""
         automatic = True
         for option in self.options:
             if option in ("auto", "noauto"):
@@ -45,7 +45,7 @@ class FstabEntry:
 
 
 def parse_fstab(text: bytes) -> tuple[list[FstabEntry], int]:
-    """The entries that mount something somewhere (no swap), and how many lines were no entries."""
+    """The entries that mount something (no swap), and the number of invalid lines."""
     entries: list[FstabEntry] = []
     skipped = 0
     for number, line in enumerate(text.split(b"\n"), 1):
@@ -75,7 +75,7 @@ def parse_fstab(text: bytes) -> tuple[list[FstabEntry], int]:
 
 
 def _unquoted(source: str) -> str:
-    """`UUID="…"` means the same as `UUID=…`."""
+    """Remove quotes: `UUID="…"` is the same as `UUID=…`."""
     tag, equals, value = source.partition("=")
     if equals and len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
         return tag + "=" + value[1:-1]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether an entry that mounts something at boot names what is mounted now."""
+"""Whether the source of an entry that mounts something at boot is mounted now."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _TAGS = {
     "ID": "by-id",
 }
 
-# What udev leaves as it is in the names of its links.
+# The characters that udev does not escape in the names of its links.
 _PLAIN = frozenset((string.ascii_letters + string.digits + "#+-.:=@_").encode("ascii"))
 
 
 def source_matches(
     source: str, fstype: str, options: t.Iterable[str], mount: MountFacts, env: MountEnvironment
 ) -> t.Optional[bool]:
-    """Whether the source of an entry is what `mount` shows; None where that cannot be told without asking a server.
+    """Whether the source of an entry is what `mount` shows; None if only a server could tell.
 
-    Devices are compared by their numbers. Looks at `/dev` and `/sys` only.
+    Compares devices by their numbers. Reads only `/dev` and `/sys`.
     """
     if not {"bind", "rbind"}.isdisjoint(options):
         return _is_bound(source, mount, env)
@@ -62,13 +62,16 @@ def _is_bound(source: str, mount: MountFacts, env: MountEnvironment) -> t.Option
 
 
 def _udev_name(value: str) -> str:
-    """The name that udev gives to the link for a label or an id: what is special becomes `\\xNN`, UTF-8 stays."""
+    """The name of udev's link for a label or an id: special characters become `\\xNN`, UTF-8 stays."""
     pieces = (bytes((byte,)) if byte in _PLAIN or byte >= 0x80 else b"\\x%02x" % byte for byte in os.fsencode(value))
     return os.fsdecode(b"".join(pieces))
 
 
 def _is_link(by: str, name: str, mount: MountFacts, env: MountEnvironment) -> t.Optional[bool]:
-    """Whether a link of udev leads to the device. One that is missing is another one's, if ours has one of its kind."""
+    """Whether a link of udev leads to the device.
+
+    A missing link belongs to another device if the mounted device has a link in the same directory.
+    """
     directory = os.path.join(env.dev, "disk", by)
     number = _device_number(os.path.join(directory, name))
     numbers = _numbers(mount, env)
@@ -84,7 +87,7 @@ def _is_link(by: str, name: str, mount: MountFacts, env: MountEnvironment) -> t.
 
 
 def _numbers(mount: MountFacts, env: MountEnvironment) -> set[str]:
-    """The numbers of every block device that the mounted filesystem lies on."""
+    """The numbers of all block devices of the mounted filesystem."""
     numbers = {mount.device}
     if not mount.source.startswith(env.dev + "/"):
         return numbers
@@ -98,7 +101,7 @@ def _numbers(mount: MountFacts, env: MountEnvironment) -> set[str]:
 
 
 def _btrfs_numbers(number: str, env: MountEnvironment) -> set[str]:
-    """The devices of the btrfs that a device belongs to: each of them stands for the whole."""
+    """The devices of the btrfs filesystem that a device belongs to: each of them identifies the filesystem."""
     top = os.path.join(env.sys, "fs", "btrfs")
     for filesystem in _listing(top):
         devices = os.path.join(top, filesystem, "devices")
@@ -109,7 +112,7 @@ def _btrfs_numbers(number: str, env: MountEnvironment) -> set[str]:
 
 
 def _device_number(path: str) -> t.Optional[str]:
-    """`major:minor` of a block device in `/dev`."""
+    """`major:minor` of a block device in `/dev`; None if it is none."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -133,8 +136,8 @@ def _is_same_text(source: str, fstype: str, mount: MountFacts, env: MountEnviron
     if mount.source.startswith(env.dev + "/"):
         return False
     if fstype == mount.fstype == "tmpfs":
-        return True  # its source means nothing
-    # server:/export: one server has many names, but not one export.
+        return True  # the source of a tmpfs has no meaning
+    # server:/export: a server may have several names, but an export has one path.
     here, there = wanted.partition(":/")[2], mount.source.partition(":/")[2]
     if here and there and _plain(here) != _plain(there):
         return False

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""`/proc/PID/mountinfo`, line by line; see proc(5)."""
+"""Parser of `/proc/PID/mountinfo`; see proc(5)."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount
 _DELETED = "//deleted"
 _FIXED_FIELDS = 6
 _DIGITS = 10
-"""That an id of a mount or a part of a device's number has at most; Python takes quadratic time to read longer ones."""
+"""Maximum digits of a mount id or of a part of a device number; Python needs quadratic time to parse longer numbers."""
 
 
 @dataclasses.dataclass(frozen=True)
 class MountEntry:
-    """One mount. Names are as the kernel has them (`os.fsdecode`), fit for opening files, not for showing."""
+    """One mount. Names are as in the kernel (`os.fsdecode`): use them to open files, not to show them."""
 
     mount_id: int
     parent_id: int
     device: str
     root: str
-    """The directory of the filesystem that is shown here, without the kernel's mark for a deleted one."""
+    """The directory of the filesystem that is mounted here, without the kernel's mark for a deleted one."""
     deleted: bool
-    """That directory has been removed since."""
+    """Whether that directory was removed."""
     mount_point: str
     options: tuple[str, ...]
     fstype: str
@@ -41,7 +41,7 @@ class MountEntry:
 
     @property
     def shows_part(self) -> bool:
-        """It shows another directory than a plain mount of its source does."""
+        """Whether it shows another directory than a plain mount of its source."""
         return self.root != self._plain_root()
 
     def _plain_root(self) -> str:
@@ -50,22 +50,22 @@ class MountEntry:
         if self.fstype == "btrfs":
             return option_value(self.super_options, "subvol") or "/"
         if self.fstype in ("cifs", "smb3"):
-            # A share may be mounted from a directory on: //server/share/directory.
+            # The source may name a directory of a share: //server/share/directory.
             below_share = self.source.replace("\\", "/").lstrip("/").split("/")[2:]
             return "/" + "/".join(part for part in below_share if part)
         return "/"
 
     def inside(self, path: str) -> str:
-        """Where an absolute path on this mount lies within the filesystem."""
+        """The path within the filesystem for an absolute path on this mount."""
         rest = path[len(self.mount_point.rstrip("/")) :].strip("/")
         return (self.root.rstrip("/") + "/" + rest).rstrip("/") or "/"
 
 
 def parse_mountinfo(text: bytes) -> tuple[list[MountEntry], int]:
-    """The mounts in the order of the file, and how many lines were no mounts."""
+    """The mounts in the order of the file, and the number of invalid lines."""
     entries: list[MountEntry] = []
     skipped = 0
-    # Not splitlines(): names may hold every other kind of line end as it is.
+    # Not splitlines(): names may contain any other line separator.
     for line in text.split(b"\n"):
         if line:
             entry = parse_line(line)
@@ -77,14 +77,14 @@ def parse_mountinfo(text: bytes) -> tuple[list[MountEntry], int]:
 
 
 def parse_line(line: bytes) -> t.Optional[MountEntry]:
-    """One line of mountinfo, or None where it is not of that form."""
+    """One line of mountinfo, or None if it is invalid."""
     fields = line.split(b" ")
     try:
         end_of_optional = fields.index(b"-", _FIXED_FIELDS)
     except ValueError:
         return None
     mount_id, parent_id, device, root, mount_point, options = fields[:_FIXED_FIELDS]
-    # An empty source is an empty field; some filesystems leave spaces in their options as they are.
+    # An empty source is an empty field; some filesystems do not escape spaces in their options.
     about_filesystem = fields[end_of_optional + 1 :]
     if len(about_filesystem) < 3:
         return None
@@ -97,8 +97,8 @@ def parse_line(line: bytes) -> t.Optional[MountEntry]:
         return None
     shown = _text(root)
     if fstype in (b"nfs", b"nfs4"):
-        # The kernel writes `/` for every mount of NFS, and the directory into the source (server:/directory); several
-        # exports of one filesystem of a server have one device number here.
+        # For NFS the kernel writes `/` as the root of every mount, and the directory in the source (server:/directory).
+        # Several exports of one filesystem of a server have the same device number here.
         shown = _exported(_text(source)) or shown
     return MountEntry(
         mount_id=int(mount_id),
@@ -115,7 +115,7 @@ def parse_line(line: bytes) -> t.Optional[MountEntry]:
 
 
 def _exported(source: str) -> str:
-    """The directory in `server:/directory`; the server may be `[::1]`."""
+    """The directory in `server:/directory`; the server may also be an address such as `[::1]`."""
     _server, colon, directory = source.partition(":/")
     return ("/" + directory).rstrip("/") or "/" if colon else ""
 
@@ -125,5 +125,5 @@ def _text(field: bytes) -> str:
 
 
 def _options(field: bytes) -> tuple[str, ...]:
-    # Escaped commas are no separators, so the list is taken apart first.
+    # Escaped commas are no separators, so split before unescaping.
     return tuple(_text(os.fsencode(option)) for option in split_options(os.fsdecode(field)))

@@ -13,7 +13,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import S
 
 
 def observe_space(fd_or_path: t.Union[int, str, bytes]) -> SpaceFacts:
-    """Ask the filesystem (statvfs). It may never answer, so this belongs into a child. Raises `OSError`."""
+    """Call statvfs. It may never answer, so call this in a child. Raises `OSError`."""
     answer = os.statvfs(fd_or_path)
     return SpaceFacts(
         bytes_total=answer.f_frsize * answer.f_blocks,

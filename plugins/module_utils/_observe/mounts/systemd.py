@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Unit files of systemd: names, contents with their drop-ins, and what pulls a unit in."""
+"""Unit files of systemd: names, contents with drop-ins, and what pulls a unit in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PLAIN = frozenset((string.ascii_letters + string.digits + ":_.").encode("ascii"
 class UnitDirectory:
     path: str
     lasting: bool = True
-    """What lies there is there again after a reboot (generators make theirs anew)."""
+    """Whether units here exist after a reboot, too (generators create theirs again)."""
 
 
 UNIT_DIRECTORIES = (
@@ -36,11 +36,11 @@ UNIT_DIRECTORIES = (
     UnitDirectory("/lib/systemd/system"),
     UnitDirectory("/run/systemd/generator.late"),
 )
-"""Where systemd looks for units, the first of a name wins; see systemd.unit(5)."""
+"""The unit search path of systemd: the first unit with a name wins; see systemd.unit(5)."""
 
 
 def unit_name_for(path: str, suffix: str = ".mount") -> str:
-    r"""The name of the unit of a path, as `systemd-escape --path --suffix=mount` makes it.
+    r"""The name of the unit for a path, as from `systemd-escape --path --suffix=mount`.
 
     `/mnt/my-store` gives `mnt-my\x2dstore.mount`, `/` gives `-.mount`.
     """
@@ -60,7 +60,7 @@ Setting = tuple[str, str, str]
 
 
 def parse_unit(text: bytes) -> list[Setting]:
-    """The settings of a unit file in order; what systemd ignores (with a warning) is left out."""
+    """The settings of a unit file in order, without lines that systemd ignores with a warning."""
     settings: list[Setting] = []
     section = ""
     pending = ""
@@ -84,7 +84,7 @@ def parse_unit(text: bytes) -> list[Setting]:
 
 
 def split_words(value: str, keep_backslashes: bool) -> list[str]:
-    """The words of a list setting: quotes hold together; a backslash is kept (unit names) or taken away (paths)."""
+    """The words of a list setting, respecting quotes; a backslash is kept (unit names) or removed (paths)."""
     words: list[str] = []
     word: t.Optional[str] = None
     quote = ""
@@ -116,17 +116,17 @@ def split_words(value: str, keep_backslashes: bool) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class Unit:
-    """A unit as systemd puts it together: its file and its drop-ins."""
+    """A unit as systemd assembles it from its file and its drop-ins."""
 
     name: str
     file: str
-    """Where it was found."""
+    """Path of the unit file."""
     lasting: bool
     masked: bool
     settings: tuple[Setting, ...]
 
     def value(self, section: str, key: str) -> str:
-        """The value that counts, the last one; empty where it is not set."""
+        """The last value, which is the effective one; empty if it is not set."""
         found = ""
         for where, name, value in self.settings:
             if where == section and name == key:
@@ -134,11 +134,11 @@ class Unit:
         return found.replace("%%", "%")
 
     def units(self, key: str) -> set[str]:
-        """The units that a dependency such as `After=` names; an empty one takes nothing back."""
+        """The units that a dependency such as `After=` names; an empty value does not reset it."""
         return {word for value in self._all(key) for word in split_words(value, keep_backslashes=True)}
 
     def paths(self, key: str) -> list[str]:
-        """The paths of `RequiresMountsFor=` and its like."""
+        """The paths of `RequiresMountsFor=` or `WantsMountsFor=`."""
         words = (word for value in self._all(key) for word in split_words(value, keep_backslashes=False))
         return [word.replace("%%", "%") for word in words]
 
@@ -147,7 +147,7 @@ class Unit:
 
     @property
     def default_dependencies(self) -> bool:
-        """It gets the ordering that nearly every unit has, unless it says no."""
+        """Whether it has the default ordering, which only an explicit no disables."""
         return self.value("Unit", "DefaultDependencies").lower() not in ("0", "no", "n", "false", "f", "off")
 
 
@@ -162,7 +162,7 @@ class Link:
 
 
 class Units:
-    """The unit files of a host, read when they are asked for, each once."""
+    """The unit files of a host, read on demand and each once."""
 
     def __init__(self, directories: t.Sequence[UnitDirectory] = UNIT_DIRECTORIES) -> None:
         self._directories = _different(directories)
@@ -170,7 +170,7 @@ class Units:
         self._units: dict[str, t.Optional[Unit]] = {}
 
     def get(self, name: str) -> t.Optional[Unit]:
-        """The unit of that name; None where there is no such file. Raises `OSError` for one that cannot be read."""
+        """The unit with this name; None if there is no such file. Raises `OSError` if it cannot be read."""
         if name not in self._units:
             self._units[name] = self._load(name)
         return self._units[name]
@@ -186,7 +186,7 @@ class Units:
             path = os.path.join(directory.path, name)
             if not os.path.lexists(path):
                 continue
-            # Both ways to mask a unit: a link to /dev/null and an empty file.
+            # A unit is masked by a link to /dev/null or by an empty file.
             text = b"" if os.path.realpath(path) == os.devnull else _read(path)
             if text is None:
                 continue
@@ -197,7 +197,7 @@ class Units:
         return None
 
     def _drop_ins(self, name: str) -> list[str]:
-        """Drop-ins in the order in which they are applied; of two with one name the first found hides the other."""
+        """Drop-ins in the order in which systemd applies them; the first one with a name hides the others."""
         found: dict[str, str] = {}
         for holder in _drop_in_directories(name):
             for directory in self._directories:
@@ -219,7 +219,7 @@ class Units:
 
 
 def _drop_in_directories(name: str) -> t.Iterator[str]:
-    """`a-b.mount.d`, `a-.mount.d`, `mount.d`: from the most special to the most general."""
+    """`a-b.mount.d`, `a-.mount.d`, `mount.d`: from the most specific to the most general."""
     stem, _dot, kind = name.rpartition(".")
     yield name + ".d"
     parts = stem.split("-")
@@ -229,7 +229,7 @@ def _drop_in_directories(name: str) -> t.Iterator[str]:
 
 
 def _different(directories: t.Sequence[UnitDirectory]) -> list[UnitDirectory]:
-    """Without those that are another one under a second name, as /lib is where it is a link to /usr/lib."""
+    """Remove directories that are the same under a second name, for example /lib as a link to /usr/lib."""
     different: dict[str, UnitDirectory] = {}
     for directory in directories:
         different.setdefault(os.path.realpath(directory.path), directory)

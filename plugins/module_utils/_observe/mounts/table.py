@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which mount a path is on, told from `/proc/PID/mountinfo` alone: no mounted filesystem is ever touched."""
+"""The mount that a path is on, from `/proc/PID/mountinfo` only: no mounted filesystem is accessed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 _ATTEMPTS = 5
-"""Reads of a mountinfo that changes while it is read."""
+"""Number of attempts to read a mountinfo that changes meanwhile."""
 
 _MAX_LINKS = 40
-"""Symbolic links on the way to one name, as the kernel has it."""
+"""Maximum number of symbolic links in the resolution of one path, as in the kernel."""
 
 
 class _Step(t.NamedTuple):
-    """A directory that a walk has come to: the mount that it is on, and the mounts that were entered on the way."""
+    """A directory on a path: its mount, and the mounts that were entered before."""
 
     entry: t.Optional[MountEntry]
     seen: frozenset[int]
@@ -36,13 +36,13 @@ _NOWHERE = _Step(None, frozenset())
 
 
 class MountTable:
-    """All mounts of one mount namespace, as they were at one moment."""
+    """All mounts of one mount namespace at one moment."""
 
     def __init__(self, entries: t.Sequence[MountEntry], skipped: int = 0) -> None:
         self.entries = list(entries)
         """In the order of mountinfo."""
         self.skipped = skipped
-        """Lines of mountinfo that could not be understood."""
+        """Number of lines of mountinfo that could not be parsed."""
         self._by_id = {entry.mount_id: entry for entry in self.entries}
         self._on: dict[tuple[t.Optional[int], str], MountEntry] = {}
         self._same: dict[tuple[str, str], list[MountEntry]] = {}
@@ -52,7 +52,7 @@ class MountTable:
 
     @classmethod
     def read(cls, proc: str = "/proc/self") -> MountTable:
-        """Read the mounts that a process sees; `proc` is its directory in procfs. Raises `OSError`."""
+        """Read the mounts of a process; `proc` is its directory in procfs. Raises `OSError`."""
         fd = os.open(os.path.join(proc, "mountinfo"), os.O_RDONLY | os.O_CLOEXEC)
         try:
             poller = select.poll()
@@ -61,8 +61,8 @@ class MountTable:
             for _attempt in range(_ATTEMPTS):
                 os.lseek(fd, 0, os.SEEK_SET)
                 text = _read_all(fd)
-                # A table that is longer than one read is pieced together from several moments. The kernel says
-                # whether it has changed since it was opened or asked last.
+                # A long table needs several reads, between which it may change. The kernel reports whether it has changed
+                # since the open or the last poll.
                 if not poller.poll(0):
                     break
         finally:
@@ -71,19 +71,19 @@ class MountTable:
 
     @classmethod
     def parse(cls, text: bytes) -> MountTable:
-        """Take the text of a mountinfo apart; lines that are none are counted, never an error."""
+        """Parse the text of a mountinfo; invalid lines are counted and never an error."""
         return cls(*parse_mountinfo(text))
 
     def find(self, path: str) -> t.Optional[MountFacts]:
-        """The mount that an absolute path without links is on; None for a relative one, or where no mount covers it.
+        """The mount of an absolute path without links; None for a relative path, or if no mount covers it.
 
-        The visible one: the topmost of a stack, and none that lies below a directory which was mounted over later.
+        Returns the visible mount: the topmost of a stack, and never one that a later mount hides.
         """
         entry = self.find_entry(path)
         return None if entry is None else self.facts(entry)
 
     def find_entry(self, path: str) -> t.Optional[MountEntry]:
-        """The same, with the names as the kernel has them."""
+        """The same, with names as in the kernel."""
         if not path.startswith("/"):
             return None
         here = _NOWHERE
@@ -92,9 +92,9 @@ class MountTable:
         return here.entry
 
     def _enter(self, here: _Step, directory: str) -> _Step:
-        """As the kernel walks: into a directory, and up through everything that is mounted on it."""
+        """Enter a directory like the kernel: then go up through all mounts that are stacked on it."""
         entry = here.entry
-        # A set for the whole stack: one for each mount in it would cost the square of its height.
+        # One set for the whole stack: one for each mount would need quadratic time.
         seen: set[int] = set()
         while True:
             above = self._on.get((None if entry is None else entry.mount_id, directory))
@@ -104,7 +104,7 @@ class MountTable:
             seen.add(above.mount_id)
 
     def facts(self, entry: MountEntry) -> MountFacts:
-        """The entry as it goes into the document."""
+        """The entry as facts for the document."""
         also_at = sorted(
             {
                 other.mount_point
@@ -130,12 +130,12 @@ class MountTable:
         )
 
     def resolve(self, path: str) -> str:
-        """Follow the symbolic links of an absolute path as far as they lie on the root filesystem.
+        """Follow the symbolic links of an absolute path that are on the root filesystem.
 
-        What lies on any other mount is taken as it stands: looking there may never return.
+        Links on other mounts are not followed, because access to them may never return.
         """
         root = self._enter(_NOWHERE, "/")
-        # Every directory on the way, with the mount that it is on: the way back leads through these.
+        # Every directory of the path with its mount, for `..`.
         way = [("/", root)]
         todo = path.split("/")[::-1]
         links = 0
@@ -160,7 +160,7 @@ class MountTable:
         return way[-1][0]
 
     def _parent(self, entry: MountEntry) -> t.Optional[int]:
-        """The mount that it is mounted on; None where that is not shown to us, as for the root."""
+        """The mount that it is mounted on; None if that is not visible, as for the root."""
         if entry.parent_id == entry.mount_id or entry.parent_id not in self._by_id:
             return None
         return entry.parent_id
@@ -177,7 +177,7 @@ class MountTable:
 
 
 def path_prefixes(path: str) -> t.Iterator[str]:
-    """`/`, `/mnt`, `/mnt/tank` for `/mnt/tank`."""
+    """For `/mnt/tank`: `/`, `/mnt`, `/mnt/tank`."""
     prefix = ""
     yield "/"
     for part in path.split("/"):
@@ -198,5 +198,5 @@ def _read_all(fd: int) -> bytes:
 def _link_target(path: str) -> t.Optional[str]:
     try:
         return os.readlink(path)
-    except (OSError, ValueError):  # no path holds a NUL, and a file of text may
+    except (OSError, ValueError):  # a path from a configuration file may contain a NUL
         return None

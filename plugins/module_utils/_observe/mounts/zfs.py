@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""ZFS datasets and their properties, where the `zfs` program exists."""
+"""ZFS datasets and their properties, if the program `zfs` is installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 PROPERTIES = ("atime", "relatime", "canmount", "mountpoint", "readonly", "mounted", "quota", "refquota")
 
 _TIMEOUT = 10.0
-"""Seconds; a suspended pool lets the program hang."""
+"""Seconds; with a suspended pool the program hangs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Dataset:
 
 
 def observe_zfs(dataset: str, run_command: Run = run) -> t.Optional[ZfsFacts]:
-    """The properties of one dataset; None where zfs is not installed. Never raises, and answers within a deadline."""
+    """The properties of one dataset; None if zfs is not installed. Never raises; returns within a deadline."""
     return observe_zfs_datasets([dataset], run_command).get(dataset)
 
 
 def observe_zfs_datasets(datasets: t.Sequence[str], run_command: Run = run) -> dict[str, ZfsFacts]:
-    """The same for several datasets in one call; empty where zfs is not installed."""
+    """The same for several datasets in one call; empty if zfs is not installed."""
     if not datasets:
         return {}
     wanted = list(dict.fromkeys(datasets))
@@ -47,12 +47,12 @@ def observe_zfs_datasets(datasets: t.Sequence[str], run_command: Run = run) -> d
             facts[name].properties[display(name_of_property)] = display(value)
     for found in facts.values():
         if not found.properties:
-            found.error = answer.error or "zfs said nothing about it"
+            found.error = answer.error or "zfs returned nothing about it"
     return facts
 
 
 def list_datasets(run_command: Run = run) -> list[Dataset]:
-    """Every filesystem dataset of the imported pools; none where zfs is not installed or does not answer."""
+    """All filesystem datasets of the imported pools; empty if zfs is not installed or does not answer."""
     answer = run_command(["zfs", "list", "-Hp", "-t", "filesystem", "-o", "name,mountpoint,canmount"], _TIMEOUT)
     return [Dataset(name, mountpoint, canmount) for name, mountpoint, canmount in _rows(answer.output, 3)]
 

@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The touch that garbage collection depends on, tried on a file of our own."""
+"""Tests the touch that garbage collection depends on, with a private file."""

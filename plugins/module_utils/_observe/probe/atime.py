@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The atime probe of one datastore: private file, marker, and the real zero chunk, each by the right identity.
+"""The atime probe of one datastore: private file, marker, and the real zero chunk, each with the right identity.
 
-Runs in a child with a deadline, in two acts: `begin` as root, then, after the child has become the daemon's user,
-`finish`. There is no way back to root between them, and none is needed.
+Runs in a child with a deadline, in two steps: `begin` as root, then `finish` as the daemon's user. The child cannot and
+need not become root again.
 """
 
 from __future__ import annotations
@@ -53,8 +53,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 _PLACEMENTS: tuple[tuple[str, tuple[str, ...]], ...] = (("prefix", (CHUNKS, ZERO_CHUNK_PREFIX)), ("base", ()))
-"""Where the private file may be. Not in `.chunks` itself: to find there what a killed run has left takes a listing of
-65,536 names."""
+"""Directories for the private file. Not `.chunks` itself: a search for leftovers there must list 65,536 names."""
 
 _F_OFD_GETLK = 36
 _FLOCK = struct.Struct("@hhqqi4x")
@@ -64,7 +63,7 @@ class AtimeProbe:
     """The probe on one datastore. `mode` is `private` or `marker`."""
 
     def __init__(self, path: str, mode: str, identity: Identity, s3: bool = False, unknown_to_pbs: bool = True) -> None:
-        """`unknown_to_pbs`: the path is an administrator's word, and not from PBS's configuration."""
+        """`unknown_to_pbs`: the path comes from an administrator, not from PBS's configuration."""
         self.facts = AtimeFacts(mode=mode)
         self.lock = LockFacts(works=None)
         self._path = path
@@ -73,15 +72,15 @@ class AtimeProbe:
         self._unknown_to_pbs = unknown_to_pbs
         self._unnamed = -1
 
-    # --- act one: what root will do -----------------------------------------------------------------------------------
+    # --- step one, as root ----------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """As root: touch the real zero chunk once, and prepare a file where the daemon's user may not make one.
+        """As root: touch the real zero chunk once, and prepare a file if the daemon's user cannot create one.
 
-        PBS's check at creation runs as root, so what root gets is a fact of its own. The file without a name is for a
-        path that PBS has not been given yet: an empty directory of root's, where the daemon's user has no rights until
-        PBS hands the directory over. It is removed before it is used, so that nothing can be left behind. PBS's
-        configuration belongs to the daemon's user: where root makes a file is not for that to say.
+        PBS's check at creation runs as root, so root's result is a separate fact. The unnamed file is for a path that PBS
+        does not know yet: an empty directory owned by root, in which the daemon's user has no rights until PBS changes its
+        owner. The file is unlinked before its use, so that it cannot be left behind. Not for paths from PBS's
+        configuration: the daemon's user can write it, and must not choose where root creates files.
         """
         if current() == self._identity:
             return
@@ -98,10 +97,10 @@ class AtimeProbe:
         try:
             base = open_to_change(self._path)
         except OSError:
-            return  # the daemon's user will find out, and say it
+            return  # the step as the daemon's user reports it
         try:
             owner = statx_fd(base)
-            # In a directory of somebody else's, root makes nothing.
+            # In a directory of another user, root creates nothing.
             if owner.st_uid != 0 or statx_or_none(CHUNKS, base) is not None:
                 return
             self.facts.leftovers_removed += remove_leftovers(base)
@@ -121,10 +120,10 @@ class AtimeProbe:
         finally:
             os.close(base)
 
-    # --- act two: what the daemon will do -----------------------------------------------------------------------------
+    # --- step two, as the daemon's user -----------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """As the daemon's user: the probe with a file of its own, then the real zero chunk."""
+        """As the daemon's user: probe with a private file, then touch the real zero chunk."""
         self._clean_up()
         started = time.perf_counter_ns()
         if self.facts.mode == "marker":
@@ -141,7 +140,7 @@ class AtimeProbe:
                 self.facts.zero_chunk = try_touch(target, kind, ONE_LOOK if ignored else WAITS, refresh=True)
 
     def _probe_private(self) -> None:
-        """Make, touch and remove a file of our own, in the place nearest to the zero chunk where we may."""
+        """Create, touch and remove a private file, as near to the zero chunk as permitted."""
         refused: t.Optional[TouchFacts] = None
         for placement, relative in _PLACEMENTS:
             facts = self._new_facts(placement)
@@ -161,14 +160,14 @@ class AtimeProbe:
                     facts.error = describe_error(exc)
                     refused = refused or facts
                     if exc.errno in (errno.EACCES, errno.EPERM):
-                        continue  # not our directory; one further up may tell about the filesystem
+                        continue  # no permission here; the base directory is on the same filesystem
                     break
                 try:
                     self._try(NamedFile(os.path.join(path, name), directory, name), fd, facts, born)
                     self._try_lock(name, directory, fd)
                 finally:
-                    # Closed before it is removed: NFS and FUSE rename a file that is still open instead (.nfs…).
-                    with contextlib.suppress(OSError):  # a server that says only now that it is full
+                    # Close before unlink: NFS and FUSE rename an open file instead of removing it (.nfs…).
+                    with contextlib.suppress(OSError):  # a server may report only now that it is full
                         os.close(fd)
                     try:
                         os.unlink(name, dir_fd=directory)
@@ -183,7 +182,7 @@ class AtimeProbe:
             self._try_lock(None, -1, self._unnamed)
             return
         self.facts.probe = refused or self._no_place()
-        self.lock.not_tried = f"no file could be made here: {self.facts.probe.error}"
+        self.lock.not_tried = f"no file could be created here: {self.facts.probe.error}"
 
     def _new_facts(self, placement: str) -> TouchFacts:
         who = current()
@@ -208,7 +207,7 @@ class AtimeProbe:
         self.facts.granularity_ns = set_back(fd, target)
         tried = try_touch(target, "private", ONE_LOOK if self._set_back_counts() else (), refresh=True)
         if not tried.advanced and not tried.errno:
-            # The time that was set back does not count, or it did not help: begin from a fresh touch.
+            # The time that was set back does not count or did not help: start again from a touch.
             touch_once(target, tried)
             tried = try_touch(target, "private", WAITS, refresh=True)
         tried.created_by = facts.created_by
@@ -216,7 +215,7 @@ class AtimeProbe:
         self.facts.probe = tried
 
     def _set_back_counts(self) -> bool:
-        """PBS compares over one second, so a step beyond that proves nothing about its check."""
+        """PBS compares over one second, so a coarser granularity proves nothing about its check."""
         granularity = self.facts.granularity_ns
         return granularity is not None and granularity <= SECOND
 
@@ -226,12 +225,12 @@ class AtimeProbe:
         except OSError:
             return
         after = time.time_ns()
-        # A stamp between our two looks at the clock is no difference; the kernel's own stamps lag by a clock tick.
+        # A timestamp between our two readings of the clock is no difference; the kernel's timestamps lag by a clock tick.
         self.facts.clock_offset_ns = 0 if before <= stamp <= after else stamp - (before if stamp < before else after)
         self.facts.clock_resolution_ns = after - before
 
     def _try_lock(self, name: t.Optional[str], directory: int, fd: int) -> None:
-        """Take a POSIX record lock as PBS does on `.lock`, and see whether another open file notices it."""
+        """Take a POSIX record lock as PBS does on `.lock`, and check whether another open file sees it."""
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
@@ -248,24 +247,24 @@ class AtimeProbe:
             answer = _FLOCK.unpack(fcntl.fcntl(other, _F_OFD_GETLK, question))
             if answer[0] == fcntl.F_UNLCK:
                 self.lock.works = False
-                self.lock.error = "the lock was granted, but nobody else sees it"
+                self.lock.error = "the lock was granted, but another open file does not see it"
         except OSError:
-            pass  # the lock itself was granted; that the question is not answered says nothing against it
+            pass  # the lock itself was granted; a failed query does not count against it
         finally:
             if other >= 0:
                 os.close(other)
 
     def _clean_up(self) -> None:
-        """Remove what a run that was killed has left, in every place where it may have been."""
+        """Remove what a killed run left, in every directory that a probe uses."""
         for _placement, parts in _PLACEMENTS:
             with self._open_below(parts) as (directory, _path):
                 if directory is not None:
                     self.facts.leftovers_removed += remove_leftovers(directory)
 
-    # --- PBS's own way ------------------------------------------------------------------------------------------------
+    # --- the marker, as PBS inserts it ------------------------------------------------------------------------------------
 
     def _insert_marker(self) -> None:
-        """Insert the zero chunk as PBS does: temporary file, mode before the rename; owner is who we are by now."""
+        """Insert the zero chunk as PBS does: temporary file, mode before the rename; the owner is this process's user."""
         with self._open_prefix() as (prefix, path):
             facts = self._new_facts("prefix")
             facts.target = "marker"
@@ -279,7 +278,7 @@ class AtimeProbe:
             content = zero_chunk()
             existing = statx_or_none(ZERO_CHUNK_DIGEST, prefix)
             if existing is not None and existing.kind != "file":
-                return  # the touch will say what it is
+                return  # the touch reports what it is
             if existing is not None and insert_action(existing.st_size, len(content), self._s3) == "touch":
                 return
             try:
@@ -309,16 +308,16 @@ class AtimeProbe:
                 os.unlink(name, dir_fd=prefix)
             raise
 
-    # --- the way down -------------------------------------------------------------------------------------------------
+    # --- directories --------------------------------------------------------------------------------------------------
 
     def _open_prefix(self) -> t.ContextManager[tuple[t.Optional[int], str]]:
         return self._open_below((CHUNKS, ZERO_CHUNK_PREFIX))
 
     @contextlib.contextmanager
     def _open_below(self, parts: t.Sequence[str], change: bool = False) -> t.Iterator[tuple[t.Optional[int], str]]:
-        """Open a directory below the base, part by part, through no link; None where one of them is not to be had.
+        """Open a directory below the base, one component at a time, following no link; None if one cannot be opened.
 
-        With `change`, only where root may change something.
+        With `change`, only where root may make changes.
         """
         path = os.path.join(self._path, *parts)
         opened: list[int] = []
@@ -337,7 +336,7 @@ class AtimeProbe:
 
 
 def inserts_marker(store: StoreFacts) -> bool:
-    """Whether the probe has inserted the zero chunk, or would insert it if this were not check mode."""
+    """Whether the probe inserted the zero chunk, or would insert it outside check mode."""
     if store.atime is None:
         return False
     skeleton = store.skeleton
@@ -346,7 +345,7 @@ def inserts_marker(store: StoreFacts) -> bool:
 
 
 def statx_or_none(name: str, dir_fd: int) -> t.Any:
-    """statx of a name in an open directory; None where it is not there or cannot be seen."""
+    """statx of a name in an open directory; None if it does not exist or statx fails."""
     try:
         return statx(name, dir_fd)
     except OSError:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The files of our own that a probe makes in a datastore: their names, and what becomes of those of a killed run."""
+"""The private files of the probe in a datastore: their names, and the removal of files from killed runs."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.process_mark 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Statx, statx
 
 PRIVATE_PREFIX = ".fleetops-pbs-probe-"
-"""GC takes only names of 64 hex digits and their known suffixes; a dot-name is never swept, and never taken for a
-chunk."""
+"""GC uses only names of 64 hex digits and their known suffixes: it never removes a name with a dot in front, and never
+treats it as a chunk."""
 
 LEFTOVER_AGE = 120 * 1_000_000_000
-"""ns after which a file cannot belong to a run that is still going on; for files of other machines and containers,
-and of before a reboot."""
+"""Age in ns after which no running probe can own a file; for files from other machines and containers, and from before a
+reboot."""
 
 _NAME = re.compile(re.escape(PRIVATE_PREFIX) + "(?P<mark>" + PATTERN + r")-[0-9a-f]{16}\Z")
 
 
 def new_name() -> str:
-    """A name that nothing has yet, and that says which process has made it."""
+    """A new unique name with the mark of this process."""
     return f"{PRIVATE_PREFIX}{own_mark()}-{secrets.token_hex(8)}"
 
 
 def remove_leftovers(directory: int) -> int:
-    """Remove the files of runs that were killed from an open directory; return how many there were. Never raises.
+    """Remove the files of killed runs from an open directory; return their number. Never raises.
 
-    Ours by the exact form of the name, by owner and by size, and of a process that is gone. The names may be
-    somebody's trap: what has such a name is removed with the rights of who calls this, and nothing is followed.
+    A file counts as ours if its name has the exact form, its owner and size are right, and its process has ended. Another
+    user may create such names as a trap: the removal uses only the rights of this process, and follows no link.
     """
     removed = 0
     with contextlib.suppress(OSError):
-        # A broken server's listing may have no end.
+        # batches() also detects an endless listing of a broken server.
         names = [entry.name for batch in batches(directory) for entry in batch if entry.name.startswith(PRIVATE_PREFIX)]
         for name in names:
             found = _NAME.match(name)
@@ -54,10 +54,10 @@ def remove_leftovers(directory: int) -> int:
 
 
 def _is_leftover(mark: str, status: Statx) -> bool:
-    # What root has made, the daemon's user may remove from its own directory.
+    # The daemon's user may remove files of root from its own directory.
     ours = status.st_uid in (os.geteuid(), 0) and stat.S_ISREG(status.st_mode) and status.st_nlink == 1
     if not ours or status.st_size > len(zero_chunk()):
         return False
     gone = is_gone(mark)
-    # A process has its files no longer than it takes to try them, so one of our own number is of an earlier life.
+    # This process keeps no probe file for long, so a file with its own mark is from an earlier process with the same id.
     return gone or mark == own_mark() or (gone is None and status.st_ctime_ns < time.time_ns() - LEFTOVER_AGE)

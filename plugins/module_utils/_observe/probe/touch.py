@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One try of PBS's touch on one file: does its access time move forward?
+"""Tests PBS's touch on one file: does its access time move forward?
 
-PBS waits a second, looks, touches, looks again, and wants a strictly later access time. The second is for filesystems
-whose timestamps are that coarse. Here the wait adapts: touch and look after a few milliseconds, and again after ever
-longer waits up to more than a second in all; the first strict advance proves the point. Source: PBS, chunk store,
+PBS waits one second, calls stat, touches, calls stat again, and requires a strictly later access time. It waits because
+some filesystems have timestamps of one second. Here the wait adapts: touch and compare after a few milliseconds, then after
+longer and longer waits of more than one second in total. The first strict advance is the proof. Source: PBS, chunk store,
 `check_fs_atime_updates`.
 """
 
@@ -32,18 +32,18 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.times import 
 SECOND = 1_000_000_000
 
 WAITS = (0.0, 0.005, 0.02, 0.08, 0.32, 1.1)
-"""Seconds before each touch: 1.5 s in all. The last wait alone outlasts the one second of the coarsest timestamps that
-PBS's own check passes on."""
+"""Seconds before each touch: 1.5 s in total. The last wait alone is longer than one second, the coarsest granularity with
+which PBS's own check passes."""
 
 ONE_LOOK = (0.0,)
-"""No waiting: for a filesystem that was just seen to ignore the touch."""
+"""No wait: for a filesystem that has just ignored a touch."""
 
 _STEPS = (1, 100, 1_000, 1_000_000, 10_000_000, 100_000_000, SECOND, 2 * SECOND, 86_400 * SECOND)
-"""Steps in ns that filesystems are known to cut timestamps to; vfat keeps an access date, no time."""
+"""Known granularities of timestamps in ns; vfat stores only an access date."""
 
 
 class Target(t.Protocol):
-    """A file that can be looked at and touched."""
+    """A file to inspect and touch."""
 
     path: str
 
@@ -54,11 +54,11 @@ class Target(t.Protocol):
         """Raises `OSError`."""
 
     def reopened(self) -> Statx:
-        """What a newly opened descriptor shows. Raises `OSError`."""
+        """The status from a newly opened descriptor. Raises `OSError`."""
 
 
 class NamedFile:
-    """A name in an open directory; never followed if it is a link."""
+    """A name in an open directory; a link is never followed."""
 
     def __init__(self, path: str, dir_fd: int, name: str) -> None:
         self.path = path
@@ -97,9 +97,9 @@ class OpenFile:
 
 
 class HeldFile:
-    """A file that somebody else may exchange, got hold of without being opened: one and the same at every step.
+    """A handle (O_PATH) of a file whose name another user may replace: every step uses the same file.
 
-    For root, whose touch nothing refuses: it must not reach a file of somebody else's.
+    For root, whose touch always succeeds: it must not touch another user's file.
     """
 
     def __init__(self, path: str, dir_fd: int, name: str) -> None:
@@ -121,10 +121,10 @@ class HeldFile:
 
 
 def try_touch(target: Target, kind: str, waits: t.Sequence[float] = WAITS, refresh: bool = False) -> TouchFacts:
-    """Touch the file as whoever this process is, until its access time has moved or the waits are used up.
+    """Touch the file as the user of this process, until its access time advances or all waits are used up.
 
-    A file that became another one (another inode) between two looks is tried once more, as PBS does; after the second
-    time there is no answer. With `refresh` the new time is asked for again past all caches.
+    If the file is replaced (another inode) between the two stat calls, this repeats the test once, as PBS does; after a
+    second replacement there is no result. With `refresh`, it reads the new time again without caches.
     """
     who = current()
     facts = TouchFacts(kind, display(target.path), who.uid, who.gid, list(who.groups), advanced=False)
@@ -148,7 +148,7 @@ def _advance(target: Target, facts: TouchFacts, waits: t.Sequence[float]) -> Non
 
 
 def touch_once(target: Target, facts: TouchFacts) -> bool:
-    """Look, touch, look; write down what happened. False where further tries make no sense."""
+    """Call stat, touch, call stat, and record the results. False if further tests are useless."""
     while True:
         try:
             facts.step = "stat"
@@ -162,7 +162,7 @@ def touch_once(target: Target, facts: TouchFacts) -> bool:
             if before.st_nlink > 1 and facts.uid == 0:
                 facts.advanced = None
                 facts.error = (
-                    "it has %d hard links and may be somebody else's, so root did not touch it" % before.st_nlink
+                    "it has %d hard links and may belong to another user, so root did not touch it" % before.st_nlink
                 )
                 return False
             facts.step = "utimensat"
@@ -179,7 +179,7 @@ def touch_once(target: Target, facts: TouchFacts) -> bool:
         facts.inode_changes += 1
         if facts.inode_changes > 1:
             facts.advanced = None
-            facts.error = "the file was replaced twice while it was looked at"
+            facts.error = "the file was replaced twice during the check"
             return False
     facts.step = ""
     facts.advanced = after.st_atime_ns > before.st_atime_ns
@@ -193,23 +193,23 @@ def _refresh(target: Target, facts: TouchFacts) -> None:
         facts.refresh_error = describe_error(exc)
 
 
-# --- with a file of our own, the answer can come at once ---------------------------------------------------------------
+# --- private files: a result without a wait --------------------------------------------------------------------------------
 
 
 def set_back(fd: int, target: Target) -> t.Optional[int]:
-    """Set the access time of our own new file back by one second; return how coarse its timestamps are, in ns.
+    """Set the access time of our own new file back by one second; return the granularity of its timestamps in ns.
 
-    After that a touch shows at once instead of after a wait, and says the same as PBS's check: that one, too, compares
-    with the time of a second ago. The second is taken off the filesystem's own clock (the file's present time), not
-    ours, so that a server whose clock differs is judged fairly. Each look goes past the caches: what only the client
-    remembers would make every later comparison worthless.
+    A touch then shows immediately instead of after a wait, and proves the same as PBS's check, which also compares with a
+    time of one second ago. The second is subtracted from the filesystem's clock (the file's current time), not from ours,
+    so that a server with another clock is judged correctly. Each read bypasses the caches, because a time that only the
+    client remembers would make all later comparisons worthless.
 
-    None where the filesystem does not keep a given time, or keeps it in a way that no known step explains: then only
-    the waiting tells. Never done to a chunk.
+    None if the filesystem does not store a given time, or no known granularity explains the stored one: then only the waits
+    can prove something. Never call this for a chunk.
     """
     try:
         now = target.look(force_sync=True).st_atime_ns
-        # A time whose every digit counts shows where the filesystem cuts.
+        # A time in which all digits differ shows where the filesystem truncates.
         given = (now // SECOND - 1) * SECOND + 123_456_789
         set_atime_fd(fd, given)
         kept = target.look(force_sync=True).st_atime_ns

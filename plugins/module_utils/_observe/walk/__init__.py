@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The walk over a chunk store: every name, by descriptor, in several processes."""
+"""The walk over a datastore: every name, through directory descriptors, in several processes."""

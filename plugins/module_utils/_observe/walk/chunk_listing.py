@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Listing `.chunks` and its 65,536 prefix directories: names that are digits, and all of one length."""
+"""Fast listing of `.chunks` and its 65,536 prefix directories, whose names are digits of one length."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing impor
 
 _DIGEST = re.compile(rb"[0-9a-fA-F]{64}\Z")
 
-# struct linux_dirent64, part of the kernel's ABI: inode, offset, length of the record, type; then the name with a NUL.
+# struct linux_dirent64, part of the kernel's ABI: inode, offset, record length, type; then the name with a NUL.
 _HEAD = struct.Struct("=QqHB")
 _LENGTH_AT = 16
 _LONGEST = 280
-"""Bytes of the record of a name of 255."""
+"""Record length of a name with 255 bytes."""
 _DOT = 24
-"""Bytes of the records of the directory itself and of its parent, which may be anywhere among the others."""
+"""Record length of the entries for the directory itself and its parent, which may be anywhere in the listing."""
 _DOTS = tuple(struct.pack("=HB", _DOT, 4) + name for name in (b".\0", b"..\0"))
-"""Length, type and name in these two."""
+"""Length, type and name of these two entries."""
 
 
 def is_digest(name: bytes) -> bool:
-    """Whether a chunk can have that name."""
+    """Whether the name can be the name of a chunk."""
     return _DIGEST.match(name) is not None
 
 
 def chunk_lister() -> Lister:
-    """For the names of chunks in a prefix directory; see `is_digest`."""
+    """A lister for the chunks in a prefix directory; see `is_digest`."""
     return Lister(64, b"0123456789abcdefABCDEF")
 
 
 def prefix_lister() -> Lister:
-    """For the names of prefix directories in `.chunks`."""
+    """A lister for the prefix directories in `.chunks`."""
     return Lister(4, b"0123456789abcdef")
 
 
 class Lister:
-    """Lists the names in a directory, as the kernel has them, and tells whether they are what is expected there.
+    """Lists the names in a directory, as the kernel returns them, and reports whether all of them are expected there.
 
-    `os.scandir` makes six more calls of the kernel for each directory and an object for each name. The records of
-    names of one length are all as long as each other, so they can be compared and cut all at once.
+    `os.scandir` makes six more system calls for each directory, and creates an object for each name. Names of equal
+    length have records of equal length, so all records can be compared and split at once.
     """
 
     def __init__(self, width: int, digits: bytes) -> None:
-        """Names of `width` bytes, all of them among `digits`, are expected."""
+        """Expected are names of `width` bytes, all of which are in `digits`."""
         self._digits = digits
         self._expected = re.compile(b"[%s]{%d}\\Z" % (digits, width)).match
-        # Of the head, the name and the NUL, up to a multiple of eight.
+        # Head, name and NUL, rounded up to a multiple of eight.
         self._record = (_HEAD.size + width + 1 + 7) // 8 * 8
         self._end_at = _HEAD.size + width
         self._layout = "%dx%ds%dx" % (_HEAD.size, width, self._record - self._end_at)
@@ -70,16 +70,16 @@ class Lister:
             self._getdents = None
 
     def inodes(self) -> t.Sequence[int]:
-        """The inodes of the names that `batches` gave last, in their order."""
+        """The inodes of the last batch from `batches`, in the order of its names."""
         if self._inodes is None:
             count = len(self._cut) // self._record
             self._inodes = struct.unpack("=" + "Q%dx" % (self._record - 8) * count, self._cut)
         return self._inodes
 
     def batches(self, fd: int) -> t.Iterator[tuple[list[bytes], bool]]:
-        """Some names of an open directory at a time, from where its offset stands; and whether all are as expected.
+        """List an open directory from its current offset in batches; with each, whether all of its names are expected.
 
-        Raises `OSError` where listing fails, and where it has no end.
+        Raises `OSError` if the listing fails or never ends.
         """
         if self._getdents is None:
             for entries in batches(fd):
@@ -106,27 +106,27 @@ class Lister:
                     if circle is not None:
                         circle.check(names, inodes)
                     yield names, all(map(self._expected, names))
-            # Most directories are listed in one go, so a circle is looked for from the second time on.
+            # Most directories fit into one batch, so loops are checked only from the second batch on.
             circle = circle or Circle()
 
     def _ask_again(self, fd: int) -> int:
-        """What failed without saying why, once more. Raises `OSError`."""
+        """Repeat a failed call to get its errno. Raises `OSError`."""
         try:
             return call("getdents64", ctypes.c_int(fd), self._buffer, ctypes.c_size_t(len(self._memory)))
         except FileNotFoundError:
-            return 0  # the directory was removed meanwhile, and POSIX wants that to be its end
+            return 0  # the directory was removed meanwhile; for POSIX this ends the listing
 
     def _all(self, size: int) -> t.Optional[list[bytes]]:
-        """The names in that many bytes of records; None where one of them is not as expected."""
+        """The names in the first `size` bytes of records; None if one of them is not as expected."""
         record = self._record
         data = self._cut = self._memory[:size]
         cut = 0
-        # ext4 has them in an order that is another one on each filesystem.
+        # ext4 orders entries differently on each filesystem.
         for place in sorted(map(data.find, _DOTS)):
             if place < 0:
                 continue
-            # Before it there are only records as expected, as is seen below, and what was cut out: so this is where a
-            # record starts.
+            # Only expected records, which are checked below, and the entry that was cut out come before this place, so a
+            # record starts here.
             start = place - _LENGTH_AT - cut
             if start % record:
                 return None
@@ -138,14 +138,14 @@ class Lister:
         layout = self._layouts.get(count)
         if layout is None:
             layout = self._layouts[count] = struct.Struct(self._layout * count)
-        # The low byte of the length will do: only a longer name has another high one, and no NUL where this one ends.
+        # The low byte of the length is enough: a record with another high byte has a longer name, so no NUL at this place.
         if data[_LENGTH_AT::record] != self._length * count or data[self._end_at :: record] != bytes(count):
             return None
         names = list(layout.unpack(data))
         return None if b"".join(names).translate(None, self._digits) else names
 
     def _records(self, size: int) -> t.Iterator[tuple[list[bytes], list[int]]]:
-        """Names and inode numbers of whatever is in that many bytes."""
+        """Names and inode numbers of all records in the first `size` bytes."""
         names: list[bytes] = []
         inodes: list[int] = []
         place = 0

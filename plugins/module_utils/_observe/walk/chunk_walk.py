@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The walk over `.chunks`: 65,536 prefix directories by name, and what lies in them.
+"""The walk over `.chunks`: 65,536 prefix directories by name, and their contents.
 
-The store belongs to an account that may be hostile, and the walk runs as root. So it goes through descriptors of
-directories, follows no link, enters no other filesystem, and takes a name that is gone for normal: backups and garbage
-collection run meanwhile.
+The walk runs as root in a store that a hostile account may own. It therefore works with directory descriptors, follows no
+link and enters no other filesystem. A name that vanishes is normal, because backups and garbage collection run meanwhile.
 """
 
 from __future__ import annotations
@@ -45,9 +44,9 @@ _SUFFIXED = re.compile(
 
 
 def chunk_class(name: bytes) -> str:
-    """What PBS takes a regular file in a prefix directory for: `chunk`, `bad`, `using`, `temporary` or `other`.
+    """How PBS treats a regular file in a prefix directory: as `chunk`, `bad`, `using`, `temporary` or `other`.
 
-    Source: PBS, the chunk iterator of garbage collection, 4.1.2 and newer; it ignores temporary files and others.
+    Source: PBS, the chunk iterator of garbage collection, 4.1.2 and newer; it ignores `temporary` and `other`.
     """
     if is_digest(name):
         return "chunk"
@@ -57,7 +56,7 @@ def chunk_class(name: bytes) -> str:
 
 @dataclasses.dataclass
 class ChunkExtras:
-    """What is counted in prefix directories beyond owners and modes; see `OwnershipFacts`."""
+    """Counts in prefix directories other than owners and modes; see `OwnershipFacts`."""
 
     prefixes_walked: int = 0
     prefixes_missing: int = 0
@@ -73,29 +72,29 @@ def walk_together(
     stall: float,
     on_progress: t.Optional[OnProgress] = None,
 ) -> tuple[list[dict[str, t.Any]], str]:
-    """`run_jobs` for walks that take the numbers of prefix directories from one queue."""
+    """`run_jobs` for walks that share the numbers of the prefix directories through one queue."""
     queue = WorkQueue(range(PREFIX_COUNT))
     try:
         _parts, trouble = run_jobs(path, {"order": lambda pulse: _arrange(queue, path, pulse)}, stall)
         if trouble:
             return [], trouble
         parts, trouble = run_jobs(path, jobs(queue), stall, on_progress, keep=(queue.fd,))
-        # Each worker may well have ended as it should, and yet somebody else have taken from the queue.
+        # All workers may have ended normally although another process took numbers from the queue.
         left = queue.count - sum(part.get("progress", {}).get("prefixes", 0) for part in parts)
         if left and not trouble:
             where = display(os.path.join(path, CHUNKS))
-            trouble = "%s: %d of %d prefix directories were not looked at" % (where, left, queue.count)
+            trouble = "%s: %d of %d prefix directories were not checked" % (where, left, queue.count)
         return parts, trouble
     finally:
         queue.close()
 
 
 def _arrange(queue: WorkQueue, path: str, pulse: Pulse) -> None:
-    """Put the numbers into the order of the inodes of their directories.
+    """Sort the numbers by the inodes of their directories.
 
-    What was made at the same time lies together on a disk, and the directories of a copied store were made in another
-    order than that of their names. Taken in that order, a block of inodes is read once, and written once. It is no more
-    than a hint: what is wrong here the walk finds, too, and tells of it.
+    Inodes that were created together are together on the disk, and in a copied store the order of creation differs from
+    the order of names. In inode order, each block of inodes is read once and written once. This is only an optimisation:
+    the walk itself finds and reports errors.
     """
     inodes = array.array("Q", bytes(8 * PREFIX_COUNT))
     left = 2 * PREFIX_COUNT  # a hostile owner may put millions of other names there
@@ -119,15 +118,15 @@ def _arrange(queue: WorkQueue, path: str, pulse: Pulse) -> None:
 
 
 class ChunkWalk:
-    """Goes through prefix directories, and what lies in those that shall be listed."""
+    """Visits prefix directories, and the contents of those that are to be listed."""
 
     def __init__(
         self, store: OpenStore, skeleton: Visitor, chunks: Visitor, pulse: Pulse, temporary_age: float = 86400.0
     ) -> None:
-        """`skeleton` is told of prefix directories, `chunks` of what lies in them.
+        """`skeleton` gets the prefix directories, `chunks` their contents.
 
-        Temporary files younger than `temporary_age` seconds are somebody's work. Raises `OSError` where `.chunks`
-        cannot be opened.
+        Temporary files younger than `temporary_age` seconds count as in use. Raises `OSError` if `.chunks` cannot be
+        opened.
         """
         self.extras = ChunkExtras()
         self._store = store
@@ -141,19 +140,19 @@ class ChunkWalk:
         self._lister = chunk_lister()
 
     def close(self) -> None:
-        """Let go of `.chunks`."""
+        """Close `.chunks`."""
         os.close(self._top.fd)
 
     def progress(self) -> dict[str, int]:
         return {
             "prefixes": self._visited,
             "files": self._chunks.seen(),
-            # One and the same visitor may look at both.
+            # Both may be the same visitor.
             "wrong": sum(visitor.wrong() for visitor in dict.fromkeys((self._chunks, self._skeleton))),
         }
 
     def walk(self, numbers: t.Iterable[int], listed: t.Container[int]) -> None:
-        """Go through the prefix directories with these numbers, and into those of them that are `listed`."""
+        """Visit the prefix directories with these numbers, and list those that are in `listed`."""
         for number in numbers:
             name = f"{number:04x}"
             inner = CHUNKS + "/" + name
@@ -190,7 +189,7 @@ class ChunkWalk:
             os.close(fd)
 
     def _closed(self, name: str, path: str, error: OSError) -> None:
-        """A prefix directory that cannot be opened as one."""
+        """Handle a prefix directory that cannot be opened as a directory."""
         if error.errno == errno.EXDEV:
             self._skeleton.foreign("mount", path)
             return
@@ -218,7 +217,7 @@ class ChunkWalk:
             self._chunks.error(prefix.path, exc)
 
     def _set_apart(self, prefix: Directory, names: t.Iterable[bytes]) -> list[bytes]:
-        """Deal with the names that are not digests; return the others."""
+        """Handle the names that are not digests; return the digests."""
         chunks = []
         for raw in names:
             kind = chunk_class(raw)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Exact counts of what a walk finds, with the first paths of each kind, in bounded memory."""
+"""Exact counts of the findings of a walk, with the first paths of each kind, in bounded memory."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 _MAX_OWNERS = 256
-"""Different owners that are counted apart; a hostile tree may have four thousand million."""
+"""Number of owners that are counted separately; a hostile tree may have four billion."""
 
 _MAX_SIGNATURES = 4096
-"""Different ones that are remembered of each sort."""
+"""Maximum number of signatures of each sort in memory."""
 
 OTHER_OWNERS = (-1, -1)
-"""Under these ids the rest is counted."""
+"""The ids under which all other owners are counted."""
 
 _FOREIGN = {
     stat.S_IFDIR: "directory",
@@ -42,12 +42,12 @@ T = t.TypeVar("T")
 
 
 def foreign_kind(mode: int) -> str:
-    """The kind under which something is counted where something else belongs."""
+    """The kind under which a file of the wrong type is counted."""
     return _FOREIGN.get(stat.S_IFMT(mode), "name")
 
 
 def _flags(dir_fd: int, name: str) -> list[str]:
-    """The inode flags that forbid changes; none where they cannot be read."""
+    """The inode flags that forbid changes; empty if they cannot be read."""
     try:
         return statx(name, dir_fd).flags
     except OSError:
@@ -55,15 +55,15 @@ def _flags(dir_fd: int, name: str) -> list[str]:
 
 
 class Examples:
-    """The first paths of each kind by name, in whatever order they are come across, and by which of several workers."""
+    """The first paths of each kind by name, independent of the order and the worker in which they are found."""
 
     def __init__(self, limit: int) -> None:
         self.found: dict[str, list[PathProblem]] = {}
-        """In their order."""
+        """Sorted by path."""
         self._limit = limit
 
     def wants(self, kind: str, path: str) -> bool:
-        """Whether something at the path, or below it, would be among them."""
+        """Whether a problem at the path, or below it, would be one of the examples."""
         examples = self.found.get(kind, ())
         return len(examples) < self._limit or (len(examples) > 0 and display(path) < examples[-1].path)
 
@@ -76,13 +76,13 @@ class Examples:
 
 
 class Owners:
-    """Counts by owner. Where there are too many, those with the lowest ids: in whatever order they are come across."""
+    """Counts by owner. If there are too many, it keeps those with the lowest ids, independent of the order."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[int, int], int] = {}
         self._others = 0
         self._known: list[tuple[int, int]] = []
-        """Those that are counted apart, sorted."""
+        """The owners that are counted separately, sorted."""
 
     def add(self, uid: int, gid: int, count: int = 1) -> None:
         key = (uid, gid)
@@ -97,14 +97,14 @@ class Owners:
                 self._others += self._counts.pop(self._known.pop())
 
     def ranked(self) -> list[OwnerCount]:
-        """Most first."""
+        """The highest count first."""
         counts = {**self._counts, OTHER_OWNERS: self._others} if self._others else self._counts
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return [OwnerCount(uid, gid, count) for (uid, gid), count in ranked]
 
 
 class _Alike(t.NamedTuple):
-    """Regular files of one signature; the fields as in `os.stat_result`."""
+    """Regular files with the same signature; fields as in `os.stat_result`."""
 
     st_mode: int
     st_uid: int
@@ -115,19 +115,19 @@ class _Alike(t.NamedTuple):
 
 
 class _Known:
-    """The signatures that were met under one rule, and what is to be said about files that have them."""
+    """The signatures seen under one rule, and the faults of files with them."""
 
     def __init__(self) -> None:
         self.good: set[bytes] = set()
-        """Nothing is wrong."""
+        """Signatures without faults."""
         self.faulty: dict[bytes, _Alike] = {}
-        """So often that there are enough examples: only counting is left, unless a name comes before theirs."""
+        """Faulty signatures with enough examples: further files are only counted, unless their name sorts before these."""
         self.kinds: set[str] = set()
-        """Of what is wrong with these."""
+        """The kinds of faults of the faulty signatures."""
         self._met: dict[bytes, int] = {}
 
     def add(self, signature: bytes, alike: _Alike, kinds: t.Collection[str], enough: int) -> None:
-        """A file was looked at by itself, and has `kinds` of faults; `enough` is the number of examples."""
+        """Record a file that was checked individually and has `kinds` of faults; `enough` is the number of examples."""
         if len(self._met if kinds else self.good) >= _MAX_SIGNATURES:
             return
         if not kinds:
@@ -140,12 +140,12 @@ class _Known:
 
 
 class Tally(Visitor):
-    """Counts one tree, or one worker's part of it, and changes nothing."""
+    """Counts one tree, or one worker's part of it; changes nothing."""
 
     def __init__(self, identity: Identity, max_paths: int) -> None:
         self.counts = WalkCounts()
         self.empty = 0
-        """Files without content, among those that `files` was told of."""
+        """Files of length 0 that `files` got."""
         self._identity = identity
         self._examples = Examples(max_paths)
         self._owners = Owners()
@@ -170,7 +170,7 @@ class Tally(Visitor):
         near = self._wants(known, where.path)
         files = total = 0
         for name, (signature, size) in zip(names, answers):
-            # The whole cost of a file that is as it should be, or as many others, beside the system call.
+            # Besides the system call, this is the whole cost of a correct file, or of one with a known fault.
             if size and signature in good:
                 files += 1
                 total += size
@@ -187,11 +187,11 @@ class Tally(Visitor):
             self._weigh(faulty[signature], rule, faulty[signature].flags, times)
 
     def _wants(self, known: _Known, path: str) -> bool:
-        """Whether one that is known to be faulty, at this path or below it, is an example."""
+        """Whether a known fault at this path, or below it, would be an example."""
         return any(self._examples.wants(kind, path) for kind in known.kinds)
 
     def _meet(self, where: Directory, name: str, signature: bytes, size: int, rule: Rule) -> None:
-        """One name with its answer."""
+        """Check one name with its statx result."""
         _attributes, links, uid, gid, mode = Batch.unpack(signature)
         if not stat.S_ISREG(mode):
             self.foreign(foreign_kind(mode), where.join(name))
@@ -201,7 +201,7 @@ class Tally(Visitor):
         self._known[rule].add(signature, alike, kinds, self._max_paths)
 
     def _look(self, where: Directory, name: str, rule: Rule) -> None:
-        """One name."""
+        """Check one name."""
         path = where.join(name)
         try:
             status = os.stat(name, dir_fd=where.fd, follow_symlinks=False)
@@ -214,7 +214,7 @@ class Tally(Visitor):
         self._regular(path, status, status.st_size, rule, _flags(where.fd, name))
 
     def _regular(self, path: str, status: Status, size: int, rule: Rule, flags: t.Sequence[str]) -> t.Collection[str]:
-        """One of those that `files` was told of; the kinds of what is wrong with it."""
+        """Check one regular file from `files`; returns the kinds of its faults."""
         self.empty += size == 0
         self.counts.files += 1
         self.counts.bytes += size
@@ -234,20 +234,20 @@ class Tally(Visitor):
         self.counts.bytes += status.st_size
 
     def _compare(self, path: str, status: Status, rule: Rule, flags: t.Sequence[str]) -> t.Collection[str]:
-        """Hold it against the rule; the kinds of what is wrong with it."""
+        """Check against the rule; returns the kinds of faults."""
         faults = self._weigh(status, rule, flags, 1)
         for kind, detail in faults.items():
             self._examples.add(kind, path, detail)
         return faults
 
     def _weigh(self, status: Status, rule: Rule, flags: t.Sequence[str], times: int) -> dict[str, str]:
-        """What is wrong with so many that are alike: the details by kind."""
+        """Count the faults of `times` files that are alike; returns the details by kind."""
         faults: dict[str, str] = {}
         if rule.owned:
             if (status.st_uid, status.st_gid) != (self._identity.uid, self._identity.gid):
                 faults["wrong_owner"] = "uid %d, gid %d" % (status.st_uid, status.st_gid)
                 self._count_owner(status, times)
-            # None at all: it is being removed just now.
+            # No link at all: the file is just being removed.
             if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
                 faults["hardlink"] = "%d links" % status.st_nlink
                 self._count("hardlink", times)
@@ -267,7 +267,7 @@ class Tally(Visitor):
         return faults
 
     def _count_owner(self, status: Status, times: int) -> None:
-        """A wrong one."""
+        """Count a wrong owner."""
         self.counts.wrong_owner += times
         self.counts.wrong_uid += times if status.st_uid != self._identity.uid else 0
         self.counts.wrong_gid += times if status.st_gid != self._identity.gid else 0
@@ -294,14 +294,14 @@ class Tally(Visitor):
         return self.counts.wrong_owner
 
     def result(self) -> WalkCounts:
-        """The counts, with the owners of what is wrong and the examples."""
+        """The counts, with wrong owners and examples."""
         self.counts.owners = self._owners.ranked()
         self.counts.examples = self._examples.found
         return self.counts
 
 
 def merge(cls: type[T], parts: t.Iterable[T], max_paths: int) -> T:
-    """Add up the counts of several workers, field by field; the examples are the first by path."""
+    """Add up the counts of several workers, field by field; the examples are the first ones by path."""
     total = cls()
     for part in parts:
         for field in dataclasses.fields(t.cast(t.Any, cls)):

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The walk over what lies beside `.chunks`: namespaces, groups, snapshots, and what does not belong there.
+"""The walk over everything outside of `.chunks`: namespaces, groups, snapshots, and foreign files.
 
-Garbage collection walks this whole tree to find index files. It follows no links, leaves out hidden names, and stops
-at a directory or an index file that it cannot read; only `lost+found` in the base directory is forgiven.
+Garbage collection walks this whole tree to find index files. It follows no links, ignores hidden names, and stops at a
+directory or an index file that it cannot read; the only exception is `lost+found` in the base directory.
 Source: PBS, garbage collection, marking.
 """
 
@@ -34,7 +34,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import batches
 
 _MAX_DEPTH = 100
-"""Directories below each other; PBS itself goes down to 18. Each holds two descriptors."""
+"""Maximum depth of directories; PBS itself uses at most 18. Each level needs two descriptors."""
 
 _INDEXES = (".fidx", ".didx")
 _PROTECTED = ".protected"
@@ -42,7 +42,7 @@ _FORGIVEN = "lost+found"
 
 
 class MetadataWalk:
-    """Looks at everything below the base directory except the chunk store."""
+    """Visits everything below the base directory except the chunk store."""
 
     def __init__(self, store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
         self._store = store
@@ -53,8 +53,8 @@ class MetadataWalk:
         return {"wrong": self._visitor.wrong()}
 
     def walk(self) -> None:
-        """Walk the tree. Raises `OSError` where the base directory cannot be listed."""
-        # A list of open listings instead of recursion: how deep it goes is somebody else's choice.
+        """Walk the tree. Raises `OSError` if the base directory cannot be listed."""
+        # A stack of open listings instead of recursion, because a hostile owner may choose the depth.
         stack = [_Level(self._store.path, self._store.base, self._store.status, owned=False)]
         try:
             while stack:
@@ -77,7 +77,7 @@ class MetadataWalk:
         self._pulse.put("progress", self.progress())
 
     def _visit(self, level: _Level, entry: os.DirEntry[str], depth: int) -> t.Optional[_Level]:
-        """One name; the directory to go on with, if it is one."""
+        """Visit one name; returns the directory to descend into, if it is one."""
         name = entry.name
         if name.startswith(".") and not (name == _PROTECTED and level.owned):
             return None
@@ -101,7 +101,7 @@ class MetadataWalk:
         if depth == 1:
             owned = name in GROUPS
             if not owned:
-                self._visitor.foreign("name", path, "no part of a datastore")
+                self._visitor.foreign("name", path, "not part of a datastore")
         if stat.S_ISDIR(status.st_mode):
             return self._descend(level, name, status, owned, depth)
         if stat.S_ISREG(status.st_mode):
@@ -139,7 +139,7 @@ class MetadataWalk:
 
 
 class _Level(Directory):
-    """A directory that is being listed."""
+    """A directory during its listing."""
 
     def __init__(self, path: str, fd: int, status: os.stat_result, owned: bool) -> None:
         super().__init__(path, fd, status)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A datastore's base directory and chunk store, held open for a walk."""
+"""A datastore's base directory and chunk store, opened for a walk."""
 
 from __future__ import annotations
 
@@ -27,47 +27,47 @@ def _is_local(entry: t.Optional[MountEntry]) -> bool:
 
 
 def open_together(path: str, pulse: Pulse, change: bool = False) -> OpenStore:
-    """An `OpenStore` for one of several children: the same directory for all of them. Raises `OSError`."""
+    """An `OpenStore` for one of several workers, which all must open the same directory. Raises `OSError`."""
     store = OpenStore(path, change)
     pulse.agree(store.status)
     return store
 
 
 class OpenStore:
-    """The base directory, held open, with what is mounted below it."""
+    """The open base directory, with the mounts below it."""
 
     def __init__(self, path: str, change: bool = False) -> None:
         """Open the base directory, following links as PBS does. Raises `OSError`.
 
-        With `change` only where root may change something (see `open_to_change`), and only with a `.chunks` in it:
-        what is at the path now need not be what was there when it was looked at.
+        With `change`, the path must satisfy `open_to_change` and must contain `.chunks`: the path may lead to another
+        directory than at an earlier check.
         """
         self.path = path
         self.base = open_to_change(path) if change else open_directory(path, follow=True)
         self.status = os.fstat(self.base)
         self.device = self.status.st_dev
-        # The kernel's name for the directory: asking for it touches no filesystem.
+        # The kernel's path of the directory, which needs no access to the filesystem.
         real = os.readlink("/proc/self/fd/%d" % self.base).rstrip("/") + "/"
         table = MountTable.read()
         self.local = _is_local(table.find_entry(real.rstrip("/") or "/"))
-        """On a filesystem on which this kernel itself sees to owners and modes, and shows them as they are. Elsewhere
-        (a server, a process behind FUSE, layers, mapped ids) others may have rights that the mode does not show."""
+        """Whether this kernel itself enforces owners and modes, and shows the real ones. On other filesystems (a server,
+        FUSE, overlays, mapped ids), other users may have rights that the mode does not show."""
         self.mounts = {entry.mount_point[len(real) :] for entry in table.entries if entry.mount_point.startswith(real)}
-        """Mount points below, relative to the base directory. Nothing there is touched: its server may be dead, and
-        it may be another part of the same filesystem."""
+        """Mount points below the base directory, relative to it. Walks never access them: their server may be dead, and
+        they may be another part of the same filesystem."""
         if change:
             os.close(self.open_chunks())
 
     def is_read_only(self) -> bool:
-        """Whether the kernel would refuse any change there. Raises `OSError`."""
+        """Whether the filesystem is mounted read-only. Raises `OSError`."""
         return bool(os.fstatvfs(self.base).f_flag & os.ST_RDONLY)
 
     def open_chunks(self) -> int:
-        """Open `.chunks`. Raises `OSError`, also where it is on another filesystem."""
+        """Open `.chunks`. Raises `OSError`, also if it is on another filesystem."""
         if CHUNKS in self.mounts:
             raise OSError("another filesystem is mounted there")
         fd = open_inside(CHUNKS, self.base)
         if os.fstat(fd).st_dev != self.device:
             os.close(fd)
-            raise OSError("on another filesystem than the base directory")
+            raise OSError("it is on another filesystem than the base directory")
         return fd

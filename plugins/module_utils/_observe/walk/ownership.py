@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who owns a datastore, and what of it the daemon's user can read: the walk, split over processes.
+"""The walk that checks owners and readability of a datastore, split over processes.
 
-Nothing is changed, not even the access times of what is read. The answer is no snapshot: backups and garbage
-collection go on, and each name is reported as it was when it was looked at.
+It changes nothing, not even access times. The result is no snapshot: backups and garbage collection continue, and each
+name is reported in the state at its check.
 """
 
 from __future__ import annotations
@@ -38,37 +38,37 @@ _TREES = ("skeleton", "chunks", "metadata")
 
 @dataclasses.dataclass
 class WalkPlan:
-    """What of a datastore is walked, and how."""
+    """Which part of a datastore to walk, and how."""
 
     path: str
     """The base directory, absolute."""
     uid: int
     gid: int
-    """Who should own everything."""
+    """The required owner."""
     groups: tuple[int, ...] = ()
-    """The groups of that user, for what it can read."""
+    """The groups of that user, which decide what it can read."""
     scope: str = "full"
     """`full`: everything. `sample`: the chunks of some prefix directories only. `skeleton`: neither chunks nor
     metadata. `none`: nothing."""
     sample_prefixes: int = 256
-    """Prefix directories, evenly chosen, that `sample` looks into."""
+    """Number of prefix directories that `sample` lists, evenly spaced."""
     workers: int = 0
-    """Processes that walk over the chunks; 0 for as many as there are processors, and at least two."""
+    """Processes that walk the chunks; 0 for one per processor, and at least two."""
     max_paths: int = 20
-    """Paths that are kept as examples, of each kind."""
+    """Number of example paths of each kind."""
     stall: float = 60.0
-    """Seconds of silence after which a worker is given up."""
+    """Seconds without progress after which a worker is abandoned."""
     temporary_age: float = 86400.0
-    """Seconds after which a temporary file counts as left behind."""
+    """Seconds after which a temporary file counts as stale."""
     as_owner: bool = False
-    """Walk as that user, where root is refused (root_squash)."""
+    """Walk as that user, if root is refused (root_squash)."""
 
     @property
     def identity(self) -> Identity:
         return Identity(self.uid, self.gid, self.groups)
 
     def listed(self) -> t.Container[int]:
-        """The numbers of the prefix directories that are looked into."""
+        """The numbers of the prefix directories to list."""
         if self.scope == "full":
             return range(PREFIX_COUNT)
         if self.scope == "sample":
@@ -78,14 +78,14 @@ class WalkPlan:
 
 
 def observe_ownership(plan: WalkPlan, on_progress: t.Optional[OnProgress] = None) -> OwnershipFacts:
-    """Walk over a datastore; see `WalkPlan`.
+    """Walk a datastore; see `WalkPlan`.
 
-    Never raises because of the datastore: what could not be seen is said in `complete`, `stuck` and `errors`.
-    Access control lists are not looked at: what the mode bits deny counts as unreadable.
+    Never raises because of the datastore: `complete`, `stuck` and `errors` report what could not be checked. Ignores access
+    control lists: what the mode bits deny counts as unreadable.
     """
     facts = OwnershipFacts(scope=plan.scope, uid=plan.uid, gid=plan.gid)
     if plan.scope == "none":
-        facts.not_walked = "not asked for"
+        facts.not_walked = "the walk is switched off (scope: none)"
         return facts
     workers = worker_count(plan.workers) if plan.scope == "full" else 1
     started = time.monotonic_ns()
@@ -104,12 +104,12 @@ def observe_ownership(plan: WalkPlan, on_progress: t.Optional[OnProgress] = None
 
 
 def _first_error(trees: t.Sequence[WalkCounts]) -> str:
-    """What could not be looked at; empty where that is nothing."""
+    """The first path that could not be checked; empty if there is none."""
     first = next((problem for counts in trees for problem in counts.examples.get("errors", ())), None)
     if first is not None:
         return f"{first.path}: {first.detail}"
     errors = sum(counts.errors for counts in trees)
-    return "files or directories that could not be looked at: %d" % errors if errors else ""
+    return "files or directories that could not be checked: %d" % errors if errors else ""
 
 
 def _jobs(plan: WalkPlan, workers: int, queue: WorkQueue) -> dict[str, Job]:

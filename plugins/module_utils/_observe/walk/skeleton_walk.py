@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The few parts of a chunk store that carry the rest: base directory, `.chunks`, `.lock`, `.gc-status`."""
+"""The fixed parts of a chunk store: base directory, `.chunks`, `.lock`, `.gc-status`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CH
 
 
 def walk_skeleton(store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
-    """Visit the fixed parts, and what lies in `.chunks` beside the prefix directories.
+    """Visit the fixed parts, and everything in `.chunks` other than prefix directories.
 
-    Raises `OSError` where `.chunks` cannot be opened or listed.
+    Raises `OSError` if `.chunks` cannot be opened or listed.
     """
     visitor.directory(store.path, store.status, BASE, store.base)
     base = Directory(store.path, store.base, store.status)
@@ -52,7 +52,7 @@ def walk_skeleton(store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
         pulse.beat(_nothing)
         for name in () if all_prefixes else map(os.fsdecode, names):
             if not is_prefix(name):
-                visitor.foreign("name", base.join(CHUNKS + "/" + name), "no prefix directory")
+                visitor.foreign("name", base.join(CHUNKS + "/" + name), "not a prefix directory")
 
 
 def _nothing() -> dict[str, int]:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What PBS wants of each part of a datastore, and who is told what a walk comes across.
+"""PBS's requirements for each part of a datastore, and the interface of a walk to its visitor.
 
-A walk knows where it may go; a visitor knows what to do there: count (`tally`), or make it right (`mender`).
+A walk decides where to go; a visitor decides what to do there: count (`counters`), or repair (`_manage`).
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission im
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rule:
-    """What one kind of file or directory has to be like."""
+    """The requirements for one kind of file or directory."""
 
     mode: int
-    """The low nine bits that PBS gives."""
+    """The low nine bits that PBS sets."""
     needs: int
-    """What the daemon's user must be allowed to do, a sum of `READ`, `WRITE`, `SEARCH`."""
+    """The permissions that the daemon's user needs, a sum of `READ`, `WRITE`, `SEARCH`."""
     exact: bool = False
-    """PBS demands just this mode when a datastore is reused."""
+    """Whether PBS requires exactly this mode when it reuses a datastore."""
     owned: bool = True
-    """It is PBS's own: it has to belong to the daemon's user."""
+    """Whether it is part of PBS's data, so that the daemon's user must own it."""
 
 
-# Source: PBS, chunk store and datastore: what creation makes, what reuse demands, what the daemon opens.
+# Source: PBS, chunk store and datastore: what creation sets, what reuse requires, what the daemon opens.
 BASE = Rule(0o755, READ | SEARCH, exact=True)
 CHUNKS_DIRECTORY = Rule(0o750, READ | SEARCH, exact=True)
 PREFIX = Rule(0o750, READ | SEARCH, exact=True)
@@ -41,32 +41,32 @@ CHUNK = Rule(0o644, READ)
 METADATA_DIRECTORY = Rule(0o755, READ | SEARCH)
 METADATA_FILE = Rule(0o644, READ)
 STRAY_DIRECTORY = Rule(0o755, READ | SEARCH, owned=False)
-"""Garbage collection walks over it and stops where it may not."""
+"""Garbage collection walks it, and stops if it is not permitted to."""
 STRAY_INDEX = Rule(0o644, READ, owned=False)
-"""Garbage collection opens whatever has the name of an index file."""
+"""Garbage collection opens every file with the name of an index file."""
 STRAY_FILE = Rule(0o644, 0, owned=False)
 
 
 class Directory:
-    """A directory that a walk is in."""
+    """A directory during a walk."""
 
     def __init__(self, path: str, fd: int, status: os.stat_result) -> None:
         self.path = path
-        """Whole, and as the kernel has it (`os.fsdecode`)."""
+        """The whole path, as in the kernel (`os.fsdecode`)."""
         self.fd = fd
-        """Open, so that what is in it is reached without walking down the path again."""
+        """Open descriptor, for access to its contents without the path."""
         self.status = status
-        """What it was like when it was opened."""
+        """Its status when it was opened."""
 
     def join(self, name: str) -> str:
         return self.path.rstrip("/") + "/" + name
 
 
 class Visitor:
-    """Told what a walk comes across."""
+    """Gets everything that a walk finds."""
 
     def files(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> None:
-        """Names in an open directory, not looked at yet, that should be regular files."""
+        """Names in an open directory that should be regular files; not checked yet."""
         raise NotImplementedError
 
     def file(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> None:
@@ -74,19 +74,19 @@ class Visitor:
         raise NotImplementedError
 
     def directory(self, path: str, status: os.stat_result, rule: Rule, fd: int) -> None:
-        """A directory, held open; `fd` is -1 where it could not be opened. For `files` in it, after them."""
+        """An open directory; `fd` is -1 if it could not be opened. Called after `files` for its contents."""
         raise NotImplementedError
 
     def busy(self, status: os.stat_result) -> None:
-        """A file that somebody is still writing, and is not done with its owner and mode."""
+        """A file that a process is still writing, so that its owner and mode are not final."""
         raise NotImplementedError
 
     def foreign(self, kind: str, path: str, detail: str = "") -> None:
-        """What does not belong there; see `WalkCounts.foreign` for the kinds."""
+        """Something that does not belong there; see `WalkCounts.foreign` for the kinds."""
         raise NotImplementedError
 
     def missed(self, path: str, error: OSError) -> None:
-        """What could not be looked at, which is normal if it is gone meanwhile."""
+        """A name that could not be checked; that is normal if it has vanished."""
         if isinstance(error, FileNotFoundError):
             self.vanished()
         elif error.errno == errno.EXDEV:
@@ -95,17 +95,17 @@ class Visitor:
             self.error(path, error)
 
     def vanished(self) -> None:
-        """A name that was gone when it was looked at."""
+        """A name that vanished before it was checked."""
         raise NotImplementedError
 
     def error(self, path: str, error: t.Union[OSError, str]) -> None:
-        """What could not be looked at."""
+        """A file or directory that could not be checked."""
         raise NotImplementedError
 
     def seen(self) -> int:
-        """How many files there were so far."""
+        """Number of files so far."""
         raise NotImplementedError
 
     def wrong(self) -> int:
-        """How many files and directories did not have the wanted owner so far."""
+        """Number of files and directories with a wrong owner so far."""
         raise NotImplementedError

@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Numbers that are handed out to several processes, each number once.
+"""A queue of numbers for several processes, which gives out each number once.
 
-Processes that share by halves wait for the slower half at the end, and one is always slower on a machine that has other
-things to do.
+With fixed shares, all processes would wait for the slowest one at the end, and on a busy machine one is always slower.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.pipes import open_pipe
 
 _BLOCK = 64
-"""Numbers that are handed out at once. Neighbours stay together: what they stand for shares blocks of a disk."""
+"""Numbers per block. Neighbours stay together, because their directories share blocks of the disk."""
 
 _TOKEN = struct.Struct("=H")
 
 
 class WorkQueue:
-    """Different numbers below 65,536; to be made before the processes are forked.
+    """Different numbers below 65,536; create it before the processes are forked.
 
-    What is to be taken next lies in a pipe, which the kernel hands out without a lock that somebody could die with.
+    A pipe holds the blocks that are left. The kernel gives them out without a lock that a dying process could keep.
     """
 
     def __init__(self, numbers: t.Sequence[int]) -> None:
@@ -38,24 +37,24 @@ class WorkQueue:
         self._order[:] = memoryview(array.array("H", numbers))
         blocks = (count + _BLOCK - 1) // _BLOCK
         self.fd, writer = open_pipe()
-        """To be kept open in the processes that take from the queue."""
+        """Must stay open in the processes that take from the queue."""
         try:
-            # Two kilobytes at the most, which a pipe takes at once whatever limits there are.
+            # At most two kilobytes, which every pipe accepts in one write.
             os.write(writer, b"".join(_TOKEN.pack(block) for block in range(blocks)))
         finally:
             os.close(writer)
 
     @property
     def count(self) -> int:
-        """How many numbers there are in all, taken or not."""
+        """Total count of numbers, taken or not."""
         return len(self._order)
 
     def arrange(self, key: t.Callable[[int], int]) -> None:
-        """Sort what is to be handed out, before the first is taken. It holds for all processes."""
+        """Sort the numbers for all processes; call it before the first one is taken."""
         self._order[:] = memoryview(array.array("H", sorted(self._order, key=key)))
 
     def __iter__(self) -> t.Iterator[int]:
-        """Take from the queue until there is nothing left."""
+        """Take from the queue until it is empty."""
         while True:
             token = os.read(self.fd, _TOKEN.size)
             if not token:
@@ -64,7 +63,7 @@ class WorkQueue:
             yield from self._order[block * _BLOCK : (block + 1) * _BLOCK]
 
     def close(self) -> None:
-        """For the process that has made it."""
+        """Only for the process that created it."""
         os.close(self.fd)
         self._order.release()
         self._memory.close()

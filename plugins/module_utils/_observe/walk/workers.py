@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The children that walk over one datastore: how they say how far they are, and what comes of them."""
+"""The worker processes that walk one datastore: their progress and their results."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 
 @dataclasses.dataclass
 class WalkProgress:
-    """How far a walk is."""
+    """Progress of a walk."""
 
     prefixes: int = 0
     prefixes_total: int = PREFIX_COUNT
     files: int = 0
-    """Chunk files seen."""
+    """Chunk files seen so far."""
     wrong: int = 0
-    """Files and directories seen that belong to somebody else."""
+    """Files and directories with a wrong owner seen so far."""
 
 
 OnProgress = t.Callable[[WalkProgress], None]
 Counter = t.Callable[[], dict[str, int]]
-"""Answers with a child's share of `WalkProgress`, by field."""
+"""Returns a worker's share of `WalkProgress`, by field."""
 
 
 class Position:
-    """Where a child is, in memory that it shares with its parent: a child that hangs cannot say it any more."""
+    """The current path of a worker, in memory shared with its parent, because a worker that hangs cannot report it."""
 
     SIZE = 512
 
@@ -45,7 +45,7 @@ class Position:
         self._start = slot * self.SIZE
 
     def set(self, path: str) -> None:
-        """Note the path, relative to the base directory, before it is touched."""
+        """Record the path, relative to the base directory, before it is accessed."""
         data = path.encode("utf-8", "surrogateescape")[: self.SIZE - 1] + b"\0"
         self._memory[self._start : self._start + len(data)] = data
 
@@ -55,10 +55,10 @@ class Position:
 
 
 class Agreement:
-    """What each child has found at the path of the datastore, in memory that all of them share.
+    """The base directory that each worker opened, in memory shared by all of them.
 
-    The path is opened by each of them, and what is there may change between: a filesystem is unmounted, and below it is
-    another store. Of two children the one that looks later sees what the other has found.
+    Each worker opens the path itself, and its target may change in between: if a filesystem is unmounted, another store
+    may be below it. The worker that opens the path later sees what the others opened.
     """
 
     _ENTRY = struct.Struct("=QQ")
@@ -70,18 +70,19 @@ class Agreement:
         self._slots = slots
 
     def check(self, status: os.stat_result) -> None:
-        """To be called before anything is changed. Raises `OSError` where another child has found something else."""
+        """Call this before any change. Raises `OSError` if another worker opened another directory."""
         mine = (status.st_dev, status.st_ino)
         self._ENTRY.pack_into(self._memory, self._slot * self.SIZE, *mine)
         found = {self._ENTRY.unpack_from(self._memory, slot * self.SIZE) for slot in range(self._slots)}
         if found - {mine, (0, 0)}:
             raise OSError(
-                "what is at the path of the datastore has changed since this began (was a filesystem mounted or unmounted?)"
+                "the path of the datastore now leads to another directory than at the start (was a filesystem mounted or "
+                "unmounted?)"
             )
 
 
 class Pulse:
-    """What a child says while it works, at a steady pace: silence is what makes the parent give it up."""
+    """Regular progress messages of a worker: the parent abandons a worker that is silent for too long."""
 
     INTERVAL = 0.5
     """Seconds."""
@@ -91,11 +92,11 @@ class Pulse:
         self.put = channel.put
         self.agree = agreement.check
         self.also: t.Callable[[], None] = lambda: None
-        """What else to hand over with the progress: it is what a child that is killed leaves behind."""
+        """Sends more results along with the progress; they are kept if the worker is killed."""
         self._due = 0.0
 
     def beat(self, progress: Counter) -> None:
-        """Say how far it is, if that is due."""
+        """Send the progress, if it is due."""
         now = time.monotonic()
         if now >= self._due:
             self._due = now + self.INTERVAL
@@ -104,11 +105,11 @@ class Pulse:
 
 
 Job = t.Callable[[Pulse], None]
-"""What one child does; it hands over what it has found out with `Pulse.put`."""
+"""The work of one worker; it sends its results with `Heartbeat.put`."""
 
 
 def worker_count(wanted: int) -> int:
-    """How many processes walk over the chunks: 0 is for as many as there are processors, and at least two."""
+    """Number of processes that walk the chunks; 0 means one per processor, and at least two."""
     return wanted or max(2, len(os.sched_getaffinity(0)))
 
 
@@ -119,10 +120,10 @@ def run_jobs(
     on_progress: t.Optional[OnProgress] = None,
     keep: t.Container[int] = (),
 ) -> tuple[list[dict[str, t.Any]], str]:
-    """Run each job in a child of its own, and give up one that is silent for `stall` seconds.
+    """Run each job in its own worker process, and abandon a worker that is silent for `stall` seconds.
 
-    They keep the descriptors `keep`. Returns what each child has put, and where the first one that did not come to its
-    end was, with the reason; an empty text where all did.
+    The workers keep the descriptors in `keep`. Returns the results of each worker, and the path and reason of the first
+    failure; an empty text if all of them finished.
     """
     memory = mmap.mmap(-1, max(1, len(jobs)) * Position.SIZE)
     positions = {key: Position(memory, slot) for slot, key in enumerate(jobs)}
@@ -149,7 +150,7 @@ def _trouble(path: str, outcomes: t.Mapping[str, Outcome], positions: t.Mapping[
 
 
 class _Sum:
-    """Adds up what the children say about their progress."""
+    """Adds up the progress of the workers."""
 
     def __init__(self, on_progress: t.Optional[OnProgress]) -> None:
         self._on_progress = on_progress
