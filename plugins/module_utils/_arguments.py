@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options that several modules share, as argument specs; doc_fragments describe them in the same order."""
+"""Argument specs of options that several modules share, in the order of the doc fragments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Spec = dict[str, dict[str, t.Any]]
 
 
 class OptionError(ValueError):
-    """An option whose value cannot be used; the message names both."""
+    """The value of an option is invalid; the message names both."""
 
 
 def account_spec() -> Spec:
@@ -28,7 +28,7 @@ def account_spec() -> Spec:
 
 
 def property_spec() -> Spec:
-    """The properties of a datastore that PBS 4.2 can set, beside its path."""
+    """The properties of a datastore that PBS 4.2 can set, except its path."""
     notified: Spec = {
         name: {"type": "str", "choices": ["always", "never", "error"]} for name in ("gc", "verify", "sync", "prune")
     }
@@ -48,7 +48,7 @@ def property_spec() -> Spec:
             "type": "dict",
             "options": {
                 "type": {"type": "str", "choices": ["read-only", "offline"], "required": True},
-                # PBS's word is message, which Ansible keeps for itself.
+                # PBS calls it message, which is a reserved name in Ansible.
                 "text": {"type": "str"},
             },
         },
@@ -78,12 +78,12 @@ def property_spec() -> Spec:
 
 
 def keep_spec() -> Spec:
-    """How many backups a prune job keeps."""
+    """The numbers of backups that a prune job keeps."""
     return {f"keep_{period}": {"type": "int"} for period in ("last", "hourly", "daily", "weekly", "monthly", "yearly")}
 
 
 def prune_job_spec() -> Spec:
-    """What a prune job does."""
+    """The options of a prune job."""
     return {
         "schedule": {"type": "str"},
         "comment": {"type": "str"},
@@ -95,7 +95,7 @@ def prune_job_spec() -> Spec:
 
 
 def verify_job_spec() -> Spec:
-    """What a verify job does."""
+    """The options of a verify job."""
     return {
         "schedule": {"type": "str"},
         "comment": {"type": "str"},
@@ -109,7 +109,7 @@ def verify_job_spec() -> Spec:
 
 
 def manager_spec() -> Spec:
-    """How PBS is administrated on the host."""
+    """The options for access to PBS on the host."""
     return {
         "manager": {"type": "path", "default": "/usr/sbin/proxmox-backup-manager"},
         "config_dir": {"type": "path", "default": "/etc/proxmox-backup"},
@@ -118,7 +118,7 @@ def manager_spec() -> Spec:
 
 
 def datastore_spec() -> Spec:
-    """One entry of `pbs_datastores`: what should be there."""
+    """One entry of `pbs_datastores`: a declared datastore."""
     return {
         "name": {"type": "str", "required": True},
         "path": {"type": "str"},
@@ -149,7 +149,7 @@ def datastore_spec() -> Spec:
 
 
 def waivers_spec() -> Spec:
-    """What somebody has decided to accept."""
+    """Accepted failures."""
     return {
         "waivers": {
             "type": "list",
@@ -167,23 +167,23 @@ def waivers_spec() -> Spec:
 
 
 def check_path(path: str, option: str) -> str:
-    """An absolute path below `/`, as PBS wants a datastore's; returned normalised. Raises `OptionError`."""
+    """Check for an absolute path below `/`, as PBS requires for a datastore; returns it normalised. Raises `OptionError`."""
     if not path.startswith("/"):
         raise OptionError(f"{option}: '{path}' is not an absolute path")
     if "\0" in path:
-        raise OptionError(f"{option}: a path has no NUL character in it")
+        raise OptionError(f"{option}: a path must not contain a NUL character")
     if not path.isprintable():
-        # It would stand in every result and report; and PBS keeps a path on one line.
-        raise OptionError(f"{option}: '{display(path)}' has characters in it that cannot be shown")
+        # The path is part of every result and report, and PBS stores it on one line.
+        raise OptionError(f"{option}: '{display(path)}' contains characters that are not printable")
     normal = os.path.normpath(path)
     if normal.strip("/") == "":
         raise OptionError(f"{option}: '{path}' is the root directory, which cannot be a datastore")
-    # normpath keeps a second leading slash, which POSIX leaves to the system; Linux takes it for one.
+    # normpath keeps two leading slashes, which POSIX leaves to the system; on Linux they mean one.
     return "/" + normal.lstrip("/")
 
 
 def check_declarations(entries: t.Sequence[t.Mapping[str, t.Any]], option: str) -> list[dict[str, t.Any]]:
-    """Check names and paths of `pbs_datastores` and drop what was left out. Raises `OptionError`."""
+    """Check names and paths of `pbs_datastores`; returns the entries without omitted options. Raises `OptionError`."""
     checked = []
     seen: set[str] = set()
     for number, entry in enumerate(entries):
@@ -192,7 +192,7 @@ def check_declarations(entries: t.Sequence[t.Mapping[str, t.Any]], option: str) 
         try:
             DATASTORE_NAME.read(name)
         except ValueError as exc:
-            raise OptionError(f"{where}.name: '{name}' is no name for a datastore; allowed: {exc}") from None
+            raise OptionError(f"{where}.name: '{name}' is not a valid name of a datastore; allowed: {exc}") from None
         if name in seen:
             raise OptionError(f"{where}.name: '{name}' is declared twice")
         seen.add(name)
@@ -211,9 +211,9 @@ def check_declarations(entries: t.Sequence[t.Mapping[str, t.Any]], option: str) 
 
 
 def require_account(user: str) -> None:
-    """Raise `OptionError` for a user that was named and does not exist.
+    """Raise `OptionError` if the option names a user that does not exist.
 
-    That `backup` itself is missing is what PBS-HOST-01 reports; another user was written down by somebody.
+    PBS-HOST-01 reports if the default user `backup` is missing.
     """
     if user == "backup":
         return

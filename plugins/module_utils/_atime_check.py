@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The gate: does one path honour PBS's touch, as the daemon's user?"""
+"""The module atime_check: whether one path honours PBS's touch as the daemon's user."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 OF_PBS = ("PBS-ATIME-01", "PBS-ATIME-02", "PBS-ATIME-03")
-"""What garbage collection itself would run into: here no answer is as bad as the wrong one."""
+"""Controls whose failure stops garbage collection: an unknown result also fails the module."""
 
 CONTROLS = (*OF_PBS, "PBS-ATIME-06")
 
 
 def check_atime(params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Try the touch on `params["path"]` and return the module's result, `failed` included.
+    """Test the touch on `params["path"]` and return the module's result, including `failed`.
 
-    Raises `ValueError` for an option without sense: a path that is relative, `/`, missing or no directory, a user
-    that does not exist.
+    Raises `ValueError` for an invalid option: a path that is relative, `/`, missing or no directory, or a user that does
+    not exist.
     """
     path = check_path(params["path"], "path")
     if not 0 < params["deadline"] < float("inf"):
@@ -50,7 +50,7 @@ def check_atime(params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.
     account = observe_account(params["user"], params["group"])
     if account.uid is None or account.gid is None:
         what = f"user '{params['user']}'" if account.uid is None else f"group '{params['group']}'"
-        raise OptionError(f"there is no {what} on this host, so nothing can be tried as the daemon")
+        raise OptionError(f"there is no {what} on this host, so nothing can be tested as the daemon's user")
     store = StoreFacts(name="path", path=path)
     plan = plan_probe(account, params["probe"], check_mode, params["deadline"])
     table = MountTable.read()
@@ -85,7 +85,7 @@ def _result(store: StoreFacts, findings: t.Sequence[Finding], check_mode: bool) 
     if failures:
         result.update(honoured=False, failed=True, msg=failures[0].message, remedy=failures[0].remedy)
     elif open_questions:
-        # Without a try there is no failure; without an answer there is no pass.
+        # Without a test (check mode) the module does not fail; a test without a result fails.
         result.update(honoured=None, failed=atime is None or atime.mode != "none" or not check_mode)
         result["msg"] = open_questions[0].message
         if result["failed"]:
@@ -94,7 +94,7 @@ def _result(store: StoreFacts, findings: t.Sequence[Finding], check_mode: bool) 
 
 
 def no_host(account: AccountFacts) -> HostFacts:
-    """The rules about access times want to know nothing of the host but the account."""
+    """Host facts for the rules about access times, which need only the account."""
     return HostFacts(
         name="",
         euid=0,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The repair of one datastore: options in, result out."""
+"""The module chunk_ownership: checks the options, repairs one datastore, and builds the result."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 Progress = t.Callable[[str, WalkProgress], None]
-"""Told what is going on, and how far it is."""
+"""Called with the current step and its progress."""
 
 
 def chunk_ownership(
     params: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Optional[Progress] = None
 ) -> dict[str, t.Any]:
-    """Repair, or in check mode count what would be repaired; return the module's result, `failed` included.
+    """Repair, or in check mode count what would be repaired; return the module's result, including `failed`.
 
-    Raises `ValueError` for options without sense, before anything is changed; its message names option and value.
+    Raises `ValueError` for invalid options before any change; its message names option and value.
     """
     plan = _plan(params)
     _require_chunk_store(plan.path, params["deadline"], "path" if params["path"] else "name")
     if os.geteuid() != 0:
-        raise OptionError("only root may change owners; run this with `become: true`")
+        raise OptionError("only root may change owners; run this task with `become: true`")
     limit = params["max_changes"]
     if check_mode or limit is not None:
         look = dataclasses.replace(plan, dry=True)
@@ -96,7 +96,7 @@ def _configured_path(params: t.Mapping[str, t.Any]) -> str:
 
 
 def _uid(user: str) -> int:
-    """A user by name; files may belong to a number that has no name any more, so numbers are taken, too."""
+    """The uid of a user, by name or number, because the owner of a file may no longer have a name."""
     try:
         return pwd.getpwnam(user).pw_uid
     except (KeyError, ValueError):
@@ -106,7 +106,7 @@ def _uid(user: str) -> int:
 
 
 def _require_chunk_store(path: str, deadline: float, option: str) -> None:
-    """Raise `OptionError` where no chunk store can be seen at the path."""
+    """Raise `OptionError` if there is no chunk store at the path."""
 
     def look(channel: Channel) -> None:
         channel.put("real", os.path.realpath(path))
@@ -122,12 +122,12 @@ def _require_chunk_store(path: str, deadline: float, option: str) -> None:
     if parts.get("real") == "/":
         raise OptionError(f"{shown} leads to the root directory, which cannot be a datastore")
     if "kind" not in parts:
-        raise OptionError(f"{shown} cannot be looked at: {outcome.error}")
+        raise OptionError(f"{shown} cannot be read: {outcome.error}")
     if parts["kind"] != "directory":
         raise OptionError(f"{shown} is not a directory but a {parts['kind']}")
     if parts["chunks"] != "directory":
         found = f"it is a {parts['chunks']}" if parts["chunks"] else outcome.error
-        raise OptionError(f"{shown} is no chunk store, it has no directory {CHUNKS} ({found})")
+        raise OptionError(f"{shown} is not a chunk store, it has no directory {CHUNKS} ({found})")
 
 
 # --- result ------------------------------------------------------------------------------------------------------------
@@ -167,8 +167,8 @@ def _result(plan: RepairPlan, facts: RepairFacts, params: t.Mapping[str, t.Any])
     hard_links = counts.refused.get("hardlink", 0)
     if hard_links:
         warning = (
-            "Files with a second hard link were left alone (%d): giving them away would give away what lies elsewhere "
-            "under another name." % hard_links
+            "Files with a second hard link were not changed (%d): the other link may be outside of the datastore, and the "
+            "change would affect it, too." % hard_links
         )
         for first in _paths(counts, "hardlink")[:1]:
             warning += f" First: {first['path']}"
@@ -181,7 +181,7 @@ def _message(facts: RepairFacts, result: t.Mapping[str, t.Any], plan: RepairPlan
     done = "would be" if plan.dry else "were"
     who = f"{params['user']}:{params['group']}"
     if counts.changed or not facts.exact:
-        text = "%s%d of %d files and directories %s given to %s or got their mode." % (
+        text = "%s%d of %d files and directories %s changed (owner to %s, or mode)." % (
             "" if facts.exact else "At least ",
             counts.changed,
             counts.seen,
@@ -194,15 +194,15 @@ def _message(facts: RepairFacts, result: t.Mapping[str, t.Any], plan: RepairPlan
         first = result["failed_paths"][0] if result["failed_paths"] else {"path": plan.path, "detail": ""}
         text += " %d failed, the first: %s: %s." % (counts.failed, first["path"], first["detail"])
     if facts.stopped:
-        text += f" Given up: {facts.stopped}."
+        text += f" Stopped: {facts.stopped}."
     return text
 
 
 def _too_many(facts: RepairFacts, limit: int) -> str:
     owners = ", ".join("%s (%d)" % (_owner(o.uid, o.gid), o.count) for o in facts.counts.owners[:3])
     return (
-        "max_changes: %d files and directories would change, more than %d, so nothing was changed. They belong to: %s. "
-        "If everything seems to belong to somebody else, look at the id map of the mount or container first."
+        "max_changes: %d files and directories would change, more than %d, so nothing was changed. They are owned by: %s. "
+        "If everything seems to have another owner, check the id map of the mount or container first."
         % (facts.counts.changed, limit, owners or "the right owner, with wrong modes")
     )
 
@@ -213,8 +213,7 @@ def _paths(counts: RepairCounts, kind: str) -> list[dict[str, str]]:
 
 
 def _owner(uid: int, gid: int) -> str:
-    """`user:group`, numbers where there is no name; for the rest beyond the different owners that are counted apart,
-    `others`."""
+    """`user:group`, with numbers for ids without a name; `others` for owners that are not counted separately."""
     if uid < 0:
         return "others"
     try:

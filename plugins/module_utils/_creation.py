@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Before PBS is asked to add a datastore: what is at the path, what follows from it, and whether it would go well.
+"""The checks before PBS adds a datastore: what is at the path, what to do with it, and whether it is safe.
 
-PBS makes its check of access times after it has made 65,536 directories, makes it as root, and takes nothing back. So
-everything that can be known before is asked before, with the observers and the rules of the preflight.
+PBS checks access times only after it has created 65,536 directories, checks them as root, and does not roll back. Everything
+that can be known in advance is therefore checked first, with the observers and the rules of the preflight.
 """
 
 from __future__ import annotations
@@ -45,27 +45,27 @@ _PLACE_CONTROLS = (
     "PBS-ATIME-06",
 )
 _ROOM_CONTROL = "PBS-MOUNT-08"
-"""For a new store only: one that is full is adopted all the same."""
-_HAS_TO_BE_KNOWN = ("PBS-ATIME-01",)
-"""Not to know is not good enough here, once it could be tried."""
+"""Only for a new store: an existing one is adopted even if it is full."""
+_MUST_BE_KNOWN = ("PBS-ATIME-01",)
+"""Controls for which unknown counts as failure, unless nothing was tested."""
 
 _LEVELS = 64
-"""How far up from a path that does not exist yet the way is looked for."""
+"""Maximum number of parent directories to try for a path that does not exist yet."""
 
 
 class RefusedError(ValueError):
-    """Why nothing was done, and what would have to be different."""
+    """The datastore was not added; the message has the reason and the fix."""
 
 
 @dataclasses.dataclass
 class Decision:
-    """What has to be done with the path."""
+    """What to do with the path."""
 
     action: str
     """`create`, `reuse`, or `complete` (and then reuse)."""
     warnings: list[str] = dataclasses.field(default_factory=list)
     not_tried: str = ""
-    """Why access times were not tried, where they were not."""
+    """Why access times were not tested; empty if they were."""
 
 
 def decide(
@@ -78,22 +78,22 @@ def decide(
     check_mode: bool,
     deadline: float,
 ) -> Decision:
-    """Look at `path` and decide. `others` is what PBS has configured; `reuse` is what the user insists on, if anything.
+    """Inspect `path` and decide. `others` are PBS's configured datastores; `reuse` is the user's option, if set.
 
-    Nothing is changed, but for the private file of the probe, which is removed. Raises `RefusedError`.
+    Changes nothing except the private file of the probe, which it removes. Raises `RefusedError`.
     """
     store, neighbours = _observe(name, path, others, plan_probe(account, probe, check_mode, deadline))
     decision = _decision(store, reuse)
     findings = _judge(store, neighbours, account, decision.action)
     problems = [finding for finding in findings if finding.status == "fail"]
     if probe != "none" and not check_mode:
-        problems += [item for item in findings if item.status == "unknown" and item.control in _HAS_TO_BE_KNOWN]
+        problems += [item for item in findings if item.status == "unknown" and item.control in _MUST_BE_KNOWN]
     if problems:
         raise RefusedError(_in_words(name, problems))
     if store.location is not None and store.location.reachable is False:
         raise RefusedError(
-            "The user of the daemon cannot enter %s, which is on the way to %s: PBS would create the datastore as root, "
-            "and then fail with every backup. Mend it with: chmod o+x %s"
+            "The user of the daemon cannot enter %s, which is a parent of %s: PBS would create the datastore as root, "
+            "and then every backup would fail. To fix this, run: chmod o+x %s"
             % (store.location.blocked_at, display(path), store.location.blocked_at)
         )
     if decision.action != REUSE and probe != "none" and not check_mode:
@@ -116,7 +116,7 @@ def _observe(
 ) -> tuple[StoreFacts, list[StoreFacts]]:
     table = MountTable.read()
     neighbours = [StoreFacts(name=item.name, path=effective_path(item), configured=item) for item in others]
-    # Only where they are, not what is in them; and what does not answer does not count against the new one twice.
+    # For the other datastores only their location matters, so they are not probed.
     looking = dataclasses.replace(plan, mode="none", identity=None)
     _look(neighbours, looking, table)
     store = StoreFacts(name=name, path=path)
@@ -144,7 +144,7 @@ def _from_above(name: str, path: str, plan: ProbePlan, table: MountTable) -> Sto
     if place.location is not None and place.location.exists:
         if place.location.type != "directory":
             raise RefusedError(
-                "%s cannot be made: %s is not a directory but a %s. Correct the path."
+                "%s cannot be created: %s is not a directory but a %s. Correct the path."
                 % (display(path), display(above), place.location.type)
             )
         rest = os.path.relpath(path, above)
@@ -153,7 +153,7 @@ def _from_above(name: str, path: str, plan: ProbePlan, table: MountTable) -> Sto
             type="directory",
             realpath=os.path.join(place.location.realpath, rest),
             dev=place.location.dev,
-            ino=-1,  # it has none yet, and so is nobody else's
+            ino=-1,  # it has no inode yet, so it matches no other datastore
             reachable=place.location.reachable,
             blocked_at=place.location.blocked_at,
         )
@@ -161,7 +161,7 @@ def _from_above(name: str, path: str, plan: ProbePlan, table: MountTable) -> Sto
 
 
 def _require_that_root_can_give(store: StoreFacts, account: AccountFacts, deadline: float) -> None:
-    """PBS makes everything as root and gives it to the daemon's user; raise `RefusedError` where that has no effect."""
+    """PBS creates everything as root and changes the owner to the daemon's user. Raise `RefusedError` if that fails here."""
     uid, gid = account.uid, account.gid
     if os.geteuid() != 0 or uid is None or gid is None:
         return
@@ -174,21 +174,22 @@ def _require_that_root_can_give(store: StoreFacts, account: AccountFacts, deadli
     error = outcome.parts.get("error", "" if outcome.finished else outcome.error or "no answer")
     if error:
         raise RefusedError(
-            "Root cannot give files to '%s' in %s (%s), which PBS does with all of its directories when it creates a "
-            "datastore. NFS: export it with no_root_squash; CIFS: mount with uid=%d,gid=%d,forceuid,forcegid; FUSE: use a "
-            "filesystem that keeps owners. PBS was not asked." % (account.user, display(store.path), error, uid, gid)
+            "Root cannot change the owner of files to '%s' in %s (%s). PBS does that for all of its directories when it "
+            "creates a datastore. NFS: export with no_root_squash; CIFS: mount with uid=%d,gid=%d,forceuid,forcegid; FUSE: "
+            "use a filesystem that stores owners. PBS was not called."
+            % (account.user, display(store.path), error, uid, gid)
         )
 
 
 def _give(path: str, wanted: tuple[int, int]) -> str:
-    """Make a file as root, give it away, look, remove it; what went wrong, or empty. Runs in a child."""
+    """Create a file as root, change its owner, check it, remove it; returns the error, or empty. Runs in a child."""
     place = path
     while not os.path.isdir(place) and os.path.dirname(place) != place:
         place = os.path.dirname(place)
     try:
         base = open_to_change(place)
     except OSError:
-        return ""  # where root makes nothing, PBS is not to be asked for other reasons
+        return ""  # other checks refuse a path in which root must not create files
     name = new_name()
     try:
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=base)
@@ -204,7 +205,7 @@ def _give(path: str, wanted: tuple[int, int]) -> str:
         os.close(base)
     if (found.st_uid, found.st_gid) == wanted:
         return ""
-    return "the filesystem says that it is done, and the owner is still %d:%d" % (found.st_uid, found.st_gid)
+    return "the filesystem reports success, but the owner is still %d:%d" % (found.st_uid, found.st_gid)
 
 
 # --- deciding ----------------------------------------------------------------------------------------------------------
@@ -214,19 +215,19 @@ def _decision(store: StoreFacts, reuse: t.Optional[bool]) -> Decision:
     shown = display(store.path)
     if store.stuck:
         raise RefusedError(
-            "%s has not answered for %g s (%s). A file server that is gone? Nothing was changed."
+            "%s did not answer within %g s (%s). Is its file server down? Nothing was changed."
             % (shown, store.deadline, store.stuck)
         )
     skeleton = store.skeleton
     if store.location is None or skeleton is None or store.location.error:
         error = store.error or (store.location.error if store.location is not None else "") or "no answer"
-        raise RefusedError(f"{shown} could not be looked at: {error}. Nothing was changed.")
+        raise RefusedError(f"{shown} could not be read: {error}. Nothing was changed.")
     if store.location.type != "directory":
         raise RefusedError(f"{shown} is not a directory but a {store.location.type}. Correct the path.")
     state = skeleton.state
     if state in ("absent", "empty"):
         if reuse:
-            raise RefusedError(f"There is no chunk store at {shown} to be reused (reuse: true). Is it mounted?")
+            raise RefusedError(f"There is no chunk store at {shown} to reuse (reuse: true). Is it mounted?")
         if skeleton.foreign_count or skeleton.groups:
             state = "foreign"
         else:
@@ -235,13 +236,14 @@ def _decision(store: StoreFacts, reuse: t.Optional[bool]) -> Decision:
         names = [*skeleton.groups, *skeleton.foreign] or [".chunks, which is not a directory"]
         more = skeleton.foreign_count - len(skeleton.foreign)
         raise RefusedError(
-            "%s is neither empty nor a chunk store: %s%s. Nothing is removed for you: correct the path, mount what "
-            "belongs there, or clear the directory yourself."
+            "%s is neither empty nor a chunk store: %s%s. The module removes nothing: correct the path, mount the "
+            "right filesystem, or empty the directory yourself."
             % (shown, ", ".join(names[:8]), " and %d more" % more if more > 0 else "")
         )
     if reuse is False:
         raise RefusedError(
-            f"There is a chunk store at {shown}, which is not to be reused (reuse: false). Nothing is removed for you."
+            f"There is a chunk store at {shown}, but it must not be reused (reuse: false). The module removes nothing: set reuse to true, "
+            "correct the path, or empty the directory yourself."
         )
     if state == "whole":
         return Decision(REUSE, _remarks(skeleton))
@@ -249,8 +251,8 @@ def _decision(store: StoreFacts, reuse: t.Optional[bool]) -> Decision:
     if skeleton.groups:
         missing = 65536 - skeleton.prefixes
         decision.warnings.append(
-            "%s holds backups (%s), and %d of its prefix directories were missing. Chunks may be lost with them: verify it."
-            % (shown, ", ".join(skeleton.groups), missing)
+            "%s contains backups (%s), but %d of its prefix directories are missing. Their chunks may be lost: verify the "
+            "datastore." % (shown, ", ".join(skeleton.groups), missing)
         )
     return decision
 
@@ -258,12 +260,14 @@ def _decision(store: StoreFacts, reuse: t.Optional[bool]) -> Decision:
 def _remarks(skeleton: SkeletonFacts) -> list[str]:
     if not skeleton.foreign_count:
         return []
-    return [f"beside the chunk store there is {', '.join(skeleton.foreign)}, which PBS does not know"]
+    return [
+        f"the directory of the chunk store also contains {', '.join(skeleton.foreign)}, which is not part of a datastore"
+    ]
 
 
 def _judge(store: StoreFacts, neighbours: t.Sequence[StoreFacts], account: AccountFacts, action: str) -> list[Finding]:
     controls = [*_PLACE_CONTROLS, _ROOM_CONTROL] if action == CREATE else [*_PLACE_CONTROLS]
-    # Neighbours first asked of themselves would be findings about somebody else: only this store's count.
+    # The other datastores are only for comparison: only findings about this one count.
     host = dataclasses.replace(no_host(account), pbs_installed=True)
     findings = judge(host, [store, *neighbours], Question(Policy(), time.time(), controls=controls))
     return [finding for finding in findings if finding.datastore == store.name]
@@ -271,4 +275,4 @@ def _judge(store: StoreFacts, neighbours: t.Sequence[StoreFacts], account: Accou
 
 def _in_words(name: str, problems: t.Sequence[Finding]) -> str:
     parts = [f"{item.message} ({item.control}){' ' + item.remedy if item.remedy else ''}" for item in problems]
-    return f"Datastore '{name}' would not be safe there, so PBS was not asked. {' '.join(parts)}"
+    return f"Datastore '{name}' would not be safe there, so PBS was not called. {' '.join(parts)}"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One datastore brought to what is declared: looked at, decided, done, and looked at again."""
+"""The module datastore: compares one datastore with its declaration, decides, calls PBS, and checks the result."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file im
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 ERRORS = (ValueError, ManagerError, StoreError)
-"""Everything that the functions here raise for people to read."""
+"""The errors of the functions here, with messages for users."""
 
 _ATTEMPTS = 3
-"""How often an update is tried on a configuration that others change at the same time."""
+"""Number of attempts of an update while others change the configuration."""
 _REUSE_SINCE = "4.0.4"
 _FIXED = {"path": "3.0", "backing_device": "3.2.12", "backend": "4.0.4"}
-"""What a datastore is created with for good, and the first PBS that has it."""
+"""Properties that can be set only at creation, and the first PBS that supports them."""
 
 
 @dataclasses.dataclass
@@ -54,7 +54,7 @@ class _Request:
 
     name: str
     path: str
-    """As PBS has it: relative to the device for a removable datastore; empty where it was not given."""
+    """As in PBS: relative to the device for a removable datastore; empty if it was not given."""
     fixed: dict[str, str]
     desired: settings.Desired
     options: t.Mapping[str, t.Any]
@@ -62,7 +62,7 @@ class _Request:
 
     @property
     def backed(self) -> bool:
-        """Whether what is at the path now says nothing about the datastore: a device or a bucket has to be mounted first."""
+        """Whether the chunks are on a device or in a bucket, so that the current contents of the path say nothing."""
         return "backing_device" in self.fixed or self.fixed.get("backend", "").startswith(("s3", "type=s3"))
 
 
@@ -72,7 +72,7 @@ def new_manager(params: t.Mapping[str, t.Any], check_mode: bool) -> Manager:
 
 
 def ensure_datastore(params: t.Mapping[str, t.Any], check_mode: bool, manager: Manager) -> Outcome:
-    """Bring one datastore to `state`. Raises one of `ERRORS`; before anything was changed, wherever that is possible."""
+    """Bring one datastore to `state`. Raises one of `ERRORS`, if possible before any change."""
     outcome = Outcome(commands=manager.commands)
     request = _check(params, check_mode)
     _require_root()
@@ -89,7 +89,9 @@ def ensure_datastore(params: t.Mapping[str, t.Any], check_mode: bool, manager: M
 
 def _require_root() -> None:
     if os.geteuid() != 0:
-        raise OptionError("PBS's configuration is root's, and this runs as uid %d: use become: true." % os.geteuid())
+        raise OptionError(
+            "Only root may change PBS's configuration, but this task runs as uid %d: use become: true." % os.geteuid()
+        )
 
 
 def _check(params: t.Mapping[str, t.Any], check_mode: bool) -> _Request:
@@ -97,7 +99,7 @@ def _check(params: t.Mapping[str, t.Any], check_mode: bool) -> _Request:
     try:
         DATASTORE_NAME.read(name)
     except ValueError as exc:
-        raise OptionError(f"name: {shown(name)} is no name for a datastore; allowed: {exc}") from None
+        raise OptionError(f"name: {shown(name)} is not a valid name of a datastore; allowed: {exc}") from None
     for number in ("timeout", "lock_timeout", "deadline"):
         if not 0 < params[number] < float("inf"):
             raise OptionError(f"{number}: must be more than 0 seconds, not {params[number]:g}")
@@ -108,7 +110,7 @@ def _check(params: t.Mapping[str, t.Any], check_mode: bool) -> _Request:
             % (shown(destroy), shown(name))
         )
     if destroy and params["state"] != "absent":
-        raise OptionError("destroy_data: it has a meaning only with state: absent")
+        raise OptionError("destroy_data: this option is valid only with state: absent")
     require_account(params["user"])
     fixed = {key: settings.check_fixed(settings.DATASTORE, key, params[key]) for key in _FIXED if params.get(key)}
     path = fixed.get("path", "")
@@ -122,7 +124,7 @@ def _check(params: t.Mapping[str, t.Any], check_mode: bool) -> _Request:
         last = os.path.basename(path)
         if last.startswith("."):
             raise OptionError(
-                f"path: garbage collection does not look into directories whose name begins with a dot, as '{last}'"
+                f"path: garbage collection ignores directories whose name begins with a dot, such as '{last}'"
             )
     desired = settings.check(settings.DATASTORE, params, params.get("unset") or ())
     return _Request(name, path, fixed, desired, params, check_mode)
@@ -138,7 +140,7 @@ def _update(
     for attempt in range(_ATTEMPTS):
         changes = settings.compare(settings.DATASTORE, request.desired, section)
         if not changes and attempt:
-            break  # what PBS has refused has been done nevertheless, by whoever changed the file meanwhile
+            break  # PBS refused our update, but another change of the file meanwhile made it unnecessary
         outcome.show(changes, request.name)
         if not changes:
             outcome.message = f"Datastore '{request.name}' is as declared."
@@ -155,7 +157,7 @@ def _update(
                 raise
         configuration = read_configuration(request.options["config_dir"], DATASTORES)
         if request.name not in configuration.sections:
-            raise OptionError(f"Datastore '{request.name}' was removed by somebody else meanwhile.")
+            raise OptionError(f"Datastore '{request.name}' was removed meanwhile. Run this again to create it.")
         section = configuration.sections[request.name]
     outcome.changed = True
     outcome.action = "update"
@@ -167,8 +169,8 @@ def _update(
 def _check_unchangeable(request: _Request, section: Section) -> None:
     if section.text("maintenance-mode").split(",")[0].rpartition("=")[2] == "delete":
         raise OptionError(
-            "Datastore '%s' is being deleted (maintenance mode delete), and PBS allows no way back. Let the removal end "
-            "(state: absent), then add it again." % request.name
+            "Datastore '%s' is being deleted (maintenance mode delete), and PBS cannot undo that. Finish the removal "
+            "(state: absent), then create it again." % request.name
         )
     device = section.text("backing-device")
     have_path = section.text("path")
@@ -176,7 +178,7 @@ def _check_unchangeable(request: _Request, section: Section) -> None:
         raise OptionError(
             "Datastore '%s' is at %s, declared is %s. PBS cannot move a datastore, and this module never removes one to "
             "create it again: correct the declaration, or remove it (state: absent keeps its data), move the data, and "
-            "add it anew." % (request.name, display(have_path), display(request.path))
+            "add it again." % (request.name, display(have_path), display(request.path))
         )
     if "backing_device" in request.fixed and request.fixed["backing_device"] != device:
         raise OptionError(
@@ -198,7 +200,7 @@ def _require_version(request: _Request, manager: Manager, reuse: bool = False) -
         return
     problems = settings.too_new(settings.Desired(since=since), manager.version())
     if problems:
-        raise OptionError(f"This PBS is too old: {'; '.join(problems)}. Upgrade it, or leave that out.")
+        raise OptionError(f"This PBS is too old: {'; '.join(problems)}. Upgrade PBS, or omit these options.")
 
 
 # --- create ------------------------------------------------------------------------------------------------------------
@@ -206,13 +208,13 @@ def _require_version(request: _Request, manager: Manager, reuse: bool = False) -
 
 def _create(request: _Request, configuration: Configuration, manager: Manager, outcome: Outcome) -> None:
     if not request.path:
-        raise OptionError(f"path: datastore '{request.name}' is not there yet, so it needs a path")
+        raise OptionError(f"path: datastore '{request.name}' does not exist yet; a path is required to create it")
     if "gc-on-unmount" in request.desired.values and "backing_device" not in request.fixed:
-        raise OptionError("gc_on_unmount: PBS allows it for removable datastores only (backing_device)")
+        raise OptionError("gc_on_unmount: PBS allows this only for removable datastores (backing_device)")
     reuse = request.options["reuse"]
     account = observe_account(request.options["user"], request.options["group"])
     if request.backed:
-        # Nobody can look into a device that is not mounted, or into a bucket: here only the user knows.
+        # The module cannot look into an unmounted device or into a bucket, so the user decides.
         action = _creation.REUSE if reuse else _creation.CREATE
     else:
         _check_text(request, configuration)
@@ -251,7 +253,7 @@ def _create(request: _Request, configuration: Configuration, manager: Manager, o
     try:
         outcome.log = manager.change(arguments, task=True).log
     except ManagerError as exc:
-        # PBS may do what it has refused for its lock: what was asked a second time is there already then.
+        # PBS may complete a request although it reported a lock timeout; the repeated request then finds the datastore.
         if _EXISTS not in exc.said or not _is_there(request):
             raise
     outcome.changed = True
@@ -284,7 +286,7 @@ _CREATED = {
 
 
 def _check_text(request: _Request, configuration: Configuration) -> None:
-    """PBS's own rule about nesting, which goes by the text of the paths."""
+    """PBS's own rule about nesting, which compares the text of the paths."""
     mine = request.path.rstrip("/") + "/"
     for section in configuration.sections.values():
         if section.text("backing-device"):
@@ -292,13 +294,13 @@ def _check_text(request: _Request, configuration: Configuration) -> None:
         other = os.path.normpath(section.text("path")).rstrip("/") + "/"
         if mine.startswith(other) or other.startswith(mine):
             raise OptionError(
-                "path: %s and datastore '%s' at %s are nested in one another. Give each a directory of its own."
+                "path: %s and datastore '%s' at %s are nested. Use separate directories."
                 % (display(request.path), section.id, display(section.text("path")))
             )
 
 
 def _as_config(section: Section) -> DatastoreConfig:
-    """As much of it as the comparison of places needs."""
+    """The part of the configuration that the comparison of locations needs."""
     return DatastoreConfig(
         name=section.id,
         path=os.path.normpath(section.text("path")),
@@ -313,8 +315,8 @@ def _check_reusable(request: _Request, account: AccountFacts) -> None:
     if wrong.count:
         raise OptionError(
             "PBS would refuse to reuse the chunk store at %s: %d of its directories have the wrong owner or mode (%s). "
-            "ansible-playbook fleetops.pbs.repair makes owners right; by hand: chmod 0755 for the base, 0750 for .chunks "
-            "and what is directly in it, 0644 for .lock."
+            "ansible-playbook fleetops.pbs.repair fixes owners. To fix modes: chmod 0755 for the base directory, 0750 for "
+            ".chunks and the directories in it, 0644 for .lock."
             % (display(request.path), wrong.count, "; ".join(wrong.examples))
         )
 
@@ -335,7 +337,7 @@ def _remove(request: _Request, section: t.Optional[Section], manager: Manager, o
         return
     if request.path and os.path.normpath(request.path) != os.path.normpath(section.text("path")):
         raise OptionError(
-            "Datastore '%s' is at %s, not at %s. Nothing was removed: correct the path, or leave it out."
+            "Datastore '%s' is at %s, not at %s. Nothing was removed: correct the path, or omit it."
             % (request.name, display(section.text("path")), display(request.path))
         )
     _require_idle(request)
@@ -365,8 +367,8 @@ def _verify_gone(request: _Request, section: Section, destroy: bool) -> None:
     left = read_configuration(request.options["config_dir"], DATASTORES).sections.get(request.name)
     if left is not None:
         raise ManagerError(
-            "PBS says that datastore '%s' was removed, but it is still configured (maintenance mode: %s). Run this again "
-            "when nothing uses it any more." % (request.name, display(left.text("maintenance-mode")) or "none")
+            "PBS reported that datastore '%s' was removed, but it is still configured (maintenance mode: %s). Run this "
+            "again when nothing uses it any more." % (request.name, display(left.text("maintenance-mode")) or "none")
         )
     if destroy and not section.text("backing-device"):
         store = StoreFacts(name=request.name, path=os.path.normpath(section.text("path")))
@@ -374,13 +376,13 @@ def _verify_gone(request: _Request, section: Section, destroy: bool) -> None:
         observe_stores([store], plan_probe(account, "none", False, request.options["deadline"]), MountTable.read())
         if store.skeleton is not None and store.skeleton.chunks is not None:
             raise ManagerError(
-                "Datastore '%s' is removed from PBS's configuration, but %s/.chunks is still there."
+                "Datastore '%s' was removed from PBS's configuration, but %s/.chunks still exists."
                 % (request.name, display(store.path))
             )
 
 
 def _require_idle(request: _Request) -> None:
-    """PBS notices only after it has switched the datastore to being deleted, which nothing takes back."""
+    """PBS checks this only after it has set the maintenance mode delete, which cannot be undone."""
     directory = os.path.join(request.options["run_dir"], "active-operations")
     try:
         dir_fd = open_directory(directory)
@@ -393,13 +395,13 @@ def _require_idle(request: _Request) -> None:
     reading, writing = _operations(found.data)
     if reading or writing:
         raise OptionError(
-            "Datastore '%s' is in use (%d reading, %d writing operations). Nothing was changed; wait for their end: "
+            "Datastore '%s' is in use (%d reading, %d writing operations). Nothing was changed; wait until they end: "
             "proxmox-backup-manager task list." % (request.name, reading, writing)
         )
 
 
 def _operations(data: t.Optional[bytes]) -> tuple[int, int]:
-    """Reading and writing operations of processes that still live."""
+    """Numbers of reading and writing operations of processes that still run."""
     reading = writing = 0
     try:
         for entry in json.loads(data or b"[]"):
@@ -407,11 +409,11 @@ def _operations(data: t.Optional[bytes]) -> tuple[int, int]:
                 reading += int(entry["active_operations"]["read"])
                 writing += int(entry["active_operations"]["write"])
     except (ValueError, TypeError, KeyError, RecursionError):
-        return 0, 0  # PBS will say it itself
+        return 0, 0  # PBS reports it itself
     return reading, writing
 
 
-# --- success is what can be seen ---------------------------------------------------------------------------------------
+# --- check of the result ------------------------------------------------------------------------------------------------
 
 
 def _verify(request: _Request, outcome: Outcome) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is configured, mounted and last collected, for people and playbooks; nothing is judged, and nothing changed."""
+"""The module datastore_info: what is configured, mounted and last collected; without judgement or change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import
 
 
 def datastore_info(params: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
-    """One dictionary for each configured datastore (or the one of that name). Raises `ValueError`."""
+    """One dictionary for each configured datastore, or only for the one with the given name. Raises `ValueError`."""
     if not 0 < params["deadline"] < float("inf"):
         raise OptionError(f"deadline: must be more than 0 seconds, not {params['deadline']:g}")
     require_account(params["user"])
@@ -42,7 +42,7 @@ def datastore_info(params: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     stores = [StoreFacts(name=item.name, path=effective_path(item), configured=item) for item in configured]
     for store, item in zip(stores, configured):
         if item.backing_device:
-            # Told from the mount table alone; a device that is not plugged in is not waited for.
+            # From the mount table only, so that it does not wait for a device that is not plugged in.
             entry = table.find_entry(store.path)
             store.mounted = entry is not None and entry.mount_point == store.path
     real_paths = observe_stores(stores, plan_probe(account, "none", True, params["deadline"]), table)

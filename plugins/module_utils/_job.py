@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One prune or verify job brought to what is declared. An update is only sent when something differs."""
+"""The modules prune_job and verify_job: bring one job to its declaration. An update is sent only if something differs."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import DA
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 ERRORS = (ValueError, ManagerError)
-"""Everything that is raised here for people to read."""
+"""The errors of the functions here, with messages for users."""
 
 _ATTEMPTS = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class JobKind:
-    """One kind of job: its words, its file, its settings."""
+    """One kind of job: its command, its settings, its configuration file."""
 
     command: str
     settings: settings.Kind
     file: tuple[str, Schema]
     required: tuple[str, ...]
-    """Options that a new job needs, beside its datastore."""
+    """Options that a new job needs, in addition to its datastore."""
 
 
 PRUNE = JobKind("prune-job", settings.PRUNE_JOB, PRUNE_JOBS, ("schedule",))
@@ -52,18 +52,20 @@ def new_manager(params: t.Mapping[str, t.Any], check_mode: bool) -> Manager:
 
 
 def ensure_job(kind: JobKind, params: t.Mapping[str, t.Any], check_mode: bool, manager: Manager) -> Outcome:
-    """Bring one job to `state`. Raises one of `ERRORS`, before anything was changed wherever that is possible."""
+    """Bring one job to `state`. Raises one of `ERRORS`, if possible before any change."""
     outcome = Outcome(commands=manager.commands)
     desired = _check(kind, params)
     if os.geteuid() != 0:
-        raise OptionError("PBS's configuration is root's, and this runs as uid %d: use become: true." % os.geteuid())
+        raise OptionError(
+            "Only root may change PBS's configuration, but this task runs as uid %d: use become: true." % os.geteuid()
+        )
     identifier, words = params["id"], kind.settings.name.capitalize()
     configuration = read_configuration(params["config_dir"], kind.file)
     section = configuration.sections.get(identifier)
     if section is not None and params["store"] and section.text("store") != params["store"]:
         raise OptionError(
-            "%s '%s' belongs to datastore '%s', not to '%s'. The ids of jobs are one list for the whole host: choose "
-            "another id, or remove that job first." % (words, identifier, section.text("store"), params["store"])
+            "%s '%s' belongs to datastore '%s', not to '%s'. Job ids are unique on a host: choose another id, or remove "
+            "that job first." % (words, identifier, section.text("store"), params["store"])
         )
     if params["state"] == "absent":
         _remove(kind, section, params, manager, outcome)
@@ -89,7 +91,9 @@ def _check(kind: JobKind, params: t.Mapping[str, t.Any]) -> settings.Desired:
         try:
             rule.read(params[option])
         except ValueError as exc:
-            raise OptionError(f"{option}: {shown(params[option])} is no name for a {what}; allowed: {exc}") from None
+            raise OptionError(
+                f"{option}: {shown(params[option])} is not a valid name of a {what}; allowed: {exc}"
+            ) from None
     if not 0 < params["lock_timeout"] < float("inf"):
         raise OptionError(f"lock_timeout: must be more than 0 seconds, not {params['lock_timeout']:g}")
     return settings.check(kind.settings, params, params["unset"] or ())
@@ -106,14 +110,14 @@ def _create(
     missing = [option for option in ("store", *kind.required) if not params[option]]
     if missing:
         raise OptionError(
-            "%s '%s' is not there yet, and a new one needs: %s"
+            "%s '%s' does not exist yet, and a new one needs: %s"
             % (kind.settings.name.capitalize(), params["id"], ", ".join(missing))
         )
     store = params["store"]
     if store not in read_configuration(params["config_dir"], DATASTORES).sections:
         if not check_mode:
             raise OptionError(f"store: there is no datastore '{store}' on this host; create it first")
-        # An earlier task of the same check run may have said that it would create it.
+        # In check mode an earlier task may only have announced its creation.
         outcome.warnings.append(f"there is no datastore '{store}' yet")
     _require_version(desired, manager)
     changes = settings.compare(kind.settings, desired, None)
@@ -161,7 +165,7 @@ def _update(
         configuration = read_configuration(params["config_dir"], kind.file)
         if params["id"] not in configuration.sections:
             raise OptionError(
-                f"{kind.settings.name.capitalize()} '{params['id']}' was removed by somebody else meanwhile."
+                f"{kind.settings.name.capitalize()} '{params['id']}' was removed meanwhile. Run this again to create it."
             )
         section = configuration.sections[params["id"]]
     outcome.changed, outcome.action = True, "update"
@@ -186,7 +190,7 @@ def _require_version(desired: settings.Desired, manager: Manager) -> None:
     if desired.since:
         problems = settings.too_new(desired, manager.version())
         if problems:
-            raise OptionError(f"This PBS is too old: {'; '.join(problems)}. Upgrade it, or leave that out.")
+            raise OptionError(f"This PBS is too old: {'; '.join(problems)}. Upgrade PBS, or omit these options.")
 
 
 def _verify(kind: JobKind, params: t.Mapping[str, t.Any], desired: settings.Desired, outcome: Outcome) -> None:
@@ -194,7 +198,7 @@ def _verify(kind: JobKind, params: t.Mapping[str, t.Any], desired: settings.Desi
     words = kind.settings.name
     if outcome.action == "remove":
         if section is not None:
-            raise ManagerError(f"PBS says that {words} '{params['id']}' was removed, but it is still configured.")
+            raise ManagerError(f"PBS reported that {words} '{params['id']}' was removed, but it is still configured.")
         return
     if section is None:
         raise ManagerError(f"PBS reported success, but {words} '{params['id']}' is not in its configuration.")

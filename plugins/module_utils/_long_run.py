@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs that may take long: the work goes on in a process of its own, beyond the connection that started it.
+"""Long runs: the work continues in a separate process, independent of the connection that started it.
 
-A module that is run this way waits a few seconds for its own work. Mostly that is enough, and the run has cost one
-process. If not, it ends with the promise of a result. From then on the work writes how far it is, and at last its
-result, into a file as Ansible's own asynchronous jobs have it; `async_status` reads that file.
+The module waits a few seconds for its own work. This is usually enough, at the cost of one more process. If it is not
+enough, the module ends with a note that the work has begun. The work then writes its progress, and finally its result, to
+a file in the format of Ansible's asynchronous jobs, which `async_status` reads.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 
 Result = dict[str, t.Any]
 Report = t.Callable[[str, t.Any], None]
-"""Told what is going on, and a dataclass that says how far it is."""
+"""Called with the current step and a dataclass with its progress."""
 Work = t.Callable[[t.Optional[Report]], Result]
-"""Returns the module's result, `failed` included; raises `ValueError` for options without sense."""
+"""Returns the module's result, including `failed`; raises `ValueError` for invalid options."""
 
 _PACE = 2.0
-"""Seconds between two notes about the progress."""
+"""Seconds between two writes of the progress."""
 
 _UNCLAIMED = 3600.0
-"""Seconds after which nobody will ask for a result any more; who has lost the connection tries for ten minutes."""
+"""Seconds after which nobody fetches a result any more; after a lost connection the controller tries for ten minutes."""
 
 _JOB_FILE = re.compile(r"j[0-9]{1,12}\.pbs(?:\.(?P<mark>" + PATTERN + r")\.tmp)?\Z")
 
-_ENDED = "The work was ended before it had a result"
+_ENDED = "The process that did the work ended without a result"
 
 
 def job_spec() -> dict[str, t.Any]:
-    """The option by which the action plugin of a module asks for such a run; nobody else gives it."""
+    """The option with which the action plugin of a module requests a long run; for internal use only."""
     return {
         "type": "dict",
         "options": {
@@ -56,7 +56,7 @@ def job_spec() -> dict[str, t.Any]:
 
 
 def run_module(module: t.Any, work: Work) -> None:
-    """Do the work of an `AnsibleModule` and end the module with its result, or with the promise of one."""
+    """Do the work of an `AnsibleModule`, and end the module with its result or with the note that it has begun."""
     job = module.params.get("_job")
     if job is None:
         result = _result_of(work, None)
@@ -64,10 +64,10 @@ def run_module(module: t.Any, work: Work) -> None:
         try:
             result = Job(job["id"], job["directory"], job["patience"]).run(work)
         except OSError as exc:
-            # No room for a job file is no reason not to do the work.
+            # Do the work even if the job file cannot be written.
             result = _result_of(work, None)
             result.setdefault("warnings", []).append(
-                f"There is no progress to be seen, and the connection must not be lost: {describe_error(exc)}"
+                f"The progress cannot be shown, and the run does not survive a lost connection: {describe_error(exc)}"
             )
     if result.pop("failed", False):
         module.fail_json(**result)
@@ -82,21 +82,21 @@ def _result_of(work: Work, report: t.Optional[Report]) -> Result:
 
 
 class Job:
-    """One piece of work that outlives the module that has started it."""
+    """Work that outlives the module that started it."""
 
     def __init__(self, job_id: str, directory: str, patience: float) -> None:
-        """`patience` is how many seconds the module waits for its own work."""
+        """`patience`: seconds that the module waits for its own work."""
         self._id = job_id
         self._directory = directory
         self._path = os.path.join(directory, job_id)
         self._patience = patience
         self._due = 0.0
         self._what = ""
-        """Which walk is noted; since `self._began`."""
+        """The current step; since `self._began`."""
         self._began = 0.0
 
     def run(self, work: Work) -> Result:
-        """Return the result, or after a while the note that the work has begun. Raises `OSError`."""
+        """Return the result, or after `patience` seconds the note that the work has begun. Raises `OSError`."""
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
         _clean_up(self._directory)
         earlier = self._earlier()
@@ -112,12 +112,12 @@ class Job:
             finally:
                 os._exit(0)
         os.close(writer)
-        # The end of the work closes the pipe, however it comes about.
+        # The pipe is closed when the work ends, however it ends.
         done, _writable, _exceptional = select.select([reader], [], [], self._patience)
         os.close(reader)
         if not done:
             return dict(self._read(), results_file=self._path)
-        with contextlib.suppress(ChildProcessError):  # the kernel reaps children by itself where that was asked for
+        with contextlib.suppress(ChildProcessError):  # if SIGCHLD is ignored, the kernel reaps children itself
             os.waitpid(pid, 0)
         result = self._read()
         os.unlink(self._path)
@@ -126,10 +126,10 @@ class Job:
         return result
 
     def _earlier(self) -> t.Optional[Result]:
-        """What has become of this very work, if it was begun before; None if it was not, or is to be begun again.
+        """The state of the same work if it was already started; None if it was not, or must be started again.
 
-        Where a connection is lost while the module waits, Ansible may start it once more with the same arguments
-        (`ansible_ssh_retries`), and the first one goes on.
+        If the connection is lost while the module waits, Ansible may start the module again with the same arguments
+        (`ansible_ssh_retries`), and the first one continues.
         """
         try:
             content = self._read()
@@ -141,9 +141,9 @@ class Job:
         return None if is_gone(str(content.get("worker", ""))) else dict(content, results_file=self._path)
 
     def _keep(self, work: Work, writer: int) -> None:
-        """In the child: cut loose from the connection, have the work done, and see to it that there is a result.
+        """In the child: detach from the connection, run the work, and ensure that there is a result.
 
-        The work is a process of its own, so that somebody is left to say so where it is killed (memory is short).
+        The work runs in another process, so that this one can report if it is killed (for example without memory).
         """
         os.setsid()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -170,24 +170,24 @@ class Job:
             self._finish({"failed": True, "msg": f"{_ENDED}{how}."})
 
     def _work(self, work: Work) -> None:
-        # From now on the file is this process's: the module may end before there is any progress.
+        # From now on this process owns the file: the module may end before the first progress.
         with contextlib.suppress(OSError):
             self._write({})
         try:
             result = _result_of(work, self._note)
-        except BaseException as exc:  # whoever waits for the result has to learn of it
+        except BaseException as exc:  # the controller must get a result in any case
             result = {"failed": True, "msg": f"{type(exc).__name__}: {display(str(exc))}"}
         self._finish(result)
 
     def _note(self, what: str, progress: t.Any) -> None:
         now = time.monotonic()
         if what != self._what:
-            # Another walk, which begins at nothing.
+            # Another step: its time starts again.
             self._what, self._began = what, now
         if now < self._due:
             return
         self._due = now + _PACE
-        with contextlib.suppress(OSError):  # a full disk takes the progress away, not the work
+        with contextlib.suppress(OSError):  # with a full disk, only the progress is lost
             self._write(dict(vars(progress), what=what, elapsed=round(now - self._began, 3)))
 
     def _write(self, progress: dict[str, t.Any]) -> None:
@@ -216,7 +216,7 @@ class Job:
 
 
 def _clean_up(directory: str) -> None:
-    """Remove job files of runs that were killed, and results that nobody has asked for. Never raises."""
+    """Remove job files of killed runs, and results that nobody fetched. Never raises."""
     with contextlib.suppress(OSError):
         names = [name for name in os.listdir(directory) if _JOB_FILE.match(name)]
         for name in names:
@@ -227,14 +227,14 @@ def _clean_up(directory: str) -> None:
 
 
 def _is_leftover(path: str, name: t.Optional[t.Match[str]]) -> bool:
-    """Raises `OSError`, and `ValueError` where there is nothing of ours in it."""
+    """Raises `OSError`, and `ValueError` if it is not a job file."""
     status = os.lstat(path)
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
         return False
     mark = name.group("mark") if name else None
     if mark is None:
         mark = str(_read_job(path).get("worker", ""))
-    # Without a mark it is a result.
+    # A file without a mark is a result.
     gone = is_gone(mark)
     return bool(gone) or (gone is None and status.st_mtime < time.time() - _UNCLAIMED)
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The main job on one host: options in, one document out."""
+"""The module preflight: checks the options, observes the host, judges, and builds the document."""
 
 from __future__ import annotations
 
@@ -26,18 +26,17 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.atime 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What the module returns."""
+    """The result of the module."""
 
     document: dict[str, t.Any]
     changed: bool
-    """A zero chunk was inserted as a marker, or would be."""
+    """Whether a zero chunk was inserted as a marker, or would be."""
 
 
 def preflight(params: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Optional[Progress] = None) -> Outcome:
-    """Observe, judge, and put the document together.
+    """Observe, judge, and build the document.
 
-    `params` are the module's options. All of them are checked before anything is looked at; raises `ValueError`
-    with a message that names option and value.
+    `params` are the module's options. All of them are checked first; raises `ValueError` with option and value.
     """
     started = time.time()
     plan, declarations = _plan(params, check_mode)
@@ -98,7 +97,7 @@ def _plan(params: t.Mapping[str, t.Any], check_mode: bool) -> tuple[Plan, t.Opti
 
 
 def in_one_line(document: t.Mapping[str, t.Any]) -> str:
-    """The outcome for people, in one line."""
+    """The result as text, in one line."""
     summary = document["summary"]
     stores = document["datastores"]
     if not stores:

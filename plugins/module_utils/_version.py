@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The version of this collection, as the documents name it; a test holds it against galaxy.yml."""
+"""The version of this collection for the documents; a test compares it with galaxy.yml."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ msg:
   description: The result in one line.
   type: str
   returned: always
-  sample: 3 of 1114116 files and directories were given to backup:backup or got their mode.
+  sample: 3 of 1114116 files and directories were changed (owner to backup:backup, or mode).
 base:
   description: Base directory of the datastore.
   type: str

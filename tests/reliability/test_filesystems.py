@@ -248,7 +248,7 @@ CASES = (
     Case(
         "readdir-loop",
         (
-            *everything("unknown", ("PATH", "ELOOP", "has no end"), ("listings do not end",), WHOLE, *OWNERS),
+            *everything("unknown", ("PATH", "ELOOP", "never ends"), ("listings do not end",), WHOLE, *OWNERS),
             Says(ATIME, "pass"),
         ),
     ),
@@ -833,23 +833,25 @@ class Place(NamedTuple):
 
 
 PLACES = (
-    Place("root-squash", 34, ("Root cannot give files to 'backup' in PATH", "no_root_squash")),
+    Place("root-squash", 34, ("Root cannot change the owner of files to 'backup' in PATH", "no_root_squash")),
     Place(
-        "chown-ignored", 34, ("Root cannot give files to 'backup' in PATH", "the owner is still 0:0", "keeps owners")
+        "chown-ignored",
+        34,
+        ("Root cannot change the owner of files to 'backup' in PATH", "the owner is still 0:0", "stores owners"),
     ),
     Place("chown-ignored", 0, ("PATH", "would not be safe")),
-    Place("errno:EPERM@chown", 34, ("Root cannot give files to 'backup' in PATH", "EPERM")),
+    Place("errno:EPERM@chown", 34, ("Root cannot change the owner of files to 'backup' in PATH", "EPERM")),
     Place("ignore", 34, ("PBS-ATIME-01", "did not move forward", "honours access times")),
     Place("day", 34, ("PBS-ATIME-06", "86400 s")),
     Place("clock:-3600", 34, ("PBS-ATIME-06", "behind", "clock of the file server")),
     Place("errno:ENOSPC@create", 34, ("PBS-ATIME-01", "ENOSPC", "Free space or inodes on PATH")),
     Place("errno:EDQUOT@create", 34, ("PBS-ATIME-01", "EDQUOT", "Raise the quota")),
     Place("errno:EROFS@create", 34, ("PBS-MOUNT-04", "EROFS", "exports it read-only")),
-    Place("errno:EIO@all", 34, ("PATH", "could not be looked at", "EIO")),
-    Place("errno:EIO@readdir", 34, ("PATH", "could not be looked at", "EIO")),
+    Place("errno:EIO@all", 34, ("PATH", "could not be read", "EIO")),
+    Place("errno:EIO@readdir", 34, ("PATH", "could not be read", "EIO")),
     # There are only `.` and `..` in it, which the C library's loop passes over for ever.
-    Place("readdir-loop", 34, ("PATH", "has not answered for 3 s")),
-    Place("hang:/", 34, ("PATH", "has not answered for 3 s")),
+    Place("readdir-loop", 34, ("PATH", "did not answer within 3 s")),
+    Place("hang:/", 34, ("PATH", "did not answer within 3 s")),
 )
 
 

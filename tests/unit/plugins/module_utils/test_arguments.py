@@ -42,8 +42,8 @@ def test_a_path_below_the_root(path, normal):
         ("//", "path: '//' is the root directory, which cannot be a datastore"),
         ("/mnt/..", "path: '/mnt/..' is the root directory, which cannot be a datastore"),
         ("/../..", "path: '/../..' is the root directory, which cannot be a datastore"),
-        ("/mnt\0x", "path: a path has no NUL character in it"),
-        ("/mnt/a\x1b[31m\n", r"path: '/mnt/a\x1b[31m\x0a' has characters in it that cannot be shown"),
+        ("/mnt\0x", "path: a path must not contain a NUL character"),
+        ("/mnt/a\x1b[31m\n", r"path: '/mnt/a\x1b[31m\x0a' contains characters that are not printable"),
     ],
 )
 def test_a_path_that_pbs_would_refuse(path, says):
@@ -68,10 +68,10 @@ def test_declarations_keep_what_was_given():
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        ({"name": "ab", "path": "/x"}, "datastores[1].name: 'ab' is no name for a datastore"),
-        ({"name": "../x", "path": "/x"}, "datastores[1].name: '../x' is no name"),
-        ({"name": "x" * 33, "path": "/x"}, f"datastores[1].name: '{'x' * 33}' is no name"),
-        ({"name": "-tank", "path": "/x"}, "datastores[1].name: '-tank' is no name"),
+        ({"name": "ab", "path": "/x"}, "datastores[1].name: 'ab' is not a valid name of a datastore"),
+        ({"name": "../x", "path": "/x"}, "datastores[1].name: '../x' is not a valid name"),
+        ({"name": "x" * 33, "path": "/x"}, f"datastores[1].name: '{'x' * 33}' is not a valid name"),
+        ({"name": "-tank", "path": "/x"}, "datastores[1].name: '-tank' is not a valid name"),
         ({"name": "first", "path": "/x"}, "datastores[1].name: 'first' is declared twice"),
         ({"name": "tank"}, "datastores[1]: 'tank' has no path"),
         ({"name": "tank", "path": "x"}, "datastores[1].path: 'x' is not an absolute path"),

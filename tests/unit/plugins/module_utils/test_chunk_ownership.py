@@ -36,9 +36,9 @@ def owners(store):
         ("path", "/", "path: '/' is the root directory, which cannot be a datastore"),
         ("path", "//", "path: '//' is the root directory, which cannot be a datastore"),
         ("path", "/proc/self/root", "leads to the root directory, which cannot be a datastore"),
-        ("path", "/does/not/exist", "path: '/does/not/exist' cannot be looked at: ENOENT: No such file or directory"),
+        ("path", "/does/not/exist", "path: '/does/not/exist' cannot be read: ENOENT: No such file or directory"),
         ("path", "/etc/passwd", "path: '/etc/passwd' is not a directory but a file"),
-        ("path", "/etc", "path: '/etc' is no chunk store, it has no directory .chunks"),
+        ("path", "/etc", "path: '/etc' is not a chunk store, it has no directory .chunks"),
         ("name", "nowhere", "name: there is no datastore 'nowhere' in /nonexistent/etc/datastore.cfg"),
         ("user", "nobody-here", "user: there is no user 'nobody-here' on this host"),
         ("group", "nobody-here", "group: there is no group 'nobody-here' on this host"),
@@ -83,8 +83,8 @@ def test_a_count_that_was_given_up_is_no_change(faultfs, walk_only):
     mount.set("ok")
     assert (result["changed"], result["failed"]) == (False, True)
     assert "At least " in result["msg"]
-    assert " would be given to backup:backup" in result["msg"]
-    assert "Given up: " in result["msg"]
+    assert " would be changed (owner to backup:backup, or mode)" in result["msg"]
+    assert "Stopped: " in result["msg"]
     assert owners(dead) == before
 
 
@@ -104,7 +104,7 @@ def test_hard_links_are_told_of_however_many_paths_are_wanted(store, max_paths, 
     result = engine.chunk_ownership(params, check_mode=False)
     assert result["refused"] == {"hardlink": 1}
     (warning,) = result["warnings"]
-    assert warning.startswith("Files with a second hard link were left alone (1)")
+    assert warning.startswith("Files with a second hard link were not changed (1)")
     assert (f"First: {chunk}" in warning) == first
     assert len(result["refused_paths"]) == first
 

@@ -164,7 +164,7 @@ def test_backups_in_a_half_made_store_are_a_warning(host: FakeHost, whole_store:
     (store.chunks / "1234").rmdir()
     done = datastore(host, name="tank", path=str(store.path))(False)
     assert (done["decision"], done["completed"]) == ("complete", 1)
-    assert any("verify it" in warning for warning in done["warnings"])
+    assert any("verify the datastore" in warning for warning in done["warnings"])
 
 
 def test_where_atime_is_not_honoured_nothing_is_left_behind(
@@ -174,7 +174,7 @@ def test_where_atime_is_not_honoured_nothing_is_left_behind(
     action = datastore(host, name="tank", path=str(mount.path))
     message = refusal(action)
     assert "PBS-ATIME-01" in message
-    assert "PBS was not asked" in message
+    assert "PBS was not called" in message
     assert os.listdir(mount.path) == []
     assert host.config() == ""
 
@@ -321,7 +321,7 @@ def test_a_file_is_no_directory(host: FakeHost, tmp_path: Path) -> None:
 @pytest.mark.parametrize("below", ["", "sub", ".."])
 def test_nested_by_the_text(tank: FakeHost, below: str) -> None:
     path = os.path.normpath(f"/mnt/tank/{below}")
-    assert "nested in one another" in refusal(datastore(tank, name="second", path=path))
+    assert "are nested" in refusal(datastore(tank, name="second", path=path))
 
 
 def test_the_same_directory_by_another_name(
@@ -354,7 +354,7 @@ def test_too_few_inodes(host: FakeHost, disk: Disk) -> None:
 
 def test_a_path_that_does_not_answer(host: FakeHost, faultfs: Callable[..., FaultyMount]) -> None:
     mount = faultfs("delay:30")
-    assert "has not answered for 0.5 s" in refusal(datastore(host, name="tank", path=str(mount.path), deadline=0.5))
+    assert "did not answer within 0.5 s" in refusal(datastore(host, name="tank", path=str(mount.path), deadline=0.5))
 
 
 # --- changing ---------------------------------------------------------------------------------------------------------

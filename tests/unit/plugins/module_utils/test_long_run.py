@@ -159,7 +159,7 @@ def test_the_work_survives_the_end_of_the_connection(tmp_path):
 def test_work_that_is_killed_is_said_to_be(tmp_path):
     result = Job("j4", str(tmp_path), 60.0).run(lambda report: os.kill(os.getpid(), signal.SIGKILL))
     assert result.pop("ansible_job_id") == "j4"
-    assert result == {"failed": True, "msg": "The work was ended before it had a result (SIGKILL)."}
+    assert result == {"failed": True, "msg": "The process that did the work ended without a result (SIGKILL)."}
     assert os.listdir(tmp_path) == []
 
 
@@ -172,7 +172,7 @@ def test_work_has_its_result_whoever_reaps_it(tmp_path):
     assert Job("j1", str(tmp_path / "jobs"), 60.0).run(work) == {"changed": True, "ansible_job_id": "j1"}
     assert (tmp_path / "times").read_text() == "once "
     result = Job("j4", str(tmp_path / "jobs"), 60.0).run(lambda report: os.kill(os.getpid(), signal.SIGKILL))
-    assert (result["failed"], result["msg"][:42]) == (True, "The work was ended before it had a result ")
+    assert (result["failed"], result["msg"][:53]) == (True, "The process that did the work ended without a result ")
 
 
 def test_the_streams_of_whoever_starts_it_may_be_closed(tmp_path):
@@ -199,7 +199,10 @@ def test_who_waits_for_work_that_was_killed_learns_of_it(tmp_path):
     assert Job("j4", str(tmp_path), 0.1).run(work)["started"]
     (tmp_path / "go-on").touch()
     content = wait_for(tmp_path / "j4", lambda content: "started" not in content)
-    assert (content["failed"], content["msg"]) == (True, "The work was ended before it had a result (SIGKILL).")
+    assert (content["failed"], content["msg"]) == (
+        True,
+        "The process that did the work ended without a result (SIGKILL).",
+    )
 
 
 def test_no_work_goes_on_when_its_keeper_was_killed(tmp_path):
@@ -244,7 +247,7 @@ def test_without_room_for_a_job_the_work_is_done_all_the_same(tmp_path):
     with pytest.raises(Ended):
         _long_run.run_module(module, lambda report: {"changed": True})
     assert module.result["changed"]
-    assert "the connection must not be lost" in module.result["warnings"][0]
+    assert "does not survive a lost connection" in module.result["warnings"][0]
 
 
 def test_a_link_in_place_of_the_job_file_is_not_followed(tmp_path):

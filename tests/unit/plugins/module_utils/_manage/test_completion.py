@@ -91,7 +91,7 @@ def test_a_link_that_others_can_have_put_on_the_way_is_not_followed(
     complete(yard / "way")
     os.chown(store.path, 0, 0)
     os.chown(yard, *backup_ids())
-    with pytest.raises(StoreError, match="the link way is in a directory that others than root may write to"):
+    with pytest.raises(StoreError, match="the link way is in a directory that other users than root may write to"):
         complete(yard / "way")
     assert store.path.stat().st_uid == 0
 

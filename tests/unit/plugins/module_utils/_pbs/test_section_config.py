@@ -150,7 +150,7 @@ def test_the_later_of_two_sections_counts() -> None:
         (ONE + b"this is not valid\n", 4, "expected an indented 'key value'"),
         (ONE + b"\nthis is not valid\n", 5, "expected a section header"),
         (b"datastore: abc\n\tfoo bar\n\tpath /x\n", 2, "unknown property 'foo'"),
-        (b"datastore: abc\n\tpath /x\n\tpath /x\n", 3, "property 'path' is there twice"),
+        (b"datastore: abc\n\tpath /x\n\tpath /x\n", 3, "property 'path' is repeated"),
         (b"datastore: abc\n\tcomment x\n", 1, "section 'abc' has no path"),
         (b"datastore: abc\n\ndatastore: def\n\tpath /x\n", 1, "section 'abc' has no path"),
         (b"datastore: ab\n\tpath /x\n", 1, "'ab' cannot be the name of a datastore; allowed: 3 to 32 letters"),

@@ -138,7 +138,7 @@ def test_a_hostile_child_can_only_fail_itself(message):
         os.write(channel._fd, message)
 
     outcome = child.run_one(task, 10)
-    assert outcome.error == "the child sent what is not a message"
+    assert outcome.error == "the child sent an invalid message"
     assert not outcome.parts
 
 
@@ -149,7 +149,7 @@ def test_a_child_that_floods_is_given_up(monkeypatch):
         while True:
             os.write(channel._fd, b"x" * 65536)
 
-    assert child.run_one(task, 60).error == "the child sent more than it should"
+    assert child.run_one(task, 60).error == "the child sent too much data"
 
 
 def test_more_tasks_than_may_run_at_once_all_run():

@@ -31,7 +31,7 @@ def hostile(data: bytes, times: int = 1):
 )
 def test_what_is_not_a_message_ends_the_child_and_not_the_parent(data):
     outcome = child.run_one(hostile(data), 60)
-    assert outcome.error == "the child sent what is not a message"
+    assert outcome.error == "the child sent an invalid message"
     assert not outcome.finished
 
 
@@ -53,7 +53,7 @@ def test_what_a_child_sends_is_held_up_to_a_limit(monkeypatch, end):
             os.write(channel._fd, (b'{"part":"%d","value":"' % next(counter) if end else b"") + b"x" * 4096 + end)
 
     outcome = child.run_one(task, 60)
-    assert outcome.error == "the child sent more than it should"
+    assert outcome.error == "the child sent too much data"
     assert len(outcome.parts) <= 256 + 16  # what one more read can hold
 
 

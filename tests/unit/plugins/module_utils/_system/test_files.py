@@ -130,7 +130,7 @@ def test_a_link_that_somebody_else_can_have_put_there_is_not_followed(tmp_path, 
     (yard / "store").mkdir()
     yard.chmod(mode)
     os.chown(yard, uid, 0)
-    with pytest.raises(OSError, match=r"^the link way\\x0a is in a directory that others than root may write to"):
+    with pytest.raises(OSError, match=r"^the link way\\x0a is in a directory that other users than root may write to"):
         open_to_change(os.fspath(yard / "way\n/store"))
     assert same(open_to_change(os.fspath(yard / "store")), yard / "store")
 
@@ -139,7 +139,7 @@ def test_a_link_that_somebody_else_can_have_put_there_is_not_followed(tmp_path, 
 def test_where_everybody_makes_files_is_no_datastore(tmp_path):
     tmp_path.chmod(0o1777)
     (tmp_path / "store").mkdir()
-    with pytest.raises(OSError, match="everybody may make files in"):
+    with pytest.raises(OSError, match="every user may create files in"):
         open_to_change(os.fspath(tmp_path))
     assert same(open_to_change(os.fspath(tmp_path / "store")), tmp_path / "store")
     with pytest.raises(NotADirectoryError):

@@ -23,7 +23,7 @@ def test_what_it_complains() -> None:
 
 
 def test_a_silent_failure() -> None:
-    assert run([sys.executable, "-c", "import sys; sys.exit(1)"], 30).error.endswith(": it failed without a word")
+    assert run([sys.executable, "-c", "import sys; sys.exit(1)"], 30).error.endswith(": it failed without a message")
 
 
 def test_a_program_that_is_not_there() -> None:

@@ -59,7 +59,7 @@ EXAMPLES = [
         {
             "atime.probe.advanced": None,
             "atime.probe.inode_changes": 2,
-            "atime.probe.error": "the file was replaced twice while it was looked at",
+            "atime.probe.error": "the file was replaced twice during the check",
         },
         "replaced twice",
     ),

@@ -620,8 +620,8 @@ EXAMPLES = [
     Example(
         "PBS-MOUNT-13",
         "fail",
-        {"lock.works": False, "lock.error": "the lock was granted, but nobody else sees it"},
-        "nobody else sees it",
+        {"lock.works": False, "lock.error": "the lock was granted, but another open file does not see it"},
+        "another open file does not see it",
     ),
     Example(
         "PBS-MOUNT-13", "unknown", {"lock.works": None, "lock.not_tried": "check mode changes nothing"}, "check mode"

@@ -214,7 +214,7 @@ EXAMPLES = [
             ("chunks", "link", "/.chunks/ab12/x", ""),
             ("chunks", "hardlink", "/.chunks/ab12/x", "2 links"),
             ("metadata", "device", "/vm/100/x", ""),
-            ("metadata", "name", "/@eaDir", "no part of a datastore"),
+            ("metadata", "name", "/@eaDir", "not part of a datastore"),
         )
     ),
     Example(

@@ -147,7 +147,7 @@ def test_a_unit_that_does_not_last(mount_host):
     mount_host.link("multi-user.target.wants", "mnt-tank.mount")
     (entry,) = observed(mount_host.environment())
     assert entry.active_at_boot is False
-    assert "gone after a reboot" in entry.detail
+    assert "does not survive a reboot" in entry.detail
 
 
 def test_an_automount_unit(mount_host):

@@ -35,7 +35,7 @@ def order(host, *mounts, path=PATH):
 
 def test_no_units_no_answer(mount_host):
     for facts in observe_unit_order(PATH, mount_host.environment()):
-        assert (facts.waits, facts.needs, facts.error) == (None, None, "there is no such unit")
+        assert (facts.waits, facts.needs, facts.error) == (None, None, "the unit does not exist")
 
 
 def test_a_masked_unit_has_no_order(pbs):

@@ -81,7 +81,7 @@ def test_without_systemd_nobody_is_asked() -> None:
     found = observe_daemons(False, nobody)
     assert [daemon.unit for daemon in found] == [API, PROXY]
     assert {(daemon.load_state, daemon.main_pid, daemon.replaced) for daemon in found} == {("", 0, None)}
-    assert all("systemd does not run here" in daemon.error for daemon in found)
+    assert all("systemd is not running" in daemon.error for daemon in found)
 
 
 def test_a_running_and_a_missing_daemon(programs: Programs) -> None:
@@ -145,7 +145,7 @@ def test_systemctl_does_not_answer() -> None:
 @pytest.mark.parametrize("output", ["", "\n\n\n", "garbage", "Id=other.service\n", "=\n\n=", "Id\n"])
 def test_systemctl_says_nothing_of_use(output: str) -> None:
     found = observe_daemons(True, systemctl(output))
-    assert {daemon.error for daemon in found} == {"systemctl does not say anything about it"}
+    assert {daemon.error for daemon in found} == {"systemctl returned nothing about it"}
 
 
 def test_what_is_shown_is_fit_for_people(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_run_of_a_process_that_is_gone_has_ended(tmp_path: Path, dir_fd: int) 
     (tmp_path / "prunejob-daily.json").write_text(json.dumps({"started": {"upid": upid}}))
     facts = observe_run(dir_fd, "prunejob", "daily")
     assert (facts.state, facts.end) == ("unknown", 1735689600)
-    assert facts.message == "the process that ran it has ended without a result"
+    assert facts.message == "its process ended without a result"
     (tmp_path / "no-proc").mkdir()
     assert observe_run(dir_fd, "prunejob", "daily", str(tmp_path / "no-proc")).state == "unknown"
 

@@ -103,7 +103,7 @@ def test_a_walk_that_took_less_than_all_says_so(tmp_path):
         os.fspath(tmp_path), lambda queue: {"one": lambda pulse: pulse.put("progress", {"prefixes": 65535})}, 30.0
     )
     assert parts == [{"progress": {"prefixes": 65535}}]
-    assert trouble == f"{tmp_path}/.chunks: 1 of 65536 prefix directories were not looked at"
+    assert trouble == f"{tmp_path}/.chunks: 1 of 65536 prefix directories were not checked"
 
 
 def test_counts_of_workers_add_up():

@@ -327,7 +327,7 @@ def test_a_sample_looks_into_some_prefix_directories(chunk_store, sample, walked
 
 def test_no_walk_is_no_answer(chunk_store):
     facts = walk(chunk_store(prefixes=1), scope="none")
-    assert (facts.complete, facts.not_walked) == (False, "not asked for")
+    assert (facts.complete, facts.not_walked) == (False, "the walk is switched off (scope: none)")
 
 
 def test_what_is_no_datastore_is_said(tmp_path):
@@ -426,7 +426,7 @@ def test_what_cannot_be_opened_makes_the_answer_incomplete_however_many_examples
     facts = walk(store, max_paths=max_paths, as_owner=True)
     assert facts.skeleton.errors + facts.chunks.errors == 1
     assert not facts.complete
-    assert (f"{closed}: EACCES" if max_paths else "files or directories that could not be looked at: 1") in facts.stuck
+    assert (f"{closed}: EACCES" if max_paths else "files or directories that could not be checked: 1") in facts.stuck
 
 
 @pytest.mark.parametrize("fault", ["errno:EIO@readdir", "errno:ESTALE@readdir", "readdir-loop"])
