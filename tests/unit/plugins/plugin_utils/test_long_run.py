@@ -9,7 +9,7 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.fleetops.pbs.plugins.plugin_utils import _long_run
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import LongRun, duration, progress_line
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import LongRun, _Watch, duration, progress_line
 
 LOST = AnsibleConnectionFailure("the network is down")
 
@@ -228,3 +228,34 @@ def test_progress_for_people():
         "98 min",
         "3 h 20 min",
     ]
+
+
+# --- what a hostile host says of its progress -------------------------------------------------------------------------
+
+
+def test_escapes_do_not_reach_the_terminal():
+    terminal = Display()
+    watch = _Watch(terminal, "pbs1", 1)
+    watch._shown_at = -1000.0
+    watch.show({"what": "\x1b[2Jwalking\nFAKE: ok"})
+    watch.offline(Exception("stderr: \x1b]0;title\x07"))
+    assert terminal.lines == [
+        r"pbs1: \x1b[2Jwalking\x0aFAKE: ok: 0 %, 0 chunks, 0 wrong",
+        r"pbs1: the connection is lost, the work there goes on: stderr: \x1b]0;title\x07",
+    ]
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        ["a"],
+        "text",
+        {"files": "many"},
+        {"prefixes": 10**5000},
+        {"elapsed": float("nan")},
+        {"prefixes_total": -1},
+        {"files": True},
+    ],
+)
+def test_what_is_no_progress_counts_as_none(progress):
+    assert progress_line(progress) == "working: 0 %, 0 chunks, 0 wrong"

@@ -186,3 +186,15 @@ def test_severity_that_does_not_exist():
 def test_severity_of_a_control_that_does_not_exist():
     with pytest.raises(UnknownControl, match=r"^policy\.severity: there is no control 'PBS-HOST-99'"):
         Policy.from_mapping({"severity": {"PBS-HOST-99": "low"}})
+
+
+LARGE = [10**10, 10**400, 1 << 40_000, 1e300]
+
+
+@pytest.mark.parametrize(
+    "value", LARGE, ids=["ten digits", "no float", "more digits than are written", "a large float"]
+)
+@pytest.mark.parametrize("key", ["clock_offset_max", "gc_atime_cutoff_max", "temporary_files_max", "gc_max_age_days"])
+def test_numbers_that_make_no_sense_are_refused_in_words(key, value):
+    with pytest.raises(PolicyError, match=rf"policy\.{key}: must not be above 1000000000"):
+        Policy.from_mapping({key: value})

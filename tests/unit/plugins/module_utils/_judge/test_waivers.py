@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import datetime
+import re
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge import waivers as waivers_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import UnknownControl
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Question, judge
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
@@ -90,6 +92,15 @@ def test_no_date(until):
 def test_yaml_makes_dates_by_itself(until):
     (parsed,) = parse_waivers([{**COMPLETE, "until": until}])
     assert parsed.until == datetime.date(2026, 12, 31)
+
+
+@pytest.mark.parametrize("key", ["host", "datastore"])
+def test_a_pattern_that_this_python_cannot_read_is_named(monkeypatch, key):
+    """Python 3.9 makes of [z-a] a regular expression that it then refuses; later ones know better."""
+    waiver = {"control": "PBS-ATIME-01", "justification": "known", "until": "2027-01-01", key: "[z-a]"}
+    monkeypatch.setattr(waivers_module.fnmatch, "translate", lambda pattern: pattern.replace("*", ".*"))
+    with pytest.raises(WaiverError, match=re.escape(f"waivers[0].{key}: '[z-a]' is no pattern")):
+        parse_waivers([waiver])
 
 
 # --- what they do -----------------------------------------------------------------------------------------------------

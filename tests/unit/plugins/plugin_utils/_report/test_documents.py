@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents as reader
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import LeftOut, Missing, Read
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import LeftOut, Missing, NotADocument, Read
 from ansible_collections.fleetops.pbs.tests.support import documents, reports
 
 
@@ -199,3 +199,49 @@ def test_a_document_that_changes_meanwhile_stops_the_report(tmp_path: Path, monk
     with pytest.raises(ReportError, match="changed while the report was made"):
         reports.report(tmp_path / "out", path)
     assert os.listdir(tmp_path / "out") == []
+
+
+# --- what lies there and would have stopped a report ------------------------------------------------------------------
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pbs1.json")
+    assert list(reader.scan(str(tmp_path / "pbs1.json"))) == [
+        LeftOut(str(tmp_path / "pbs1.json"), "it is no regular file")
+    ]
+
+
+def test_a_line_without_end_in_an_earlier_report_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "in"
+    documents.write(source, [documents.document(1)])
+    path = reports.report(tmp_path / "out", merge=[str(source)]).paths["report.json"]
+    with open(path, encoding="utf-8") as stream:
+        head, document, end = stream.read().splitlines(keepends=True)
+    longer = json.loads(document)
+    longer["padding"] = "x" * 2 * len(document)
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(head + document.replace("\n", ",\n") + json.dumps(longer) + "\n" + end)
+    monkeypatch.setattr(reader, "MAX_BYTES", len(head) + len(document))
+    first, second = reader.scan(path)
+    assert isinstance(first, Read)
+    assert second.reason == "line 3 has more than 0 MiB, which no document has"
+
+
+@pytest.mark.parametrize("text", ["1e999", "-1e999", '[1.0, {"a": 1e400}]'])
+def test_numbers_that_no_json_can_hold_are_refused(text: str) -> None:
+    with pytest.raises(NotADocument, match="is too large"):
+        reader.parse(text.encode())
+
+
+def test_depth_has_a_limit_far_above_what_documents_have() -> None:
+    def nested(depth: int) -> dict[str, Any]:
+        value: Any = []
+        for _each in range(depth):
+            value = {"a": [value]}
+        return dict(documents.document(1), observed=value)
+
+    assert reader.checked(nested(40))
+    with pytest.raises(NotADocument, match="nested too deeply"):
+        reader.checked(nested(60))
+    with pytest.raises(NotADocument, match="nested too deeply"):
+        reader.checked(nested(600))

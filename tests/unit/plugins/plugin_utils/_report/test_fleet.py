@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.absence import reason_of
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Fleet
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import natural
 from ansible_collections.fleetops.pbs.tests.support import documents, reports
 
 DAY = 86400.0
@@ -37,6 +38,20 @@ def test_of_each_host_the_newest_document_counts(tmp_path: Path) -> None:
 def test_hosts_are_in_the_order_that_people_count_in(tmp_path: Path) -> None:
     found = fleet(tmp_path, *(one(name) for name in ("pbs10", "pbs9", "a", "pbs1", "pbs01")))
     assert [host.name for host in found.hosts] == ["a", "pbs01", "pbs1", "pbs9", "pbs10"]
+
+
+def test_hosts_sort_by_their_numbers_however_long() -> None:
+    names = ["pbs10", "pbs2", "pbs", "pbs" + "9" * 5000, "pbs02", "10", "9a", "b"]
+    assert sorted(names, key=lambda name: (natural(name), name)) == [
+        "9a",
+        "10",
+        "b",
+        "pbs",
+        "pbs02",
+        "pbs2",
+        "pbs10",
+        "pbs" + "9" * 5000,
+    ]
 
 
 def test_a_host_without_document_is_a_row_with_its_reason(tmp_path: Path) -> None:

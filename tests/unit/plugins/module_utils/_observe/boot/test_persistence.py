@@ -11,8 +11,13 @@ import subprocess
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.persistence import observe_persistence
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.persistence import (
+    boot_mounts,
+    observe_persistence,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.systemd import unit_name_for
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Answer
 
 PATH = "/mnt/tank/store"
@@ -274,6 +279,35 @@ def test_a_removable_datastore(mount_host):
     mount_host.unit("removable-device-attach@.service", "[Unit]\n", "lib")
     (entry,) = observed(mount_host.environment(), "/mnt/datastore/usb", removable=True)
     assert entry.active_at_boot is True
+
+
+# --- a path of two thousand parts -------------------------------------------------------------------------------------
+
+
+TWO_ON_THE_WAY = b"""\
+22 1 8:1 / / rw - ext4 /dev/sda1 rw
+30 22 0:9 / /b rw - tmpfs x rw
+31 30 0:10 / /b/b rw - tmpfs y rw
+"""
+
+
+def test_no_unit_is_looked_for_that_cannot_have_a_file(monkeypatch):
+    environment = MountEnvironment(
+        fstab="/nonexistent",
+        unit_directories=(),
+        systemd=False,
+        table=MountTable.parse(TWO_ON_THE_WAY),
+        run_command=no_zfs,
+    )
+    asked = []
+    monkeypatch.setattr(environment.units, "_load", asked.append)
+    assert boot_mounts("/b" * 2000, None, False, environment) == []
+    assert "b-b.mount" in asked
+    assert max(map(len, asked)) <= 255
+
+
+def no_zfs(_argv, _timeout):
+    return Answer(missing=True)
 
 
 # --- the real generator -----------------------------------------------------------------------------------------------
