@@ -382,7 +382,6 @@ CONTROLS: tuple[Control, ...] = (
         "The mark phase opens every *.fidx and *.didx that is not in a hidden directory, wherever it lies, and tests magic and "
         "length; the first error ends GC.",
         INTEGRITY,
-        on_s3=False,
     ),
     Control(
         "PBS-DATA-02",
@@ -395,7 +394,6 @@ CONTROLS: tuple[Control, ...] = (
         "one in the header.",
         INTEGRITY,
         lesser_severity="medium",
-        on_s3=False,
     ),
     Control(
         "PBS-DATA-03",
@@ -421,7 +419,6 @@ CONTROLS: tuple[Control, ...] = (
         "file first. GC looks at neither.",
         INTEGRITY,
         lesser_severity="medium",
-        on_s3=False,
     ),
     Control(
         "PBS-DATA-05",
@@ -444,7 +441,6 @@ CONTROLS: tuple[Control, ...] = (
         "Find out why the client makes no backups, or change the limit (policy max_backup_age_days).",
         "PBS knows no age at which a group is too old.",
         BACKUP,
-        on_s3=False,
         needs_config=True,
     ),
     Control(
@@ -456,7 +452,6 @@ CONTROLS: tuple[Control, ...] = (
         "Verify writes its result into the manifest; after a failure the next backup uploads all missing chunks.",
         INTEGRITY,
         lesser_severity="medium",
-        on_s3=False,
         needs_config=True,
     ),
     Control(

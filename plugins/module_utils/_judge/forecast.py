@@ -175,7 +175,7 @@ def forecast(host: HostFacts, store: StoreFacts) -> t.Optional[Forecast]:
     stops += _at_mark(references)
     stops += _at_sweep(host, store, references.sweep)
     stops.sort(key=lambda stop: STEPS.index(stop.step))
-    found = _numbers(references, stops)
+    found = _numbers(references, stops, _inserts_zero_chunk(store, configured))
     found.stops = stops
     found.assumes = assumes
     found.not_known = [OLDEST_WRITER]
@@ -186,7 +186,13 @@ def forecast(host: HostFacts, store: StoreFacts) -> t.Optional[Forecast]:
 # --- the numbers ------------------------------------------------------------------------------------------------------
 
 
-def _numbers(references: ReferenceFacts, stops: t.Sequence[Stop]) -> Forecast:
+def _inserts_zero_chunk(store: StoreFacts, configured: DatastoreConfig) -> bool:
+    """Whether PBS's own check inserts the chunk that it touches, which stays then."""
+    checks = configured.tuning.get("gc-atime-safety-check", True) is not False
+    return checks and store.skeleton is not None and store.skeleton.zero_chunk is None
+
+
+def _numbers(references: ReferenceFacts, stops: t.Sequence[Stop], inserts: bool) -> Forecast:
     first = stops[0] if stops else None
     if first is not None:
         found = Forecast(STOPS_EARLY, _sentence(first), first.step)
@@ -203,11 +209,11 @@ def _numbers(references: ReferenceFacts, stops: t.Sequence[Stop]) -> Forecast:
     found.indexes = references.indexes
     found.data_bytes = references.data_bytes
     if references.sweep is not None and references.chunks_seen:
-        _sweep(found, references, references.sweep)
+        _sweep(found, references, references.sweep, inserts)
     return found
 
 
-def _sweep(found: Forecast, references: ReferenceFacts, sweep: SweepFacts) -> None:
+def _sweep(found: Forecast, references: ReferenceFacts, sweep: SweepFacts, inserts: bool) -> None:
     found.start, found.cutoff, found.limit = sweep.start, sweep.cutoff, sweep.limit
     found.would_remove = Amount(sweep.removable.chunks, sweep.removable.bytes, sweep.removable_bad)
     if found.removes is None:
@@ -218,7 +224,10 @@ def _sweep(found: Forecast, references: ReferenceFacts, sweep: SweepFacts) -> No
     )
     found.future = Future(sweep.future.chunks, sweep.future.bytes, sweep.future_last)
     found.kept = Amount(sweep.kept.chunks, sweep.kept.bytes, sweep.kept_bad)
-    found.deduplication = round(references.data_bytes / sweep.kept.bytes, 2) if sweep.kept.bytes else 1.0
+    if inserts:
+        found.kept.chunks += 1
+        found.kept.bytes += _ZERO_CHUNK_SIZE
+    found.deduplication = round(references.data_bytes / found.kept.bytes, 2) if found.kept.bytes else 1.0
     found.warnings = warnings_of(references)
 
 

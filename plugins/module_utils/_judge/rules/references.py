@@ -273,7 +273,7 @@ _MAKERS: dict[str, t.Callable[[Case, str], list[str]]] = {
     **dict.fromkeys(
         ("index-too-small", "index-magic", "index-length", "index-empty", "index-chunk-size"), _remove_index
     ),
-    **dict.fromkeys(("index-directory", "index-dangling", "namespace-name", "index-hidden"), _move_out),
+    **dict.fromkeys(("index-directory", "index-dangling", "namespace-name"), _move_out),
     **dict.fromkeys(("link-type", "link-namespace", "link-group", "link-snapshot", "link-directory"), _put_back),
     "mount": _unmount,
     **dict.fromkeys(("index-checksum", "index-order", "manifest-size", "manifest-checksum"), _verify_snapshot),
@@ -337,16 +337,16 @@ UNSEEN: dict[str, Kind] = {
         "Put the index file back from another copy of the datastore before the next GC; where there is none, let verify mark "
         "the snapshot, and make a new backup of it.",
     ),
-    "index-hidden": Kind(
-        "index file lies in a hidden directory",
-        "index files lie in hidden directories",
-        "GC ignores hidden directories: move backups out of them before the next GC, and what is no backup out of the datastore.",
-    ),
     "link-type": Kind("link stands in place of a type directory", "links stand in place of type directories", LINK),
     "link-namespace": Kind("link stands in place of a namespace", "links stand in place of namespaces", LINK),
     "link-group": Kind("link stands in place of a group", "links stand in place of groups", LINK),
     "link-snapshot": Kind("link stands in place of a snapshot", "links stand in place of snapshots", LINK),
     "link-directory": Kind("link leads to a directory", "links lead to directories", LINK, "medium"),
+    "index-hidden": Kind(
+        "index file lies in a hidden directory",
+        "index files lie in hidden directories",
+        "GC ignores hidden directories: put backups back in their place before the next GC.",
+    ),
     "mount": Kind(
         "directory has another filesystem mounted on it",
         "directories have another filesystem mounted on them",

@@ -288,6 +288,13 @@ def test_nothing_stays():
     assert told({"references.sweep.kept": Sum(1, 159), "references.data_bytes": 0}).deduplication == 0.0
 
 
+def test_the_check_inserts_a_zero_chunk_that_is_missing():
+    found = told(NO_ZERO_CHUNK)
+    assert found.kept == Amount(991, 10**9 - 100_000 + 159)
+    found = told({**NO_ZERO_CHUNK, **OFF})
+    assert found.kept == Amount(990, 10**9 - 100_000)
+
+
 @given(
     counts=st.dictionaries(st.sampled_from(sorted(GC_SAYS)), st.integers(0, 3)),
     complete=st.booleans(),

@@ -134,8 +134,8 @@ def test_why_something_is_not_known(changes, says):
 
 
 def test_a_control_that_does_not_apply_to_s3(monkeypatch):
-    """Chunks of length 0 are markers there, and what the backups need lies in the bucket."""
-    assert {c.id.rpartition("-")[0] for c in CONTROLS if not c.on_s3} == {"PBS-DATA", "PBS-SNAP"}
+    """Chunks of length 0 are markers there, and the chunks that backups need lie in the bucket."""
+    assert {c.id for c in CONTROLS if not c.on_s3} == {"PBS-DATA-03", "PBS-DATA-05"}
     control = dataclasses.replace(BY_ID["PBS-ATIME-01"], on_s3=False)
     monkeypatch.setattr(judging, "CONTROLS", [control])
     (on_disk,) = [f for f in ask() if f.datastore]

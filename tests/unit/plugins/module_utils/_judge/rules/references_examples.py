@@ -24,6 +24,7 @@ NO_STORE = {"skeleton.chunks": None, "skeleton.state": "empty", "ownership": Non
 INDEX = "vm/100/2025-01-01T00:00:00Z/drive-scsi0.img.fidx"
 DIGEST = "ab12" + "0" * 60
 CHUNK = ".chunks/ab12/" + DIGEST
+S3 = {"configured.backend": "s3"}
 STUCK = {"references.complete": False, "references.stuck": "vm/100: EIO: Input/output error"}
 NEVER = {"references.verified_by_day": {}}
 TODAY = int(NOW) // DAY
@@ -55,7 +56,11 @@ EXAMPLES = [
         for control in [*CONTROLS, *SNAPSHOTS]
         for changes in ({"references": None}, {"references.scope": "none"})
     ),
-    *(Example(control, "skip", {"configured.backend": "s3"}, "S3") for control in [*CONTROLS, *SNAPSHOTS]),
+    *(Example(control, "skip", S3, "Does not apply to an S3-backed") for control in ("PBS-DATA-03", "PBS-DATA-05")),
+    *(
+        Example(control, "pass", {**S3, "references.chunks_seen": False, "references.sweep": None}, ask=asked(control))
+        for control in ("PBS-DATA-01", "PBS-DATA-02", "PBS-DATA-04", *SNAPSHOTS)
+    ),
     *(Example(control, "skip", {"mounted": False}, "not mounted") for control in [*CONTROLS, *SNAPSHOTS]),
     *(
         Example(control, "unknown", not_looked_at(), "gave no answer within 10 s")
