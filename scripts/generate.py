@@ -43,7 +43,7 @@ FAMILIES = {
 def schema() -> str:
     """The JSON Schema of the document; that of what was observed follows from the dataclasses of the facts."""
     definitions: dict[str, object] = {}
-    for root in (HostFacts, StoreFacts, Finding, Forecast):
+    for root in (HostFacts, StoreFacts, Finding, Forecast, document.Asked):
         made = pydantic.TypeAdapter(root).json_schema(mode="serialization", ref_template="#/$defs/{model}")
         definitions.update(made.pop("$defs", {}))
         definitions[root.__name__] = made
@@ -75,6 +75,7 @@ def schema() -> str:
                 "collection_version": text,
                 "pbs_version": {"type": ["string", "null"]},
                 "check_mode": {"type": "boolean"},
+                "asked": {"$ref": "#/$defs/Asked"},
                 "observed": {"$ref": "#/$defs/HostFacts"},
                 "datastores": {
                     "type": "array",

@@ -16,7 +16,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
     require_account,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import require_known
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import build
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import Asked, build
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Question, judge, mark_fixed
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import parse_waivers
@@ -52,7 +52,16 @@ def preflight(params: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Op
     host, stores = observe(plan, on_progress)
     findings = judge(host, stores, question)
     mark_fixed(params.get("before") or [], findings)
-    document = build(host, stores, findings, started, time.time(), check_mode)
+    asked = Asked(
+        scope=params["scope"],
+        sample_prefixes=params["sample_prefixes"],
+        probe=params["probe"],
+        deadline=params["deadline"],
+        declared=declarations is not None,
+        controls=list(params["controls"]),
+        policy=question.policy,
+    )
+    document = build(host, stores, findings, started, time.time(), check_mode, asked)
     return Outcome(document, any(inserts_marker(store) for store in stores))
 
 

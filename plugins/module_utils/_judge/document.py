@@ -14,10 +14,31 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import Ho
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.forecast import forecast
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, summarise
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
 from ansible_collections.fleetops.pbs.plugins.module_utils._version import VERSION
 
 SCHEMA = "fleetops.pbs/preflight"
 SCHEMA_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What was asked of a host, so that somebody who reads the answers later knows the questions."""
+
+    scope: str = "full"
+    """How much of each datastore was to be walked: `full`, `sample`, `skeleton` or `none`."""
+    sample_prefixes: int = 256
+    """Prefix directories of a sample."""
+    probe: str = "private"
+    """How access times were to be tried: `private`, `marker` or `none`."""
+    deadline: float = 10.0
+    """Seconds until a path that does not answer is given up."""
+    declared: bool = False
+    """There was a declaration of the datastores."""
+    controls: list[str] = dataclasses.field(default_factory=list)
+    """The controls that were asked for; empty: all."""
+    policy: Policy = dataclasses.field(default_factory=Policy)
+    """The thresholds, those of the defaults too."""
 
 
 def build(
@@ -27,6 +48,7 @@ def build(
     started: float,
     finished: float,
     check_mode: bool,
+    asked: Asked,
 ) -> dict[str, t.Any]:
     """Put the document together; times in seconds since the epoch. It consists of what JSON has, and nothing else."""
     return {
@@ -38,6 +60,7 @@ def build(
         "collection_version": VERSION,
         "pbs_version": host.pbs_version,
         "check_mode": check_mode,
+        "asked": _as_json(dataclasses.asdict(asked)),
         "observed": dataclasses.asdict(host),
         "datastores": [
             {
@@ -51,6 +74,13 @@ def build(
         "findings": [dataclasses.asdict(finding) for finding in findings],
         "summary": summarise(findings),
     }
+
+
+def _as_json(value: t.Any) -> t.Any:
+    """The same without tuples, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _as_json(item) for key, item in value.items()}
+    return [_as_json(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _forecast(host: HostFacts, store: StoreFacts) -> t.Optional[dict[str, t.Any]]:

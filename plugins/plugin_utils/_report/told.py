@@ -53,6 +53,8 @@ def asked_of(document: Json) -> Asked | None:
 
 
 def _setting(value: t.Any) -> str:
+    if isinstance(value, list):
+        return "; ".join(_setting(item) for item in value[:_MOST]) or "-"
     if isinstance(value, dict):
         return ", ".join("{}: {}".format(*pair) for pair in sorted(value.items(), key=str)) or "-"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import build
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import Asked, build
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Question, judge
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import parse_waivers
@@ -23,7 +23,7 @@ def document(changes=None, waivers=(), others=(), host=None):
         waivers=parse_waivers([{"until": "2099-01-01", "justification": "because", **item} for item in waivers]),
     )
     observed, stores = facts.change(facts.host(), host or {}), [facts.change(facts.store(), changes or {}), *others]
-    return build(observed, stores, judge(observed, stores, question), facts.NOW, facts.NOW, False)
+    return build(observed, stores, judge(observed, stores, question), facts.NOW, facts.NOW, False, Asked())
 
 
 def shown(made, width=100):
@@ -128,4 +128,4 @@ def test_nothing_in_a_document_steers_the_terminal():
 
 
 def test_a_host_without_datastores():
-    assert shown(build(facts.host(), [], [], facts.NOW, facts.NOW, False)) == ["pbs1: All is said."]
+    assert shown(build(facts.host(), [], [], facts.NOW, facts.NOW, False, Asked())) == ["pbs1: All is said."]

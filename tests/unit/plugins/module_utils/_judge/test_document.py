@@ -36,7 +36,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 def judged(host, stores, check_mode=False, **question):
     question = Question(**{"policy": Policy(), "now": facts.NOW, **question})
     findings = judge(host, stores, question)
-    return document.build(host, stores, findings, facts.NOW, facts.NOW + 1.5, check_mode)
+    return document.build(host, stores, findings, facts.NOW, facts.NOW + 1.5, check_mode, document.Asked())
 
 
 # --- facts as nobody has ever seen them -------------------------------------------------------------------------------
@@ -142,10 +142,21 @@ def test_whatever_was_observed_becomes_a_valid_document(host, stores, question, 
 # --- one that is known ------------------------------------------------------------------------------------------------
 
 
+def test_a_document_says_what_was_asked():
+    asked = document.Asked(scope="sample", controls=["PBS-ATIME-01"], policy=Policy(gc_max_age_days=3))
+    made = document.build(facts.host(), [], [], facts.NOW, facts.NOW, False, asked)["asked"]
+    assert (made["scope"], made["controls"], made["declared"]) == ("sample", ["PBS-ATIME-01"], False)
+    assert made["policy"]["gc_max_age_days"] == 3
+    assert set(made["policy"]) == set(Policy.__dataclass_fields__)
+    assert made == json.loads(json.dumps(made))
+
+
 def test_a_document_says_what_run_made_it():
     host, stores = facts.host(), [facts.store(), facts.store("vault", 1)]
     made = judged(host, stores, check_mode=True)
-    assert {key: made[key] for key in made if key not in ("observed", "datastores", "findings", "summary")} == {
+    assert {
+        key: made[key] for key in made if key not in ("asked", "observed", "datastores", "findings", "summary")
+    } == {
         "schema": "fleetops.pbs/preflight",
         "schema_version": 1,
         "host": "pbs1",
@@ -168,7 +179,7 @@ def test_waived_and_fixed_findings_are_valid_too():
     waivers = parse_waivers([{"control": "PBS-HOST-05", "justification": "x", "until": "2099-01-01"}])
     findings = judge(host, [facts.store()], Question(Policy(), facts.NOW, waivers=waivers))
     mark_fixed([{"control": "PBS-OWNER-03", "datastore": "tank", "status": "fail"}], findings)
-    made = document.build(host, [facts.store()], findings, facts.NOW, facts.NOW, False)
+    made = document.build(host, [facts.store()], findings, facts.NOW, facts.NOW, False, document.Asked())
     VALIDATOR.validate(made)
     assert (made["summary"]["waived"], made["summary"]["fixed"]) == (1, 1)
 
