@@ -97,6 +97,7 @@ def _plan(params: t.Mapping[str, t.Any], check_mode: bool) -> tuple[Plan, t.Opti
         check_mode=check_mode,
         deadline=params["deadline"],
         scope=params["scope"],
+        references=params["references"],
         sample_prefixes=params["sample_prefixes"],
         workers=params["workers"],
         max_paths=params["max_paths"],

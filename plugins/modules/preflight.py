@@ -71,6 +71,15 @@ options:
     type: str
     choices: [full, sample, skeleton, none]
     default: full
+  references:
+    description:
+      - How much of the index files to read, to find out which chunks the backups need.
+      - V(full) reads every entry and compares it with the chunks, which needs O(scope=full). V(headers) reads only the
+        header and the length of each index file. V(none) reads nothing.
+    type: str
+    choices: [full, headers, none]
+    default: full
+    version_added: 0.2.0
   sample_prefixes:
     description: Number of prefix directories in a sample, evenly spaced.
     type: int
@@ -229,6 +238,7 @@ def main():
             datastores=dict(type="list", elements="dict", options=datastore_spec()),
             probe=dict(type="str", choices=["private", "marker", "none"], default="private"),
             scope=dict(type="str", choices=["full", "sample", "skeleton", "none"], default="full"),
+            references=dict(type="str", choices=["full", "headers", "none"], default="full"),
             sample_prefixes=dict(type="int", default=256),
             workers=dict(type="int", default=0),
             max_paths=dict(type="int", default=20),

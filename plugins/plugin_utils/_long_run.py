@@ -200,8 +200,10 @@ def progress_line(progress):
     files = int(_number(progress, "files"))
     elapsed = _number(progress, "elapsed")
     what = progress.get("what")
+    indexes = int(_number(progress, "indexes"))
     parts = [
         "%s: %d %%" % (display(what)[:_WIDTH] if isinstance(what, str) else "working", 100 * done // total),
+        *([f"{indexes:,} index files"] if indexes else []),
         f"{files:,} chunks",
         f"{int(_number(progress, 'wrong')):,} wrong",
     ]

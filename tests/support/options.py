@@ -17,6 +17,7 @@ PREFLIGHT_OPTIONS: dict[str, Any] = {
     "group": "backup",
     "probe": "private",
     "scope": "full",
+    "references": "full",
     "sample_prefixes": 256,
     "workers": 0,
     "max_paths": 20,

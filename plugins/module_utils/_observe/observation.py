@@ -11,6 +11,7 @@ import functools
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import AccountFacts, HostFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references import ReferenceFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnershipFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.persistence import observe_persistence
@@ -26,9 +27,15 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.daemo
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount_source import source_matches
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.zfs import observe_zfs_datasets
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.observer import (
+    NOT_ASKED,
+    ReferencePlan,
+    observe_store,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan, observe_ownership
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import WalkProgress
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.cutoff import cutoff_seconds
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 
@@ -59,6 +66,8 @@ class Plan:
     deadline: float = 10.0
     """Seconds within which each datastore must answer."""
     scope: str = "full"
+    references: str = "full"
+    """How much of the index files is read: `full`, `headers` or `none`."""
     sample_prefixes: int = 256
     workers: int = 0
     max_paths: int = 20
@@ -140,9 +149,11 @@ def _observe_owners(
     for store in stores:
         reason = _no_walk(store, plan, account)
         if reason is None:
+            store.references = ReferenceFacts(plan.references, not_looked=_nothing_there(store, plan))
             continue
         if reason or account.uid is None or account.gid is None:
             store.ownership = OwnershipFacts(scope=plan.scope, not_walked=reason)
+            store.references = ReferenceFacts(plan.references, not_looked=reason)
             continue
         walk = WalkPlan(
             path=store.path,
@@ -159,9 +170,29 @@ def _observe_owners(
         if on_progress is not None:
             # Datastores that do not answer take a while; this names the one that is being walked.
             on_progress(store.name, WalkProgress())
-        store.ownership = observe_ownership(
-            walk, None if on_progress is None else functools.partial(on_progress, store.name)
+        store.ownership, store.references = observe_store(
+            walk,
+            _reference_plan(store, plan),
+            None if on_progress is None else functools.partial(on_progress, store.name),
         )
+
+
+def _nothing_there(store: StoreFacts, plan: Plan) -> str:
+    """Why nothing is looked at where there is no chunk store."""
+    if plan.references == "none":
+        return NOT_ASKED
+    return "its device is not mounted" if store.mounted is False else "there is no chunk store at the path"
+
+
+def _reference_plan(store: StoreFacts, plan: Plan) -> ReferencePlan:
+    tuning = store.configured.tuning if store.configured is not None else {}
+    s3 = store.configured is not None and store.configured.backend == "s3"
+    return ReferencePlan(
+        scope=plan.references,
+        no_chunks="the chunks are in S3, and what is here is a cache of them" if s3 else "",
+        cutoff=cutoff_seconds(tuning),
+        safety_check=tuning.get("gc-atime-safety-check") is not False,
+    )
 
 
 def _no_walk(store: StoreFacts, plan: Plan, account: AccountFacts) -> t.Optional[str]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import itertools
 import struct
 import typing as t
 
@@ -112,7 +113,7 @@ def _dynamic(header: Buffer, length: int) -> IndexHeader:
 # --- entries -----------------------------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=512)
 def _digest_column(dynamic: bool, count: int) -> struct.Struct:
     return struct.Struct(("8x32s" if dynamic else "32s") * count)
 
@@ -128,11 +129,16 @@ _AT_ONCE = 4096
 
 def digests(dynamic: bool, entries: Buffer) -> t.Iterator[bytes]:
     """The digests in a run of whole entries, in their order."""
+    return itertools.chain.from_iterable(digest_tuples(dynamic, entries))
+
+
+def digest_tuples(dynamic: bool, entries: Buffer) -> t.Iterator[tuple[bytes, ...]]:
+    """The same, some thousand at a time."""
     view = memoryview(entries)
     size = _ENTRY.size if dynamic else DIGEST_SIZE
     for start in range(0, len(view), _AT_ONCE * size):
         part = view[start : start + _AT_ONCE * size]
-        yield from _digest_column(dynamic, len(part) // size).unpack(part)
+        yield _digest_column(dynamic, len(part) // size).unpack(part)
 
 
 def ends(entries: Buffer) -> t.Iterator[int]:

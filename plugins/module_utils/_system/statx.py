@@ -157,6 +157,8 @@ class Batch:
     _ANSWER = struct.Struct("=8x22s10xQ208x")
     _SIGNATURES = "8x22s226x"
     _DEVICES = "136x8s112x"
+    _ACCESSED = "64xq184x"
+    _SIZES = "40xQ208x"
     _SIGNATURE = struct.Struct("=QIIIH")
     _DEVICE = struct.Struct("=II")
     _ATTRIBUTES = struct.Struct("=8xQ")
@@ -178,6 +180,14 @@ class Batch:
         if not self._ask(itertools.repeat(dir_fd), names, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT):
             return None
         return self._ANSWER.iter_unpack(self._view[: _SIZE * len(names)])
+
+    def accessed(self, count: int) -> tuple[int, ...]:
+        """The access times (seconds) of so many names that were looked at last, in order."""
+        return t.cast("tuple[int, ...]", self._every(self._ACCESSED, count))
+
+    def sizes(self, count: int) -> tuple[int, ...]:
+        """The same of their sizes (bytes)."""
+        return t.cast("tuple[int, ...]", self._every(self._SIZES, count))
 
     def named(self, dir_fd: int, names: t.Sequence[bytes]) -> t.Optional[tuple[bytes, ...]]:
         """The signature of each name, in order; None as for `look`."""
@@ -201,7 +211,7 @@ class Batch:
         )
         return not any(answers)
 
-    def _every(self, layout: str, count: int) -> tuple[bytes, ...]:
+    def _every(self, layout: str, count: int) -> tuple[t.Any, ...]:
         """One field of the first `count` answers."""
         cut = self._layouts.get((layout, count))
         if cut is None:

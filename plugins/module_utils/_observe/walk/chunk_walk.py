@@ -29,6 +29,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_st
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import (
     CHUNK,
     PREFIX,
+    Collector,
     Directory,
     Visitor,
 )
@@ -121,9 +122,15 @@ class ChunkWalk:
     """Visits prefix directories, and the contents of those that are to be listed."""
 
     def __init__(
-        self, store: OpenStore, skeleton: Visitor, chunks: Visitor, pulse: Pulse, temporary_age: float = 86400.0
+        self,
+        store: OpenStore,
+        skeleton: Visitor,
+        chunks: Visitor,
+        pulse: Pulse,
+        temporary_age: float = 86400.0,
+        collector: t.Optional[Collector] = None,
     ) -> None:
-        """`skeleton` gets the prefix directories, `chunks` their contents.
+        """`skeleton` gets the prefix directories, `chunks` their contents, `collector` what GC checks.
 
         Temporary files younger than `temporary_age` seconds count as in use. Raises `OSError` if `.chunks` cannot be
         opened.
@@ -138,6 +145,7 @@ class ChunkWalk:
         self._stale_before = time.time() - temporary_age
         self._visited = 0
         self._lister = chunk_lister()
+        self._collector = collector
 
     def close(self) -> None:
         """Close `.chunks`."""
@@ -157,13 +165,20 @@ class ChunkWalk:
             name = f"{number:04x}"
             inner = CHUNKS + "/" + name
             self._pulse.at(inner)
+            if self._collector is not None:
+                self._collector.enter(number)
             if inner in self._store.mounts:
                 self._skeleton.foreign("mount", self._top.join(name))
+                self._leave(None, False)
             else:
                 self._enter(name, number in listed)
             self._visited += 1
             self._pulse.beat(self.progress)
         self._pulse.put("progress", self.progress())
+
+    def _leave(self, prefix: t.Optional[Directory], seen: bool) -> None:
+        if self._collector is not None:
+            self._collector.leave(prefix, seen)
 
     def _enter(self, name: str, listed: bool) -> None:
         path = self._top.join(name)
@@ -171,21 +186,26 @@ class ChunkWalk:
             fd = open_inside(name, self._top.fd)
         except FileNotFoundError:
             self.extras.prefixes_missing += 1
+            self._leave(None, True)
             return
         except OSError as exc:
             self._closed(name, path, exc)
+            self._leave(None, False)
             return
+        prefix: t.Optional[Directory] = None
+        seen = False
         try:
             status = os.fstat(fd)
             if status.st_dev != self._store.device:
                 self._skeleton.foreign("mount", path)
                 return
-            if listed:
-                self._list(Directory(path, fd, status))
+            prefix = Directory(path, fd, status)
+            seen = self._list(prefix) if listed else False
             self._skeleton.directory(path, status, PREFIX, fd)
         except OSError as exc:
             self._chunks.error(path, exc)
         finally:
+            self._leave(prefix, seen)
             os.close(fd)
 
     def _closed(self, name: str, path: str, error: OSError) -> None:
@@ -204,7 +224,8 @@ class ChunkWalk:
         else:
             self._skeleton.foreign(foreign_kind(status.st_mode), path, "instead of a directory")
 
-    def _list(self, prefix: Directory) -> None:
+    def _list(self, prefix: Directory) -> bool:
+        """Whether all of it was listed."""
         try:
             for number, (names, digests) in enumerate(self._lister.batches(prefix.fd)):
                 if number:
@@ -212,9 +233,13 @@ class ChunkWalk:
                 chunks = names if digests else self._set_apart(prefix, names)
                 if chunks:
                     self._chunks.files(prefix, chunks, CHUNK)
+                    if self._collector is not None:
+                        self._collector.chunks(prefix, chunks)
             self.extras.prefixes_walked += 1
+            return True
         except OSError as exc:
             self._chunks.error(prefix.path, exc)
+            return False
 
     def _set_apart(self, prefix: Directory, names: t.Iterable[bytes]) -> list[bytes]:
         """Handle the names that are not digests; return the digests."""
@@ -235,6 +260,8 @@ class ChunkWalk:
             elif kind == "temporary" and status.st_mtime >= self._stale_before:
                 self._chunks.busy(status)
             else:
+                if self._collector is not None:
+                    self._collector.other(kind, raw, status)
                 self._count(kind, prefix.join(name), status)
                 self._chunks.file(prefix, name, status, CHUNK)
         return chunks

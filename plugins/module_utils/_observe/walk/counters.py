@@ -151,6 +151,12 @@ class Tally(Visitor):
         self._owners = Owners()
         self._max_paths = max_paths
         self._known: dict[Rule, _Known] = {}
+        self.answered: t.Optional[Batch] = None
+        """What the kernel said of the names that `files` was told of last; None where each was asked for by itself."""
+        self.plain = False
+        """Nothing at all was wrong with these."""
+        self.plain_bytes = 0
+        """Bytes of all these."""
         try:
             self._batch: t.Optional[Batch] = Batch()
         except OSError:
@@ -160,6 +166,8 @@ class Tally(Visitor):
         answers = None
         if self._batch is not None:
             answers = self._batch.look(where.fd, names)
+        self.answered = self._batch if answers is not None else None
+        self.plain = False
         if answers is None:
             for name in names:
                 self._look(where, os.fsdecode(name), rule)
@@ -181,6 +189,8 @@ class Tally(Visitor):
             else:
                 self._meet(where, os.fsdecode(name), signature, size, rule)
                 near = self._wants(known, where.path)
+        self.plain = files == len(names) and not again
+        self.plain_bytes = total
         self.counts.files += files
         self.counts.bytes += total
         for signature, times in again.items():

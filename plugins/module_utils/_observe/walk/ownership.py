@@ -21,6 +21,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counter
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.metadata_walk import MetadataWalk
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import open_together
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.skeleton_walk import walk_skeleton
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import Collector
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.work_queue import WorkQueue
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import (
     Job,
@@ -77,8 +78,29 @@ class WalkPlan:
         return ()
 
 
-def observe_ownership(plan: WalkPlan, on_progress: t.Optional[OnProgress] = None) -> OwnershipFacts:
-    """Walk a datastore; see `WalkPlan`.
+class Companion:
+    """Somebody who wants to know more of the chunks that a walk comes across, in the processes that walk."""
+
+    name: str
+    """Of the part that each process hands over."""
+
+    def collector(self, tally: Tally) -> Collector:
+        """Called in each process; `tally` counts the same chunks."""
+        raise NotImplementedError
+
+    def result(self, collector: Collector) -> dict[str, t.Any]:
+        """Called in each process when it has walked: the part to hand over."""
+        raise NotImplementedError
+
+    def take(self, parts: t.Sequence[dict[str, t.Any]], trouble: str) -> None:
+        """Called in the process that has started them: what all of them have handed over, and what went wrong."""
+        raise NotImplementedError
+
+
+def observe_ownership(
+    plan: WalkPlan, on_progress: t.Optional[OnProgress] = None, companion: t.Optional[Companion] = None
+) -> OwnershipFacts:
+    """Walk a datastore; see `WalkPlan`. A companion comes along where the scope is `full`.
 
     Never raises because of the datastore: `complete`, `stuck` and `errors` report what could not be checked. Ignores access
     control lists: what the mode bits deny counts as unreadable.
@@ -89,8 +111,12 @@ def observe_ownership(plan: WalkPlan, on_progress: t.Optional[OnProgress] = None
         return facts
     workers = worker_count(plan.workers) if plan.scope == "full" else 1
     started = time.monotonic_ns()
-    parts, facts.stuck = walk_together(plan.path, lambda queue: _jobs(plan, workers, queue), plan.stall, on_progress)
+    parts, facts.stuck = walk_together(
+        plan.path, lambda queue: _jobs(plan, workers, queue, companion), plan.stall, on_progress
+    )
     facts.elapsed_ns = time.monotonic_ns() - started
+    if companion is not None:
+        companion.take([part[companion.name] for part in parts if companion.name in part], facts.stuck)
     facts.method = "one stat a file, workers: %d" % workers
     for tree in _TREES:
         found = [load(WalkCounts, part[tree]) for part in parts if tree in part]
@@ -112,17 +138,19 @@ def _first_error(trees: t.Sequence[WalkCounts]) -> str:
     return "files or directories that could not be checked: %d" % errors if errors else ""
 
 
-def _jobs(plan: WalkPlan, workers: int, queue: WorkQueue) -> dict[str, Job]:
+def _jobs(plan: WalkPlan, workers: int, queue: WorkQueue, companion: t.Optional[Companion]) -> dict[str, Job]:
     jobs: dict[str, Job] = {}
     for number in range(workers):
-        jobs["chunks %d" % number] = lambda pulse: _walk_chunks(plan, queue, pulse)
+        jobs["chunks %d" % number] = lambda pulse: _walk_chunks(plan, queue, pulse, companion)
     jobs["skeleton"] = lambda pulse: _walk_skeleton(plan, pulse)
     if plan.scope != "skeleton":
         jobs["metadata"] = lambda pulse: _walk_metadata(plan, pulse)
-    return {name: _as_owner(plan.identity, job) for name, job in jobs.items()} if plan.as_owner else jobs
+    return {name: as_owner(plan.identity, job) for name, job in jobs.items()} if plan.as_owner else jobs
 
 
-def _as_owner(identity: Identity, job: Job) -> Job:
+def as_owner(identity: Identity, job: Job) -> Job:
+    """The same work, done by somebody else."""
+
     def work(pulse: Pulse) -> None:
         become(identity)
         job(pulse)
@@ -130,10 +158,14 @@ def _as_owner(identity: Identity, job: Job) -> Job:
     return work
 
 
-def _walk_chunks(plan: WalkPlan, numbers: t.Iterable[int], pulse: Pulse) -> None:
+def _walk_chunks(plan: WalkPlan, numbers: t.Iterable[int], pulse: Pulse, companion: t.Optional[Companion]) -> None:
     skeleton, chunks = Tally(plan.identity, plan.max_paths), Tally(plan.identity, plan.max_paths)
-    walk = ChunkWalk(open_together(plan.path, pulse), skeleton, chunks, pulse, plan.temporary_age)
+    collector = companion.collector(chunks) if companion is not None else None
+    store = open_together(plan.path, pulse)
+    walk = ChunkWalk(store, skeleton, chunks, pulse, plan.temporary_age, collector)
     walk.walk(numbers, plan.listed())
+    if companion is not None and collector is not None:
+        pulse.put(companion.name, companion.result(collector))
     pulse.put("skeleton", skeleton.result())
     pulse.put("chunks", chunks.result())
     pulse.put("extras", dict(dataclasses.asdict(walk.extras), empty_chunks=chunks.empty))

@@ -109,3 +109,26 @@ class Visitor:
     def wrong(self) -> int:
         """Number of files and directories with a wrong owner so far."""
         raise NotImplementedError
+
+
+class Collector:
+    """Told of the regular files in prefix directories that garbage collection looks at, and of nothing else.
+
+    For each prefix directory `enter`, then what lies in it, then `leave`. A chunk is told of after the visitor was.
+    """
+
+    def enter(self, number: int) -> None:
+        """A prefix directory comes next."""
+        raise NotImplementedError
+
+    def chunks(self, prefix: Directory, found: t.Sequence[bytes]) -> None:
+        """Names of digests that the visitor has just looked at."""
+        raise NotImplementedError
+
+    def other(self, kind: str, name: bytes, status: os.stat_result) -> None:
+        """Another file, by its class (see `chunk_walk.chunk_class`)."""
+        raise NotImplementedError
+
+    def leave(self, prefix: t.Optional[Directory], seen: bool) -> None:
+        """That was all. Without a directory there is none; `seen` is False where not all of it could be looked at."""
+        raise NotImplementedError

@@ -28,6 +28,8 @@ class WalkProgress:
     """Chunk files seen so far."""
     wrong: int = 0
     """Files and directories with a wrong owner seen so far."""
+    indexes: int = 0
+    """Index files read."""
 
 
 OnProgress = t.Callable[[WalkProgress], None]

@@ -1,0 +1,240 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is needed, held against what the walk over the chunks comes across: one prefix directory after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references import Sum
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.digests import Digests, Needed
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import Tally
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import Collector, Directory
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS, ZERO_CHUNK_DIGEST
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission import READ, SEARCH, WRITE, allows
+
+SUSPECTS = 65536
+"""Damaged chunks of which it is looked for what needs them; the others are counted only."""
+
+_ZERO_CHUNK = ZERO_CHUNK_DIGEST.encode("ascii")
+_DIGITS = 64
+
+
+@dataclasses.dataclass
+class Times:
+    """The seconds that decide; see `SweepFacts`."""
+
+    start: int
+    cutoff: int
+    limit: int
+    mark: int
+    zero_chunk_touched: bool
+    """GC's own safety check is on, and moves the access time of the zero chunk."""
+
+
+@dataclasses.dataclass
+class Joined:
+    """What one process has found out; the numbers of all processes are added up. See `SweepFacts`."""
+
+    needed: int = 0
+    unseen_prefixes: int = 0
+    unseen_chunks: int = 0
+    removable: Sum = dataclasses.field(default_factory=Sum)
+    removable_bad: int = 0
+    pending: Sum = dataclasses.field(default_factory=Sum)
+    pending_bad: int = 0
+    future: Sum = dataclasses.field(default_factory=Sum)
+    kept: Sum = dataclasses.field(default_factory=Sum)
+    kept_bad: int = 0
+    blocked: Sum = dataclasses.field(default_factory=Sum)
+    blocked_bad: int = 0
+    using_markers: int = 0
+    needed_old: Sum = dataclasses.field(default_factory=Sum)
+    zero_chunk_kept: int = 0
+    suspects_left_out: int = 0
+    suspects: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    """Digests by kind of problem."""
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    """How many there are of each kind."""
+    edges: dict[str, list[int]] = dataclasses.field(default_factory=dict)
+    """Access times: `pending` and `future`, of which the least and the greatest matter."""
+    blocked_examples: list[str] = dataclasses.field(default_factory=list)
+
+
+class Join(Collector):
+    """One worker's part."""
+
+    def __init__(self, tally: Tally, digests: t.Sequence[Digests], identity: Identity, times: Times) -> None:
+        """`tally` is the visitor that the walk tells of the same chunks, before this."""
+        self.found = Joined()
+        self._tally = tally
+        self._digests = Needed(digests)
+        self._identity = identity
+        self._times = times
+        self._needed: frozenset[bytes] = frozenset()
+        self._left: frozenset[bytes] = frozenset()
+        """Needed, and not come across yet."""
+        self._bad: list[tuple[bytes, os.stat_result]] = []
+        self._blocked: t.Optional[bool] = None
+
+    def enter(self, number: int) -> None:
+        self._needed = self._left = self._digests.names(number)
+        self._bad.clear()
+        self._blocked = None
+
+    def chunks(self, prefix: Directory, found: t.Sequence[bytes]) -> None:
+        batch = self._tally.answered
+        if batch is None or not self._tally.plain:
+            self._one_by_one(prefix, found)
+            return
+        self._left = self._left.difference(found)
+        accessed = batch.accessed(len(found))
+        if self._needed.issuperset(found):
+            self._add(self.found.kept, len(found), self._tally.plain_bytes)
+            if max(accessed) < self._times.limit:
+                self._add(self.found.needed_old, len(found), self._tally.plain_bytes)
+            elif min(accessed) < self._times.limit:
+                self._needed_old(zip(accessed, batch.sizes(len(found))))
+            return
+        needed = []
+        for name, when, size in zip(found, accessed, batch.sizes(len(found))):
+            if name in self._needed:
+                needed.append((when, size))
+            else:
+                self._useless(prefix, name, when, size)
+        self._add(self.found.kept, len(needed), sum(size for _when, size in needed))
+        self._needed_old(needed)
+
+    def _needed_old(self, found: t.Iterable[tuple[int, int]]) -> None:
+        for when, length in found:
+            if when < self._times.limit:
+                self._add(self.found.needed_old, 1, length)
+
+    def _one_by_one(self, prefix: Directory, found: t.Sequence[bytes]) -> None:
+        """Where something is wrong with at least one of them."""
+        there = set()
+        for name in found:
+            try:
+                status = os.stat(name, dir_fd=prefix.fd, follow_symlinks=False)
+            except OSError:
+                continue  # what is gone is missing, if it is needed
+            when, size = int(status.st_atime_ns // 1_000_000_000), status.st_size
+            if name not in self._needed:
+                if stat.S_ISREG(status.st_mode):
+                    self._useless(prefix, name, when, size)
+                continue
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            there.add(name)
+            self._add(self.found.kept, 1, size)
+            self._needed_old([(when, size)])
+            if self._identity.uid not in (0, status.st_uid):
+                self._suspect("chunk-untouchable", name)
+            if not size:
+                self._suspect("chunk-empty", name)
+            elif not allows(self._identity, status, READ):
+                self._suspect("chunk-unreadable", name)
+        self._left -= there
+
+    def _useless(self, prefix: Directory, name: bytes, when: int, size: int) -> None:
+        """A chunk that nothing needs."""
+        if name == _ZERO_CHUNK and self._times.zero_chunk_touched and prefix.path.endswith("/" + ZERO_CHUNK_DIGEST[:4]):
+            self.found.zero_chunk_kept = 1
+            self._add(self.found.kept, 1, size)
+        elif when < self._times.limit:
+            self._add(self.found.removable, 1, size)
+            if self._is_blocked(prefix):
+                self._add(self.found.blocked, 1, size)
+        elif when < self._times.mark:
+            self._add(self.found.pending, 1, size)
+            self._edge("pending", when)
+        else:
+            self._add(self.found.kept, 1, size)
+            if when > self._times.start:
+                self._add(self.found.future, 1, size)
+                self._edge("future", when)
+
+    def _is_blocked(self, prefix: Directory) -> bool:
+        """Whether the daemon's user may remove nothing from that directory."""
+        if self._blocked is None:
+            status = prefix.status
+            self._blocked = not allows(self._identity, status, WRITE | SEARCH)
+            if self._blocked:
+                where = prefix.path[prefix.path.rindex(CHUNKS) :]
+                text = f"{where} ({status.st_uid}:{status.st_gid} {stat.S_IMODE(status.st_mode):04o})"
+                self.found.blocked_examples = sorted([*self.found.blocked_examples, text])[:1]
+        return self._blocked
+
+    def other(self, kind: str, name: bytes, status: os.stat_result) -> None:
+        if kind == "bad":
+            self._bad.append((name, status))
+        elif kind == "using":
+            self.found.using_markers += 1
+
+    def leave(self, prefix: t.Optional[Directory], seen: bool) -> None:
+        self.found.needed += len(self._needed)
+        if not seen:
+            self.found.unseen_prefixes += 1
+            self.found.unseen_chunks += len(self._needed)
+            return
+        if self._bad and prefix is not None:
+            self._bad_chunks(prefix)
+        for name in sorted(self._left):
+            self._suspect("chunk-missing", name)
+
+    def _bad_chunks(self, prefix: Directory) -> None:
+        """GC touches what a verification has renamed where the chunk itself is needed and gone."""
+        left = set()
+        for name, status in self._bad:
+            when, size = int(status.st_atime_ns // 1_000_000_000), status.st_size
+            if name[:_DIGITS] in self._left:
+                left.add(name[:_DIGITS])
+                self.found.kept_bad += 1
+                self.found.kept.bytes += size
+            elif when < self._times.limit:
+                self.found.removable_bad += 1
+                self.found.removable.bytes += size
+                if self._is_blocked(prefix):
+                    self.found.blocked_bad += 1
+                    self.found.blocked.bytes += size
+            elif when < self._times.mark:
+                self.found.pending_bad += 1
+                self.found.pending.bytes += size
+                self._edge("pending", when)
+            else:
+                self.found.kept_bad += 1
+                self.found.kept.bytes += size
+        for name in sorted(left):
+            self._suspect("chunk-only-bad", name)
+        self._left -= left
+
+    def _suspect(self, kind: str, name: bytes) -> None:
+        self.found.counts[kind] = self.found.counts.get(kind, 0) + 1
+        found = self.found.suspects.setdefault(kind, [])
+        if len(found) < SUSPECTS // 4:
+            found.append(name.decode("ascii"))
+        else:
+            self.found.suspects_left_out += 1
+
+    def _edge(self, kind: str, when: int) -> None:
+        edges = self.found.edges.get(kind)
+        if edges is None:
+            self.found.edges[kind] = [when, when]
+        elif when < edges[0]:
+            edges[0] = when
+        elif when > edges[1]:
+            edges[1] = when
+
+    @staticmethod
+    def _add(total: Sum, chunks: int, size: int) -> None:
+        total.chunks += chunks
+        total.bytes += size
+
+    def result(self) -> dict[str, t.Any]:
+        return dataclasses.asdict(self.found)

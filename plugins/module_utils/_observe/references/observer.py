@@ -1,0 +1,529 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the backups of a datastore need, held against its chunks, in one walk with the look at their owners.
+
+First one process goes over the directories and notes what there is to be read. Then two read the index files, and put
+the digests into memory that all share. Then the walk over the chunks is done as without all this, and each of its workers
+holds a prefix directory against the digests of that prefix. Last, what seemed damaged is looked at again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import load
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references import (
+    GroupFacts,
+    Problems,
+    ReferenceFacts,
+    ReferenceProblem,
+    Sum,
+    SweepFacts,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnershipFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.confirm import (
+    UNTOUCHABLE,
+    Confirm,
+    Damage,
+    still_so,
+    still_there,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.digests import Digests, Full
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.join import Join, Joined, Times
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.reader import Reader, Totals
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import TooLarge, Tree
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Queue, TooMany, Units
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import Tally, merge
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore, open_together
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import (
+    Companion,
+    WalkPlan,
+    as_owner,
+    observe_ownership,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import Collector
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import (
+    Job,
+    OnProgress,
+    Pulse,
+    run_jobs,
+    worker_count,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import cutoff
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+
+NOT_ASKED = "not asked for"
+SCOPES = ("full", "headers", "none")
+
+_READERS = 2
+"""Processes that read index files. Each may come to hold every digest, so that more of them take more memory."""
+_MOST_GROUPS = 2000
+"""Groups that are told of one by one."""
+_MOST_BROKEN = 65536
+"""Snapshots that are remembered as damaged by what their own files are like."""
+_LEAST_ROOM = 1 << 20
+_MOST_ROOM = 1 << 28
+"""Digests that are held at the least and at the most."""
+_ROUNDS = 5
+
+T = t.TypeVar("T")
+
+
+@dataclasses.dataclass
+class ReferencePlan:
+    """What of the backups is looked at, and what garbage collection (GC) is taken to do."""
+
+    scope: str = "full"
+    """`full`, `headers` or `none`; see `ReferenceFacts`."""
+    no_chunks: str = ""
+    """Why the chunks are not held against what is needed, where that is so for another reason than the scopes."""
+    cutoff: int = cutoff.DEFAULT_MINUTES * 60
+    """Seconds."""
+    safety_check: bool = True
+    """GC's own check of access times is on, which touches the zero chunk."""
+    now: t.Optional[int] = None
+    """The second in which GC is taken to begin; None for the one in which the walk begins."""
+
+
+def observe_store(
+    walk: WalkPlan, plan: ReferencePlan, on_progress: t.Optional[OnProgress] = None
+) -> tuple[OwnershipFacts, ReferenceFacts]:
+    """Look at owners and references of a datastore. Never raises because of it: what could not be seen is said."""
+    started = int(time.time())
+    facts = ReferenceFacts(scope=plan.scope, started=started)
+    if plan.scope == "none":
+        facts.not_looked = NOT_ASKED
+        return observe_ownership(walk, on_progress), facts
+    begun = time.monotonic_ns()
+    run = _Run(walk, plan, facts, on_progress)
+    try:
+        run.read()
+        facts.elapsed_ns = time.monotonic_ns() - begun
+        ownership = observe_ownership(walk, on_progress, run if run.joins() else None)
+        begun = time.monotonic_ns()
+        run.finish()
+        facts.elapsed_ns += time.monotonic_ns() - begun
+    finally:
+        run.close()
+    return ownership, facts
+
+
+class _Run(Companion):
+    """One look at one datastore."""
+
+    name = "references"
+
+    def __init__(
+        self, walk: WalkPlan, plan: ReferencePlan, facts: ReferenceFacts, on_progress: t.Optional[OnProgress]
+    ) -> None:
+        self._walk = walk
+        self._plan = plan
+        self._facts = facts
+        self._on_progress = on_progress
+        self._units: t.Optional[Units] = None
+        self._digests: list[Digests] = []
+        self._bases: set[tuple[int, int]] = set()
+        self._broken: set[str] = set()
+        self._read_all = False
+        """Every index file was read, and every digest is held."""
+        self._joined: t.Optional[Joined] = None
+        start = facts.started if plan.now is None else plan.now
+        self._times = Times(
+            start,
+            plan.cutoff,
+            cutoff.removal_limit(start, plan.cutoff),
+            cutoff.pending_mark(start),
+            plan.safety_check,
+        )
+
+    def close(self) -> None:
+        if self._units is not None:
+            self._units.close()
+
+    def _stuck(self, reason: str) -> None:
+        self._facts.stuck = self._facts.stuck or reason
+
+    def _jobs(self, jobs: dict[str, Job], keep: t.Container[int] = ()) -> list[dict[str, t.Any]]:
+        if self._walk.as_owner:
+            jobs = {name: as_owner(self._walk.identity, job) for name, job in jobs.items()}
+        parts, trouble = run_jobs(self._walk.path, jobs, self._walk.stall, self._on_progress, keep)
+        if trouble:
+            self._stuck(trouble)
+        for part in parts:
+            if "base" in part:
+                self._bases.add(tuple(part["base"]))
+        return parts
+
+    def _open(self, pulse: Pulse) -> OpenStore:
+        store = open_together(self._walk.path, pulse)
+        pulse.put("base", [store.status.st_dev, store.status.st_ino])
+        return store
+
+    # --- index files ---------------------------------------------------------------------------------------------------
+
+    def read(self) -> None:
+        """Find the index files and read them."""
+        try:
+            self._units = units = Units()
+        except OSError as exc:
+            self._stuck(f"memory for the names of snapshots: {describe_error(exc)}")
+            return
+        parts = self._jobs({"tree": lambda pulse: self._find(units, pulse)})
+        for part in parts:
+            self._facts.types = sorted(part.get("types", []))
+            self._take_problems(part)
+        if self._facts.stuck:
+            return
+        readers = min(_READERS, worker_count(self._walk.workers)) if units.count > 1 else 1
+        try:
+            if self._plan.scope == "full":
+                room = self._room()
+                self._digests = [Digests(room) for _number in range(readers)]
+            queue = Queue(units)
+        except OSError as exc:
+            self._stuck(f"memory for digests: {describe_error(exc)}")
+            return
+        try:
+            jobs = {f"indexes {number}": self._reading(number, queue) for number in range(readers)}
+            parts = self._jobs(jobs, keep=(queue.fd,))
+        finally:
+            queue.close()
+        self._take(parts)
+
+    def _room(self) -> int:
+        """How many digests to hold at the most: a store cannot have more chunks than its filesystem has files.
+
+        Raises nothing: a filesystem that does not answer has been found out already.
+        """
+        try:
+            status = os.statvfs(self._walk.path)
+        except OSError:
+            return _MOST_ROOM
+        used = status.f_files - status.f_ffree
+        return min(max(_LEAST_ROOM, 2 * used), _MOST_ROOM) if status.f_files > 0 and used > 0 else _MOST_ROOM
+
+    def _find(self, units: Units, pulse: Pulse) -> None:
+        problems = ProblemCounter(self._walk.max_paths)
+        errors: list[str] = []
+
+        def error(path: str, reason: t.Union[OSError, str]) -> None:
+            text = reason if isinstance(reason, str) else describe_error(reason)
+            if not errors:
+                errors.append(f"{display(os.path.join(self._walk.path, path))}: {text}")
+
+        tree = Tree(self._open(pulse), self._walk.identity, problems, pulse, units.add, error)
+        try:
+            tree.walk()
+        except TooLarge as exc:
+            errors.append(str(exc))
+        except TooMany:
+            errors.append("more snapshots than are looked at")
+        pulse.put("types", tree.types)
+        pulse.put("problems", problems.result())
+        pulse.put("error", errors[0] if errors else "")
+
+    def _reading(self, number: int, queue: Queue) -> Job:
+        def work(pulse: Pulse) -> None:
+            problems = ProblemCounter(self._walk.max_paths)
+            digests = self._digests[number] if self._digests else None
+            reader = Reader(self._open(pulse), self._walk.identity, problems, pulse, digests, self._walk.max_paths)
+            full = False
+            try:
+                reader.visit(queue)
+                if digests is not None:
+                    digests.finish()
+            except Full:
+                full = True
+                reader.error("", "index files need more different chunks than this filesystem has files")
+            except TooLarge as exc:
+                reader.error("", str(exc))
+            pulse.put("totals", reader.totals)
+            pulse.put("groups", list(reader.groups.values()))
+            pulse.put("days", [reader.verified_by_day, reader.unverified_by_day])
+            pulse.put("failed", reader.failed.result())
+            pulse.put("broken", reader.broken[:_MOST_BROKEN])
+            pulse.put("problems", problems.result())
+            pulse.put("error", reader.first_error)
+            pulse.put("held", digests is not None and not full)
+
+        return work
+
+    def _take(self, parts: t.Sequence[dict[str, t.Any]]) -> None:
+        facts = self._facts
+        totals = merge(Totals, [load(Totals, part["totals"]) for part in parts if "totals" in part], 0)
+        for name in ("snapshots", "indexes", "index_bytes", "data_bytes", "references", "shared"):
+            setattr(facts, name, getattr(totals, name))
+        groups: dict[tuple[str, str, str], GroupFacts] = {}
+        for part in parts:
+            self._take_problems(part)
+            for one in part.get("groups", ()):
+                group = load(GroupFacts, one)
+                key = (group.namespace, group.type, group.id)
+                groups[key] = self._both(groups[key], group) if key in groups else group
+            for days, found in zip((facts.verified_by_day, facts.unverified_by_day), part.get("days", ())):
+                for day, count in found.items():
+                    days[day] = days.get(day, 0) + count
+            if "failed" in part:
+                facts.failed_verifications = self._merged(facts.failed_verifications, part["failed"])
+            self._broken.update(part.get("broken", ()))
+        facts.groups = [groups[key] for key in sorted(groups)]
+        facts.groups_total = len(groups) + totals.groups_left_out
+        self._read_all = bool(parts) and all(part.get("held") for part in parts)
+        self._count_damaged()
+
+    def _both(self, one: GroupFacts, other: GroupFacts) -> GroupFacts:
+        """Two parts of the same group."""
+        for field in dataclasses.fields(GroupFacts):
+            mine, theirs = getattr(one, field.name), getattr(other, field.name)
+            if field.name in ("namespace", "type", "id"):
+                continue
+            if field.name == "owner":
+                one.owner = mine or theirs
+            elif field.name == "damaged_examples":
+                one.damaged_examples = sorted(mine + theirs, reverse=True)[: self._walk.max_paths]
+            elif field.name.startswith("newest"):
+                setattr(one, field.name, max((time for time in (mine, theirs) if time is not None), default=None))
+            else:
+                setattr(one, field.name, mine + theirs)
+        return one
+
+    def _take_problems(self, part: dict[str, t.Any]) -> None:
+        if "problems" in part:
+            self._facts.problems = self._merged(self._facts.problems, part["problems"])
+        if part.get("error"):
+            self._stuck(part["error"])
+
+    def _merged(self, known: Problems, more: t.Any) -> Problems:
+        return merge(Problems, [known, load(Problems, more)], self._walk.max_paths)
+
+    # --- chunks --------------------------------------------------------------------------------------------------------
+
+    def joins(self) -> bool:
+        """Whether the walk over the chunks is to hold them against what is needed."""
+        if self._plan.no_chunks:
+            self._facts.chunks_not_seen = self._plan.no_chunks
+        elif self._plan.scope != "full":
+            self._facts.chunks_not_seen = "only the headers of index files were asked for"
+        elif self._walk.scope != "full":
+            self._facts.chunks_not_seen = f"the chunks are not walked in full (scope: {self._walk.scope})"
+        elif not self._read_all:
+            self._facts.chunks_not_seen = "the index files were not read to the end"
+        return not self._facts.chunks_not_seen
+
+    def collector(self, tally: Tally) -> Collector:
+        return Join(tally, self._digests, self._walk.identity, self._times)
+
+    def result(self, collector: Collector) -> dict[str, t.Any]:
+        assert isinstance(collector, Join)
+        return collector.result()
+
+    def take(self, parts: t.Sequence[dict[str, t.Any]], trouble: str) -> None:
+        if trouble:
+            self._stuck(trouble)
+        self._joined = _added([load(Joined, part) for part in parts])
+        self._facts.chunks_seen = not trouble
+        self._facts.chunks_not_seen = trouble
+
+    # --- the end -------------------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Look again at what seemed damaged, and put the answer together."""
+        if self._joined is not None and self._facts.chunks_seen:
+            self._confirm(self._joined)
+            self._sweep(self._joined)
+        if len(self._bases) > 1:
+            self._stuck(
+                "what is at the path of the datastore has changed meanwhile (was a filesystem mounted or unmounted?)"
+            )
+        facts = self._facts
+        # What matters most is kept where there are too many.
+        facts.groups.sort(
+            key=lambda group: (not group.damaged, not group.failed, group.namespace, group.type, group.id)
+        )
+        del facts.groups[_MOST_GROUPS:]
+        facts.groups.sort(key=lambda group: (group.namespace, group.type, group.id))
+        facts.complete = not facts.stuck
+
+    def _confirm(self, joined: Joined) -> None:
+        suspects: dict[str, list[str]] = {kind: found for kind, found in joined.suspects.items() if found}
+        needed_by: dict[str, str] = {}
+        damage: list[Damage] = []
+        untouchable = 0
+        steady = not suspects
+        for _round in range(_ROUNDS):
+            suspects = self._look_again(suspects)
+            if not suspects:
+                needed_by, damage, untouchable, steady = {}, [], 0, True
+                break
+            needed_by, damage, untouchable = self._who_needs(suspects)
+            wanted = _only(suspects, needed_by)
+            now = self._look_again(wanted, needed_by)
+            # What is gone from there, or is right now, changes which snapshots are damaged: so they are looked for again.
+            steady = now == wanted
+            suspects = now
+            if steady or self._facts.stuck:
+                break
+        if not steady:
+            self._stuck("chunks and index files change faster than they can be looked at")
+        self._note(joined, suspects if steady else {}, needed_by, damage, untouchable)
+
+    def _look_again(
+        self, suspects: dict[str, list[str]], needed_by: t.Optional[dict[str, str]] = None
+    ) -> dict[str, list[str]]:
+        """Of which the same is true now; and the index file that needs it is still there, where that is given."""
+        if not suspects:
+            return {}
+
+        def look(pulse: Pulse) -> None:
+            store = self._open(pulse)
+            now = still_so(store, self._walk.identity, suspects, pulse)
+            if needed_by is not None:
+                there = set(still_there(store, set(needed_by.values())))
+                now = {kind: [one for one in found if needed_by[one] in there] for kind, found in now.items()}
+            pulse.put("suspects", {kind: found for kind, found in now.items() if found})
+
+        parts = self._jobs({"chunks": look})
+        found: dict[str, list[str]] = parts[0].get("suspects", {})
+        return found
+
+    def _who_needs(self, suspects: dict[str, list[str]]) -> tuple[dict[str, str], list[Damage], int]:
+        assert self._units is not None
+        wanted = frozenset(bytes.fromhex(one) for found in suspects.values() for one in found)
+        damaging = frozenset(
+            bytes.fromhex(one) for kind, found in suspects.items() if kind != UNTOUCHABLE for one in found
+        )
+        queue = Queue(self._units)
+
+        def work(pulse: Pulse) -> None:
+            confirm = Confirm(
+                self._open(pulse), self._walk.identity, pulse, damaging, wanted, self._broken, self._walk.max_paths
+            )
+            confirm.visit(queue)
+            pulse.put("needed_by", confirm.needed_by)
+            pulse.put("groups", list(confirm.groups.values()))
+            pulse.put("untouchable", confirm.untouchable_snapshots)
+            pulse.put("error", confirm.first_error)
+
+        try:
+            parts = self._jobs({f"indexes {number}": work for number in range(_READERS)}, keep=(queue.fd,))
+        finally:
+            queue.close()
+        needed_by: dict[str, str] = {}
+        damage: list[Damage] = []
+        for part in parts:
+            if part.get("error"):
+                self._stuck(part["error"])
+            for digest, path in part.get("needed_by", {}).items():
+                needed_by[digest] = min(path, needed_by.get(digest, path))
+            damage += [load(Damage, one) for one in part.get("groups", ())]
+        return needed_by, damage, sum(part.get("untouchable", 0) for part in parts)
+
+    def _note(
+        self,
+        joined: Joined,
+        suspects: dict[str, list[str]],
+        needed_by: dict[str, str],
+        damage: list[Damage],
+        untouchable: int,
+    ) -> None:
+        facts = self._facts
+        for kind, found in suspects.items():
+            left_out = max(0, joined.counts.get(kind, 0) - len(joined.suspects.get(kind, ())))
+            facts.problems.counts[kind] = len(found) + left_out
+            facts.problems.examples[kind] = [
+                ReferenceProblem(f".chunks/{one[:4]}/{one}", f"needed by {display(needed_by[one])}")
+                for one in sorted(found)[: self._walk.max_paths]
+            ]
+        facts.damaged_complete = not joined.suspects_left_out
+        facts.untouchable_snapshots = untouchable if not joined.suspects_left_out else None
+        if damage:
+            self._replace_damage(damage)
+        self._count_damaged()
+
+    def _replace_damage(self, damage: list[Damage]) -> None:
+        groups = {(group.namespace, group.type, group.id): group for group in self._facts.groups}
+        again: set[tuple[str, str, str]] = set()
+        for part in damage:
+            key = (part.namespace, part.type, part.id)
+            group = groups.get(key)
+            if group is None:
+                continue
+            if key not in again:
+                again.add(key)
+                group.damaged, group.newest_damaged, group.newest_intact, group.damaged_examples = 0, None, None, []
+            self._both(group, GroupFacts(**vars(part)))
+
+    def _count_damaged(self) -> None:
+        self._facts.damaged_snapshots = sum(group.damaged for group in self._facts.groups)
+        self._facts.damaged_groups = sum(1 for group in self._facts.groups if group.damaged)
+
+    def _sweep(self, joined: Joined) -> None:
+        facts, times = self._facts, self._times
+        facts.needed = joined.needed
+        facts.unseen_prefixes = joined.unseen_prefixes
+        facts.unseen_chunks = joined.unseen_chunks
+        pending = joined.edges.get("pending")
+        future = joined.edges.get("future")
+        facts.sweep = SweepFacts(
+            start=times.start,
+            cutoff=times.cutoff,
+            limit=times.limit,
+            mark=times.mark,
+            removable=joined.removable,
+            removable_bad=joined.removable_bad,
+            pending=joined.pending,
+            pending_bad=joined.pending_bad,
+            pending_first=cutoff.removable_from(pending[0], times.cutoff) if pending else None,
+            pending_last=cutoff.removable_from(pending[1], times.cutoff) if pending else None,
+            future=joined.future,
+            future_last=future[1] if future else None,
+            kept=joined.kept,
+            kept_bad=joined.kept_bad,
+            blocked=joined.blocked,
+            blocked_bad=joined.blocked_bad,
+            blocked_first=min(joined.blocked_examples, default=""),
+            using_markers=joined.using_markers,
+            needed_old=joined.needed_old,
+            needed_old_snapshots=self._old_snapshots(joined),
+            zero_chunk_kept=bool(joined.zero_chunk_kept),
+        )
+
+    def _old_snapshots(self, joined: Joined) -> t.Optional[int]:
+        """How many snapshots need an old chunk: none and all are known without looking for them."""
+        if not joined.needed_old.chunks:
+            return 0
+        missing = sum(joined.counts.get(kind, 0) for kind in ("chunk-missing", "chunk-only-bad"))
+        whole = joined.needed_old.chunks == joined.needed - missing - joined.unseen_chunks
+        return self._facts.snapshots if whole else None
+
+
+def _only(suspects: dict[str, list[str]], needed: t.Container[str]) -> dict[str, list[str]]:
+    left = {kind: [one for one in found if one in needed] for kind, found in suspects.items()}
+    return {kind: found for kind, found in left.items() if found}
+
+
+def _added(parts: t.Sequence[Joined]) -> Joined:
+    """The numbers of several processes."""
+    total = Joined()
+    for part in parts:
+        for field in dataclasses.fields(Joined):
+            mine, theirs = getattr(total, field.name), getattr(part, field.name)
+            if field.name == "edges":
+                for kind, (first, last) in theirs.items():
+                    known = mine.get(kind, [first, last])
+                    mine[kind] = [min(known[0], first), max(known[1], last)]
+            elif isinstance(mine, Sum):
+                mine.chunks += theirs.chunks
+                mine.bytes += theirs.bytes
+            elif isinstance(mine, dict):
+                for kind, found in theirs.items():
+                    mine[kind] = mine[kind] + found if kind in mine else found
+            else:
+                setattr(total, field.name, mine + theirs)
+    return total

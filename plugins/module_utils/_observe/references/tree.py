@@ -1,0 +1,323 @@
+# Copyright (c) 2026, the fleetops.pbs contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where garbage collection (GC) finds index files: everything visible below the base directory.
+
+GC goes two ways. It walks over the whole tree, leaves out hidden names and follows no link, and notes every `*.fidx` and
+`*.didx`. Then it goes through namespaces, groups and snapshots by their names, and marks what the index files in the
+snapshots need. What the first way has found and the second has not is marked, too, each with a warning.
+Source: PBS, `garbage_collection`: `list_index_files`, `mark_used_chunks`.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import stat
+import typing as t
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import snapshot
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.index import is_dynamic
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import batches
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission import READ, SEARCH, allows
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+
+BASE, NAMESPACES, NAMESPACE, TYPE, GROUP, SNAPSHOT, ODD = (
+    "base",
+    "namespaces",
+    "namespace",
+    "type",
+    "group",
+    "snapshot",
+    "odd",
+)
+"""What a directory is to PBS. `namespaces` is `ns`; `odd` is what PBS has no use for."""
+
+_MAX_DEPTH = 100
+"""Directories below each other; PBS itself goes down to 18. Each holds two descriptors."""
+_MAX_NAMES = 20_000_000
+"""Names in all directories."""
+_MAX_SNAPSHOTS = 200_000
+"""Snapshots of one group, whose names are sorted."""
+_MAX_HIDDEN = 20_000
+"""Names in hidden directories, which GC does not look into."""
+_LEAST_TOGETHER = 8
+_MOST_UNITS = 8
+"""A group is cut into units of at least so many snapshots, and into no more units than that, so that it can be shared out."""
+_FORGIVEN = "lost+found"
+
+
+class TooLarge(Exception):
+    """The tree has more than is looked at; the message says of what."""
+
+
+class Place:
+    """A directory that is being listed."""
+
+    def __init__(self, path: str, fd: int, kind: str, parts: tuple[str, ...]) -> None:
+        self.path = path
+        """Relative to the base directory; empty for it."""
+        self.fd = fd
+        self.kind = kind
+        self.parts = parts
+        """The names of the namespaces, the type and the id so far."""
+        self.entries = itertools.chain.from_iterable(batches(fd))
+        self.snapshots: list[str] = []
+        self.strays: list[str] = []
+
+    def join(self, name: str) -> str:
+        return f"{self.path}/{name}" if self.path else name
+
+
+class Tree:
+    """Walks over everything but the snapshots and the chunk store, and tells what index files are to be read where."""
+
+    def __init__(
+        self,
+        store: OpenStore,
+        identity: Identity,
+        problems: ProblemCounter,
+        pulse: Pulse,
+        emit: t.Callable[[Unit], None],
+        error: t.Callable[[str, t.Union[OSError, str]], None],
+    ) -> None:
+        """`error` is told of what could not be looked at, with its path."""
+        self.types: list[str] = []
+        self.groups = 0
+        self._store = store
+        self._identity = identity
+        self._problems = problems
+        self._pulse = pulse
+        self._emit = emit
+        self._error = error
+        self._names = 0
+        self._hidden_names = 0
+
+    def walk(self) -> None:
+        """From the base directory on. Raises `OSError` where it cannot be listed, and `TooLarge`."""
+        self._walk(Place("", os.dup(self._store.base), BASE, ()))
+
+    def walk_odd(self, path: str, name: str, dir_fd: int) -> None:
+        """A directory where PBS makes none; `path` is that of the one that it is in. Raises `TooLarge`."""
+        above = Place(path, os.dup(dir_fd), ODD, ())
+        try:
+            below = self._descend(above, name, ODD, ())
+        finally:
+            os.close(above.fd)
+        if below is not None:
+            self._walk(below)
+
+    def _walk(self, start: Place) -> None:
+        # A list of open listings instead of recursion: how deep it goes is somebody else's choice.
+        stack = [start]
+        try:
+            while stack:
+                self._pulse.beat(dict)
+                place = stack[-1]
+                try:
+                    entry = next(place.entries, None)
+                except OSError as exc:
+                    self._error(place.path, exc)
+                    entry = None
+                if entry is None:
+                    self._finish(place)
+                    os.close(stack.pop().fd)
+                    continue
+                self._names += 1
+                if self._names > _MAX_NAMES:
+                    raise TooLarge(f"more than {_MAX_NAMES} files and directories beside the chunks")
+                below = self._visit(place, entry)
+                if below is None:
+                    continue
+                if len(stack) >= _MAX_DEPTH:
+                    os.close(below.fd)
+                    self._error(below.path, f"deeper than {_MAX_DEPTH} directories")
+                else:
+                    stack.append(below)
+        finally:
+            while stack:
+                os.close(stack.pop().fd)
+
+    def _finish(self, place: Place) -> None:
+        if place.strays:
+            self._emit(Unit(place.path, place.strays, stray=True))
+        if place.kind != GROUP:
+            return
+        self.groups += 1
+        *namespace, backup_type, backup_id = place.parts
+        place.snapshots.sort()
+        together = max(_LEAST_TOGETHER, -(-len(place.snapshots) // _MOST_UNITS))
+        for start in range(0, max(1, len(place.snapshots)), together):
+            self._emit(
+                Unit(
+                    directory=place.path,
+                    names=place.snapshots[start : start + together],
+                    before=place.snapshots[start - 1] if start else "",
+                    first=start == 0,
+                    namespace="/".join(namespace),
+                    type=backup_type,
+                    id=backup_id,
+                )
+            )
+
+    # --- one name ------------------------------------------------------------------------------------------------------
+
+    def _visit(self, place: Place, entry: os.DirEntry[str]) -> t.Optional[Place]:
+        name, path = entry.name, place.join(entry.name)
+        try:
+            is_link = entry.is_symlink()
+            is_directory = not is_link and entry.is_dir(follow_symlinks=False)
+        except OSError as exc:
+            self._missed(path, exc)
+            return None
+        if is_directory and place.kind == NAMESPACES and not snapshot.is_namespace(name):
+            detail = f"not a valid namespace component: {display(name)}"
+            self._problems.add("namespace-name", path, detail)
+        if name.startswith("."):
+            if is_directory and not (place.kind == BASE and name == CHUNKS):
+                self._look_into_hidden(place, name)
+            elif not is_directory and is_dynamic(name) is not None:
+                self._problems.add("index-hidden", path, "GC leaves out hidden names")
+            return None
+        if is_directory:
+            return self._directory(place, name, path)
+        if is_dynamic(name) is not None:
+            self._stray(place, name)
+        elif is_link:
+            kind = self._kind_of_link(place, name)
+            if kind:
+                self._problems.add(kind, path, f"a link to {_target(place.fd, name)}")
+        return None
+
+    def _stray(self, place: Place, name: str) -> None:
+        place.strays.append(name)
+        if len(place.strays) >= 256:
+            self._emit(Unit(place.path, place.strays, stray=True))
+            place.strays = []
+
+    def _kind_of_link(self, place: Place, name: str) -> str:
+        """What the link is in place of, as a kind of problem; empty where PBS would have no use for it."""
+        kind, _parts = self._kind_of(place, name)
+        return {NAMESPACES: "link-namespace", NAMESPACE: "link-namespace", TYPE: "link-type", GROUP: "link-group"}.get(
+            kind, "link-snapshot" if kind == SNAPSHOT else ""
+        )
+
+    def _kind_of(self, place: Place, name: str) -> tuple[str, tuple[str, ...]]:
+        """What a directory of that name is to PBS."""
+        kind = ODD
+        if place.kind in (BASE, NAMESPACE):
+            if name == snapshot.NAMESPACE_DIRECTORY:
+                return NAMESPACES, place.parts
+            kind = TYPE if name in snapshot.BACKUP_TYPES else ODD
+        elif place.kind == NAMESPACES:
+            deep = len(place.parts) >= snapshot.DEEPEST_NAMESPACE
+            kind = NAMESPACE if not deep and snapshot.is_namespace(name) else ODD
+        elif place.kind == TYPE:
+            kind = GROUP if snapshot.is_group_id(name) else ODD
+        elif place.kind == GROUP:
+            kind = SNAPSHOT if snapshot.snapshot_time(name) is not None else ODD
+        return kind, (*place.parts, name) if kind in (NAMESPACE, TYPE, GROUP) else place.parts
+
+    def _directory(self, place: Place, name: str, path: str) -> t.Optional[Place]:
+        if is_dynamic(name) is not None:
+            self._problems.add("index-directory", path, "Is a directory (os error 21)")
+        kind, parts = self._kind_of(place, name)
+        if kind == SNAPSHOT:
+            if len(place.snapshots) >= _MAX_SNAPSHOTS:
+                raise TooLarge(f"more than {_MAX_SNAPSHOTS} snapshots in {display(place.path)}")
+            place.snapshots.append(name)
+            return None
+        below = self._descend(place, name, kind, parts)
+        if below is not None and place.kind == BASE and kind != ODD:
+            self.types.append(name)
+        return below
+
+    def _descend(self, place: Place, name: str, kind: str, parts: tuple[str, ...]) -> t.Optional[Place]:
+        path = place.join(name)
+        self._pulse.at(path)
+        if path in self._store.mounts:
+            self._mounted(path)
+            return None
+        try:
+            fd = open_inside(name, place.fd)
+        except OSError as exc:
+            self._missed(path, exc)
+            return None
+        try:
+            status = os.fstat(fd)
+            if status.st_dev != self._store.device:
+                os.close(fd)
+                self._mounted(path)
+                return None
+            if not allows(self._identity, status, READ | SEARCH):
+                if place.kind == BASE and name == _FORGIVEN:
+                    os.close(fd)
+                    return None
+                self._problems.add("directory-unreadable", path, describe_mode(status))
+            return Place(path, fd, kind, parts)
+        except OSError as exc:
+            os.close(fd)
+            self._missed(path, exc)
+            return None
+
+    def _missed(self, path: str, error: OSError) -> None:
+        """What could not be looked at, which is normal if it is gone meanwhile."""
+        if error.errno == errno.EXDEV:
+            self._mounted(path)
+        elif error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            self._error(path, error)
+
+    def _mounted(self, path: str) -> None:
+        self._problems.add("mount", path, "another filesystem is mounted there")
+        self._error(path, "another filesystem is mounted there, and was not looked into")
+
+    # --- what GC does not see ------------------------------------------------------------------------------------------
+
+    def _look_into_hidden(self, place: Place, name: str) -> None:
+        """Note the index files in a hidden directory. What cannot be looked at there matters to nobody."""
+        stack = [(place.join(name), name, os.dup(place.fd))]
+        while stack:
+            path, name, above = stack.pop()
+            try:
+                fd = open_inside(name, above)
+            except OSError:
+                continue
+            finally:
+                os.close(above)
+            try:
+                for entry in itertools.chain.from_iterable(batches(fd)):
+                    self._hidden_names += 1
+                    if self._hidden_names > _MAX_HIDDEN:
+                        break
+                    self._pulse.beat(dict)
+                    if entry.is_dir(follow_symlinks=False):
+                        if len(stack) < _MAX_DEPTH:
+                            stack.append((f"{path}/{entry.name}", entry.name, os.dup(fd)))
+                    elif is_dynamic(entry.name) is not None:
+                        self._problems.add(
+                            "index-hidden", f"{path}/{entry.name}", "GC does not look into hidden directories"
+                        )
+            except OSError:
+                pass
+            finally:
+                os.close(fd)
+
+
+def describe_mode(status: os.stat_result) -> str:
+    return f"mode {stat.S_IMODE(status.st_mode):04o}, uid {status.st_uid}, gid {status.st_gid}"
+
+
+def _target(dir_fd: int, name: str) -> str:
+    try:
+        return display(os.readlink(name, dir_fd=dir_fd))
+    except OSError as exc:
+        return describe_error(exc)
