@@ -6,18 +6,9 @@
 
 from __future__ import annotations
 
-import os.path
-import pwd
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import DATASTORE_NAME
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
-
 Spec = dict[str, dict[str, t.Any]]
-
-
-class OptionError(ValueError):
-    """The value of an option is invalid; the message names both."""
 
 
 def account_spec() -> Spec:
@@ -164,60 +155,3 @@ def waivers_spec() -> Spec:
             },
         }
     }
-
-
-def check_path(path: str, option: str) -> str:
-    """Check for an absolute path below `/`, as PBS requires for a datastore; returns it normalised. Raises `OptionError`."""
-    if not path.startswith("/"):
-        raise OptionError(f"{option}: '{path}' is not an absolute path")
-    if "\0" in path:
-        raise OptionError(f"{option}: a path must not contain a NUL character")
-    if not path.isprintable():
-        # The path is part of every result and report, and PBS stores it on one line.
-        raise OptionError(f"{option}: '{display(path)}' contains characters that are not printable")
-    normal = os.path.normpath(path)
-    if normal.strip("/") == "":
-        raise OptionError(f"{option}: '{path}' is the root directory, which cannot be a datastore")
-    # normpath keeps two leading slashes, which POSIX leaves to the system; on Linux they mean one.
-    return "/" + normal.lstrip("/")
-
-
-def check_declarations(entries: t.Sequence[t.Mapping[str, t.Any]], option: str) -> list[dict[str, t.Any]]:
-    """Check names and paths of `pbs_datastores`; returns the entries without omitted options. Raises `OptionError`."""
-    checked = []
-    seen: set[str] = set()
-    for number, entry in enumerate(entries):
-        where = "%s[%d]" % (option, number)
-        name = str(entry["name"])
-        try:
-            DATASTORE_NAME.read(name)
-        except ValueError as exc:
-            raise OptionError(f"{where}.name: '{name}' is not a valid name of a datastore; allowed: {exc}") from None
-        if name in seen:
-            raise OptionError(f"{where}.name: '{name}' is declared twice")
-        seen.add(name)
-        given = {key: value for key, value in entry.items() if value is not None}
-        if given.get("backing_device"):
-            given["path"] = "/mnt/datastore/" + name
-        elif "path" not in given:
-            raise OptionError(f"{where}: '{name}' has no path")
-        given["path"] = check_path(str(given["path"]), where + ".path")
-        tuning = given.get("tuning") or {}
-        minutes = tuning.get("gc_atime_cutoff")
-        if minutes is not None and not 1 <= minutes <= 2880:
-            raise OptionError("%s.tuning.gc_atime_cutoff: %d is not from 1 to 2880 minutes" % (where, minutes))
-        checked.append(given)
-    return checked
-
-
-def require_account(user: str) -> None:
-    """Raise `OptionError` if the option names a user that does not exist.
-
-    PBS-HOST-01 reports if the default user `backup` is missing.
-    """
-    if user == "backup":
-        return
-    try:
-        pwd.getpwnam(user)
-    except (KeyError, ValueError):
-        raise OptionError(f"user: there is no user '{user}' on this host") from None

@@ -10,11 +10,6 @@ import dataclasses
 import time
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
-    OptionError,
-    check_path,
-    require_account,
-)
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
     AccountFacts,
     ClockFacts,
@@ -25,10 +20,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, Question, judge
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.atime import inserts_marker
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.atime import atime_plan
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import OptionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 OF_PBS = ("PBS-ATIME-01", "PBS-ATIME-02", "PBS-ATIME-03")
@@ -37,27 +33,19 @@ OF_PBS = ("PBS-ATIME-01", "PBS-ATIME-02", "PBS-ATIME-03")
 CONTROLS = (*OF_PBS, "PBS-ATIME-06")
 
 
-def check_atime(params: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Test the touch on `params["path"]` and return the module's result, including `failed`.
+def check_atime(options: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Test the touch on the option `path` and return the module's result, including `failed`.
 
     Raises `ValueError` for an invalid option: a path that is relative, `/`, missing or no directory, or a user that does
     not exist.
     """
-    path = check_path(params["path"], "path")
-    if not 0 < params["deadline"] < float("inf"):
-        raise OptionError(f"deadline: must be more than 0 seconds, not {params['deadline']:g}")
-    require_account(params["user"])
-    account = observe_account(params["user"], params["group"])
-    if account.uid is None or account.gid is None:
-        what = f"user '{params['user']}'" if account.uid is None else f"group '{params['group']}'"
-        raise OptionError(f"there is no {what} on this host, so nothing can be tested as the daemon's user")
-    store = StoreFacts(name="path", path=path)
-    plan = plan_probe(account, params["probe"], check_mode, params["deadline"])
+    plan = atime_plan(options, check_mode)
+    store = StoreFacts(name="path", path=plan.path)
     table = MountTable.read()
-    (real_path,) = observe_stores([store], plan, table)
+    (real_path,) = observe_stores([store], plan.probe, table)
     store.mount = table.find(real_path)
     _require_directory(store)
-    findings = judge(no_host(account), [store], Question(Policy(), time.time(), controls=CONTROLS))
+    findings = judge(no_host(plan.account), [store], Question(Policy(), time.time(), controls=CONTROLS))
     return _result(store, findings, check_mode)
 
 

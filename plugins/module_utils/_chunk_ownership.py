@@ -12,16 +12,12 @@ import os
 import pwd
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import OptionError, check_path
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import PathProblem
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.mender import RepairCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairFacts, RepairPlan, repair
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import (
-    effective_path,
-    observe_configuration,
-)
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import WalkProgress
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import OptionError
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.ownership import OwnershipPlan, ownership_plan
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run_one
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of
@@ -32,77 +28,31 @@ Progress = t.Callable[[str, WalkProgress], None]
 
 
 def chunk_ownership(
-    params: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Optional[Progress] = None
+    options: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Optional[Progress] = None
 ) -> dict[str, t.Any]:
     """Repair, or in check mode count what would be repaired; return the module's result, including `failed`.
 
     Raises `ValueError` for invalid options before any change; its message names option and value.
     """
-    plan = _plan(params)
-    _require_chunk_store(plan.path, params["deadline"], "path" if params["path"] else "name")
+    plan = ownership_plan(options, check_mode)
+    _require_chunk_store(plan.repair.path, plan.deadline, plan.named_by)
     if os.geteuid() != 0:
         raise OptionError("only root may change owners; run this task with `become: true`")
-    limit = params["max_changes"]
-    if check_mode or limit is not None:
-        look = dataclasses.replace(plan, dry=True)
-        counted = _repair(look, "counting", on_progress)
-        if not counted.stopped and limit is not None and counted.counts.changed > limit:
-            return dict(_result(look, counted, params), changed=False, failed=True, msg=_too_many(counted, limit))
+    if check_mode or plan.max_changes is not None:
+        look = dataclasses.replace(plan, repair=dataclasses.replace(plan.repair, dry=True))
+        counted = _repair(look.repair, "counting", on_progress)
+        if not counted.stopped and plan.max_changes is not None and counted.counts.changed > plan.max_changes:
+            result = _result(counted, look)
+            return dict(result, changed=False, failed=True, msg=_too_many(counted, plan.max_changes))
         if check_mode:
-            return _result(look, counted, params)
+            return _result(counted, look)
         if counted.stopped:
-            return dict(_result(look, counted, params), changed=False)
-    return _result(plan, _repair(plan, "repairing", on_progress), params)
+            return dict(_result(counted, look), changed=False)
+    return _result(_repair(plan.repair, "repairing", on_progress), plan)
 
 
 def _repair(plan: RepairPlan, what: str, on_progress: t.Optional[Progress]) -> RepairFacts:
     return repair(plan, None if on_progress is None else lambda progress: on_progress(what, progress))
-
-
-# --- options -----------------------------------------------------------------------------------------------------------
-
-
-def _plan(params: t.Mapping[str, t.Any]) -> RepairPlan:
-    for option in ("deadline", "stall"):
-        if not 0 < params[option] < float("inf"):
-            raise OptionError(f"{option}: must be more than 0 seconds, not {params[option]:g}")
-    for option in ("workers", "max_paths", "max_changes"):
-        if params[option] is not None and params[option] < 0:
-            raise OptionError("%s: must not be negative, but is %d" % (option, params[option]))
-    account = observe_account(params["user"], params["group"])
-    if account.uid is None:
-        raise OptionError(f"user: there is no user '{account.user}' on this host")
-    if account.gid is None:
-        raise OptionError(f"group: there is no group '{account.group}' on this host")
-    return RepairPlan(
-        path=check_path(params["path"], "path") if params["path"] else _configured_path(params),
-        uid=account.uid,
-        gid=account.gid,
-        scope=params["scope"],
-        only_from=None if params["only_from"] is None else frozenset(map(_uid, params["only_from"])),
-        modes=params["modes"],
-        workers=params["workers"],
-        max_paths=params["max_paths"],
-        stall=params["stall"],
-    )
-
-
-def _configured_path(params: t.Mapping[str, t.Any]) -> str:
-    directory, datastores = observe_configuration(params["config_dir"])
-    for datastore in datastores:
-        if datastore.name == params["name"]:
-            return check_path(effective_path(datastore), f"name: the path of '{display(datastore.name)}'")
-    raise OptionError(f"name: there is no datastore '{display(params['name'])}' in {directory.path}/datastore.cfg")
-
-
-def _uid(user: str) -> int:
-    """The uid of a user, by name or number, because the owner of a file may no longer have a name."""
-    try:
-        return pwd.getpwnam(user).pw_uid
-    except (KeyError, ValueError):
-        if user.isascii() and user.isdigit():
-            return int(user)
-        raise OptionError(f"only_from: there is no user '{display(user)}' on this host") from None
 
 
 def _require_chunk_store(path: str, deadline: float, option: str) -> None:
@@ -133,7 +83,7 @@ def _require_chunk_store(path: str, deadline: float, option: str) -> None:
 # --- result ------------------------------------------------------------------------------------------------------------
 
 
-def _result(plan: RepairPlan, facts: RepairFacts, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def _result(facts: RepairFacts, plan: OwnershipPlan) -> dict[str, t.Any]:
     counts = facts.counts
     changes = {
         "total": counts.changed,
@@ -149,7 +99,7 @@ def _result(plan: RepairPlan, facts: RepairFacts, params: t.Mapping[str, t.Any])
     result: dict[str, t.Any] = {
         "changed": bool(counts.changed),
         "failed": not facts.complete,
-        "base": display(plan.path),
+        "base": display(plan.repair.path),
         "changes": changes,
         "left": counts.left,
         "refused": counts.refused,
@@ -162,8 +112,8 @@ def _result(plan: RepairPlan, facts: RepairFacts, params: t.Mapping[str, t.Any])
         "elapsed": round(facts.elapsed_ns / 1e9, 3),
     }
     if counts.changed:
-        result["diff"] = _diff(counts, f"{params['user']}:{params['group']}")
-    result["msg"] = _message(facts, result, plan, params)
+        result["diff"] = _diff(counts, f"{plan.user}:{plan.group}")
+    result["msg"] = _message(facts, result, plan)
     hard_links = counts.refused.get("hardlink", 0)
     if hard_links:
         warning = (
@@ -176,10 +126,10 @@ def _result(plan: RepairPlan, facts: RepairFacts, params: t.Mapping[str, t.Any])
     return result
 
 
-def _message(facts: RepairFacts, result: t.Mapping[str, t.Any], plan: RepairPlan, params: t.Mapping[str, t.Any]) -> str:
+def _message(facts: RepairFacts, result: t.Mapping[str, t.Any], plan: OwnershipPlan) -> str:
     counts = facts.counts
-    done = "would be" if plan.dry else "were"
-    who = f"{params['user']}:{params['group']}"
+    done = "would be" if plan.repair.dry else "were"
+    who = f"{plan.user}:{plan.group}"
     if counts.changed or not facts.exact:
         text = "%s%d of %d files and directories %s changed (owner to %s, or mode)." % (
             "" if facts.exact else "At least ",
@@ -191,7 +141,7 @@ def _message(facts: RepairFacts, result: t.Mapping[str, t.Any], plan: RepairPlan
     else:
         text = "Nothing to change among %d files and directories." % counts.seen
     if counts.failed:
-        first = result["failed_paths"][0] if result["failed_paths"] else {"path": plan.path, "detail": ""}
+        first = result["failed_paths"][0] if result["failed_paths"] else {"path": plan.repair.path, "detail": ""}
         text += " %d failed, the first: %s: %s." % (counts.failed, first["path"], first["detail"])
     if facts.stopped:
         text += f" Stopped: {facts.stopped}."

@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils import _creation
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import OptionError, check_path, require_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import AccountFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
@@ -32,8 +30,15 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.config_
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import (
+    OptionError,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.datastore import (
+    FIXED_SINCE,
+    DatastorePlan,
+    datastore_plan,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import DATASTORE_NAME, shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
@@ -44,46 +49,26 @@ ERRORS = (ValueError, ManagerError, StoreError)
 _ATTEMPTS = 3
 """Number of attempts of an update while others change the configuration."""
 _REUSE_SINCE = "4.0.4"
-_FIXED = {"path": "3.0", "backing_device": "3.2.12", "backend": "4.0.4"}
-"""Properties that can be set only at creation, and the first PBS that supports them."""
 
 
-@dataclasses.dataclass
-class _Request:
-    """The module's options, checked."""
-
-    name: str
-    path: str
-    """As in PBS: relative to the device for a removable datastore; empty if it was not given."""
-    fixed: dict[str, str]
-    desired: settings.Desired
-    options: t.Mapping[str, t.Any]
-    check_mode: bool
-
-    @property
-    def backed(self) -> bool:
-        """Whether the chunks are on a device or in a bucket, so that the current contents of the path say nothing."""
-        return "backing_device" in self.fixed or self.fixed.get("backend", "").startswith(("s3", "type=s3"))
-
-
-def new_manager(params: t.Mapping[str, t.Any], check_mode: bool) -> Manager:
+def new_manager(options: t.Mapping[str, t.Any], check_mode: bool) -> Manager:
     """The client that the module's options describe."""
-    return Manager(params["manager"], params["timeout"], params["lock_timeout"], check_mode=check_mode)
+    return Manager(options["manager"], options["timeout"], options["lock_timeout"], check_mode=check_mode)
 
 
-def ensure_datastore(params: t.Mapping[str, t.Any], check_mode: bool, manager: Manager) -> Outcome:
+def ensure_datastore(options: t.Mapping[str, t.Any], check_mode: bool, manager: Manager) -> Outcome:
     """Bring one datastore to `state`. Raises one of `ERRORS`, if possible before any change."""
     outcome = Outcome(commands=manager.commands)
-    request = _check(params, check_mode)
+    plan = datastore_plan(options, check_mode)
     _require_root()
-    configuration = read_configuration(params["config_dir"], DATASTORES)
-    section = configuration.sections.get(request.name)
-    if params["state"] == "absent":
-        _remove(request, section, manager, outcome)
+    configuration = read_configuration(plan.config_dir, DATASTORES)
+    section = configuration.sections.get(plan.name)
+    if not plan.present:
+        _remove(plan, section, manager, outcome)
     elif section is None:
-        _create(request, configuration, manager, outcome)
+        _create(plan, configuration, manager, outcome)
     else:
-        _update(request, section, configuration, manager, outcome)
+        _update(plan, section, configuration, manager, outcome)
     return outcome
 
 
@@ -94,106 +79,70 @@ def _require_root() -> None:
         )
 
 
-def _check(params: t.Mapping[str, t.Any], check_mode: bool) -> _Request:
-    name = params["name"]
-    try:
-        DATASTORE_NAME.read(name)
-    except ValueError as exc:
-        raise OptionError(f"name: {shown(name)} is not a valid name of a datastore; allowed: {exc}") from None
-    for number in ("timeout", "lock_timeout", "deadline"):
-        if not 0 < params[number] < float("inf"):
-            raise OptionError(f"{number}: must be more than 0 seconds, not {params[number]:g}")
-    destroy = params.get("destroy_data")
-    if destroy and destroy != name:
-        raise OptionError(
-            "destroy_data: it is %s, but the datastore's name is %s. To destroy every backup in it, repeat its name exactly."
-            % (shown(destroy), shown(name))
-        )
-    if destroy and params["state"] != "absent":
-        raise OptionError("destroy_data: this option is valid only with state: absent")
-    require_account(params["user"])
-    fixed = {key: settings.check_fixed(settings.DATASTORE, key, params[key]) for key in _FIXED if params.get(key)}
-    path = fixed.get("path", "")
-    if path and "backing_device" in fixed:
-        if path.startswith(("/", "-")):
-            raise OptionError(
-                f"path: with backing_device it is relative to the device, such as 'backups', not '{path}'"
-            )
-    elif path:
-        path = check_path(path, "path")
-        last = os.path.basename(path)
-        if last.startswith("."):
-            raise OptionError(
-                f"path: garbage collection ignores directories whose name begins with a dot, such as '{last}'"
-            )
-    desired = settings.check(settings.DATASTORE, params, params.get("unset") or ())
-    return _Request(name, path, fixed, desired, params, check_mode)
-
-
 # --- update ------------------------------------------------------------------------------------------------------------
 
 
 def _update(
-    request: _Request, section: Section, configuration: Configuration, manager: Manager, outcome: Outcome
+    plan: DatastorePlan, section: Section, configuration: Configuration, manager: Manager, outcome: Outcome
 ) -> None:
-    _check_unchangeable(request, section)
+    _check_unchangeable(plan, section)
     for attempt in range(_ATTEMPTS):
-        changes = settings.compare(settings.DATASTORE, request.desired, section)
+        changes = settings.compare(settings.DATASTORE, plan.desired, section)
         if not changes and attempt:
             break  # PBS refused our update, but another change of the file meanwhile made it unnecessary
-        outcome.show(changes, request.name)
+        outcome.show(changes, plan.name)
         if not changes:
-            outcome.message = f"Datastore '{request.name}' is as declared."
+            outcome.message = f"Datastore '{plan.name}' is as declared."
             return
-        _require_version(request, manager)
+        _require_version(plan, manager)
         del manager.commands[:]
         try:
             manager.change(
-                ["datastore", "update", request.name, *settings.as_arguments(changes), "--digest", configuration.digest]
+                ["datastore", "update", plan.name, *settings.as_arguments(changes), "--digest", configuration.digest]
             )
             break
         except ManagerError as exc:
             if not exc.changed_meanwhile or attempt == _ATTEMPTS - 1:
                 raise
-        configuration = read_configuration(request.options["config_dir"], DATASTORES)
-        if request.name not in configuration.sections:
-            raise OptionError(f"Datastore '{request.name}' was removed meanwhile. Run this again to create it.")
-        section = configuration.sections[request.name]
+        configuration = read_configuration(plan.config_dir, DATASTORES)
+        if plan.name not in configuration.sections:
+            raise OptionError(f"Datastore '{plan.name}' was removed meanwhile. Run this again to create it.")
+        section = configuration.sections[plan.name]
     outcome.changed = True
     outcome.action = "update"
-    outcome.message = f"Datastore '{request.name}' {'would be changed' if request.check_mode else 'was changed'}."
-    if not request.check_mode:
-        _verify(request, outcome)
+    outcome.message = f"Datastore '{plan.name}' {'would be changed' if plan.check_mode else 'was changed'}."
+    if not plan.check_mode:
+        _verify(plan, outcome)
 
 
-def _check_unchangeable(request: _Request, section: Section) -> None:
+def _check_unchangeable(plan: DatastorePlan, section: Section) -> None:
     if section.text("maintenance-mode").split(",")[0].rpartition("=")[2] == "delete":
         raise OptionError(
             "Datastore '%s' is being deleted (maintenance mode delete), and PBS cannot undo that. Finish the removal "
-            "(state: absent), then create it again." % request.name
+            "(state: absent), then create it again." % plan.name
         )
     device = section.text("backing-device")
     have_path = section.text("path")
-    if request.path and os.path.normpath(request.path) != os.path.normpath(have_path):
+    if plan.path and os.path.normpath(plan.path) != os.path.normpath(have_path):
         raise OptionError(
             "Datastore '%s' is at %s, declared is %s. PBS cannot move a datastore, and this module never removes one to "
             "create it again: correct the declaration, or remove it (state: absent keeps its data), move the data, and "
-            "add it again." % (request.name, display(have_path), display(request.path))
+            "add it again." % (plan.name, display(have_path), display(plan.path))
         )
-    if "backing_device" in request.fixed and request.fixed["backing_device"] != device:
+    if "backing_device" in plan.fixed and plan.fixed["backing_device"] != device:
         raise OptionError(
             "Datastore '%s' has the backing device %s, declared is %s. PBS cannot change it."
-            % (request.name, display(device) or "none", request.fixed["backing_device"])
+            % (plan.name, display(device) or "none", plan.fixed["backing_device"])
         )
-    if "backend" in request.fixed and not settings.same_backend(request.fixed["backend"], section.text("backend")):
+    if "backend" in plan.fixed and not settings.same_backend(plan.fixed["backend"], section.text("backend")):
         raise OptionError(
             "Datastore '%s' has the backend %s, declared is %s. PBS cannot change it."
-            % (request.name, display(section.text("backend")) or "filesystem", request.fixed["backend"])
+            % (plan.name, display(section.text("backend")) or "filesystem", plan.fixed["backend"])
         )
 
 
-def _require_version(request: _Request, manager: Manager, reuse: bool = False) -> None:
-    since = {**request.desired.since, **{key: _FIXED[key] for key in request.fixed}}
+def _require_version(plan: DatastorePlan, manager: Manager, reuse: bool = False) -> None:
+    since = {**plan.desired.since, **{key: FIXED_SINCE[key] for key in plan.fixed}}
     if reuse:
         since["reuse (the option --reuse-datastore of the command line)"] = _REUSE_SINCE
     if not since:
@@ -206,66 +155,66 @@ def _require_version(request: _Request, manager: Manager, reuse: bool = False) -
 # --- create ------------------------------------------------------------------------------------------------------------
 
 
-def _create(request: _Request, configuration: Configuration, manager: Manager, outcome: Outcome) -> None:
-    if not request.path:
-        raise OptionError(f"path: datastore '{request.name}' does not exist yet; a path is required to create it")
-    if "gc-on-unmount" in request.desired.values and "backing_device" not in request.fixed:
+def _create(plan: DatastorePlan, configuration: Configuration, manager: Manager, outcome: Outcome) -> None:
+    if not plan.path:
+        raise OptionError(f"path: datastore '{plan.name}' does not exist yet; a path is required to create it")
+    if "gc-on-unmount" in plan.desired.values and "backing_device" not in plan.fixed:
         raise OptionError("gc_on_unmount: PBS allows this only for removable datastores (backing_device)")
-    reuse = request.options["reuse"]
-    account = observe_account(request.options["user"], request.options["group"])
-    if request.backed:
+    reuse = plan.reuse
+    account = observe_account(plan.user, plan.group)
+    if plan.backed:
         # The module cannot look into an unmounted device or into a bucket, so the user decides.
         action = _creation.REUSE if reuse else _creation.CREATE
     else:
-        _check_text(request, configuration)
+        _check_text(plan, configuration)
         decision = _creation.decide(
-            request.name,
-            request.path,
+            plan.name,
+            plan.path,
             [_as_config(section) for section in configuration.sections.values()],
             account,
-            request.options["probe"],
+            plan.probe,
             reuse,
-            request.check_mode,
-            request.options["deadline"],
+            plan.check_mode,
+            plan.deadline,
         )
         action = decision.action
         outcome.warnings += decision.warnings
         outcome.not_tried = decision.not_tried
-    _require_version(request, manager, reuse=action != _creation.CREATE)
-    changes = settings.compare(settings.DATASTORE, request.desired, None)
-    fixed = {key.replace("_", "-"): value for key, value in request.fixed.items()}
-    changes.after.update(fixed, path=request.path)
-    outcome.show(changes, request.name)
-    arguments = ["datastore", "create", request.name, request.path, *settings.as_arguments(changes)]
+    _require_version(plan, manager, reuse=action != _creation.CREATE)
+    changes = settings.compare(settings.DATASTORE, plan.desired, None)
+    fixed = {key.replace("_", "-"): value for key, value in plan.fixed.items()}
+    changes.after.update(fixed, path=plan.path)
+    outcome.show(changes, plan.name)
+    arguments = ["datastore", "create", plan.name, plan.path, *settings.as_arguments(changes)]
     for key in ("backing-device", "backend"):
         if key in fixed:
             arguments += option(key, fixed[key])
     if action != _creation.CREATE:
         arguments += ["--reuse-datastore", "true"]
-    if request.options["overwrite_in_use"]:
+    if plan.overwrite_in_use:
         arguments += ["--overwrite-in-use", "true"]
-    if action == _creation.REUSE and not request.backed:
-        _check_reusable(request, account)
+    if action == _creation.REUSE and not plan.backed:
+        _check_reusable(plan, account)
     if action == _creation.COMPLETE:
-        manager.require_daemons(request.name)
-        if not request.check_mode:
-            _complete(request, account, outcome)
+        manager.require_daemons(plan.name)
+        if not plan.check_mode:
+            _complete(plan, account, outcome)
     try:
         outcome.log = manager.change(arguments, task=True).log
     except ManagerError as exc:
         # PBS may complete a request although it reported a lock timeout; the repeated request then finds the datastore.
-        if _EXISTS not in exc.said or not _is_there(request):
+        if _EXISTS not in exc.said or not _is_there(plan):
             raise
     outcome.changed = True
     outcome.action = action
-    outcome.message = _CREATED[action, request.check_mode] % (request.name, display(request.path))
-    if not request.check_mode:
-        _verify(request, outcome)
+    outcome.message = _CREATED[action, plan.check_mode] % (plan.name, display(plan.path))
+    if not plan.check_mode:
+        _verify(plan, outcome)
 
 
-def _is_there(request: _Request) -> bool:
-    section = read_configuration(request.options["config_dir"], DATASTORES).sections.get(request.name)
-    return section is not None and os.path.normpath(section.text("path")) == os.path.normpath(request.path)
+def _is_there(plan: DatastorePlan) -> bool:
+    section = read_configuration(plan.config_dir, DATASTORES).sections.get(plan.name)
+    return section is not None and os.path.normpath(section.text("path")) == os.path.normpath(plan.path)
 
 
 _EXISTS = "already exists"
@@ -285,9 +234,9 @@ _CREATED = {
 }
 
 
-def _check_text(request: _Request, configuration: Configuration) -> None:
+def _check_text(plan: DatastorePlan, configuration: Configuration) -> None:
     """PBS's own rule about nesting, which compares the text of the paths."""
-    mine = request.path.rstrip("/") + "/"
+    mine = plan.path.rstrip("/") + "/"
     for section in configuration.sections.values():
         if section.text("backing-device"):
             continue
@@ -295,7 +244,7 @@ def _check_text(request: _Request, configuration: Configuration) -> None:
         if mine.startswith(other) or other.startswith(mine):
             raise OptionError(
                 "path: %s and datastore '%s' at %s are nested. Use separate directories."
-                % (display(request.path), section.id, display(section.text("path")))
+                % (display(plan.path), section.id, display(section.text("path")))
             )
 
 
@@ -308,95 +257,95 @@ def _as_config(section: Section) -> DatastoreConfig:
     )
 
 
-def _check_reusable(request: _Request, account: AccountFacts) -> None:
+def _check_reusable(plan: DatastorePlan, account: AccountFacts) -> None:
     if account.uid is None or account.gid is None:
         raise OptionError(f"There is no '{account.user}:{account.group}' on this host. Is PBS installed?")
-    wrong = check_reuse(request.path, account.uid, account.gid, request.options["deadline"])
+    wrong = check_reuse(plan.path, account.uid, account.gid, plan.deadline)
     if wrong.count:
         raise OptionError(
             "PBS would refuse to reuse the chunk store at %s: %d of its directories have the wrong owner or mode (%s). "
             "ansible-playbook fleetops.pbs.repair fixes owners. To fix modes: chmod 0755 for the base directory, 0750 for "
             ".chunks and the directories in it, 0644 for .lock."
-            % (display(request.path), wrong.count, "; ".join(wrong.examples))
+            % (display(plan.path), wrong.count, "; ".join(wrong.examples))
         )
 
 
-def _complete(request: _Request, account: AccountFacts, outcome: Outcome) -> None:
+def _complete(plan: DatastorePlan, account: AccountFacts, outcome: Outcome) -> None:
     if account.uid is None or account.gid is None:
         raise OptionError(f"There is no '{account.user}:{account.group}' on this host. Is PBS installed?")
-    outcome.completed = complete_store(request.path, account.uid, account.gid, request.options["deadline"])
+    outcome.completed = complete_store(plan.path, account.uid, account.gid, plan.deadline)
     outcome.changed = True
 
 
 # --- absent ------------------------------------------------------------------------------------------------------------
 
 
-def _remove(request: _Request, section: t.Optional[Section], manager: Manager, outcome: Outcome) -> None:
+def _remove(plan: DatastorePlan, section: t.Optional[Section], manager: Manager, outcome: Outcome) -> None:
     if section is None:
-        outcome.message = f"There is no datastore '{request.name}'."
+        outcome.message = f"There is no datastore '{plan.name}'."
         return
-    if request.path and os.path.normpath(request.path) != os.path.normpath(section.text("path")):
+    if plan.path and os.path.normpath(plan.path) != os.path.normpath(section.text("path")):
         raise OptionError(
             "Datastore '%s' is at %s, not at %s. Nothing was removed: correct the path, or omit it."
-            % (request.name, display(section.text("path")), display(request.path))
+            % (plan.name, display(section.text("path")), display(plan.path))
         )
-    _require_idle(request)
-    destroy = bool(request.options.get("destroy_data"))
-    arguments = ["datastore", "remove", request.name]
-    if request.options["keep_jobs"]:
+    _require_idle(plan)
+    destroy = plan.destroy_data
+    arguments = ["datastore", "remove", plan.name]
+    if plan.keep_jobs:
         arguments += ["--keep-job-configs", "true"]
     if destroy:
         arguments += ["--destroy-data", "true"]
     before = {name: section.text(name) for name in section.properties}
-    outcome.show(settings.Changes(before=before, after={}), request.name)
+    outcome.show(settings.Changes(before=before, after={}), plan.name)
     outcome.log = manager.change(arguments, task=True).log
     outcome.changed = True
     outcome.action = "remove"
     path = display(section.text("path"))
     kept = "with all of its data" if destroy else f"its data at {path} stayed"
     outcome.message = "Datastore '%s' %s removed (%s)." % (
-        request.name,
-        "would be" if request.check_mode else "was",
-        kept if not request.check_mode else kept.replace("stayed", "would stay"),
+        plan.name,
+        "would be" if plan.check_mode else "was",
+        kept if not plan.check_mode else kept.replace("stayed", "would stay"),
     )
-    if not request.check_mode:
-        _verify_gone(request, section, destroy)
+    if not plan.check_mode:
+        _verify_gone(plan, section, destroy)
 
 
-def _verify_gone(request: _Request, section: Section, destroy: bool) -> None:
-    left = read_configuration(request.options["config_dir"], DATASTORES).sections.get(request.name)
+def _verify_gone(plan: DatastorePlan, section: Section, destroy: bool) -> None:
+    left = read_configuration(plan.config_dir, DATASTORES).sections.get(plan.name)
     if left is not None:
         raise ManagerError(
             "PBS reported that datastore '%s' was removed, but it is still configured (maintenance mode: %s). Run this "
-            "again when nothing uses it any more." % (request.name, display(left.text("maintenance-mode")) or "none")
+            "again when nothing uses it any more." % (plan.name, display(left.text("maintenance-mode")) or "none")
         )
     if destroy and not section.text("backing-device"):
-        store = StoreFacts(name=request.name, path=os.path.normpath(section.text("path")))
-        account = observe_account(request.options["user"], request.options["group"])
-        observe_stores([store], plan_probe(account, "none", False, request.options["deadline"]), MountTable.read())
+        store = StoreFacts(name=plan.name, path=os.path.normpath(section.text("path")))
+        account = observe_account(plan.user, plan.group)
+        observe_stores([store], plan_probe(account, "none", False, plan.deadline), MountTable.read())
         if store.skeleton is not None and store.skeleton.chunks is not None:
             raise ManagerError(
                 "Datastore '%s' was removed from PBS's configuration, but %s/.chunks still exists."
-                % (request.name, display(store.path))
+                % (plan.name, display(store.path))
             )
 
 
-def _require_idle(request: _Request) -> None:
+def _require_idle(plan: DatastorePlan) -> None:
     """PBS checks this only after it has set the maintenance mode delete, which cannot be undone."""
-    directory = os.path.join(request.options["run_dir"], "active-operations")
+    directory = os.path.join(plan.run_dir, "active-operations")
     try:
         dir_fd = open_directory(directory)
     except OSError:
         return
     try:
-        found = read_small(request.name, dir_fd, 1024 * 1024)
+        found = read_small(plan.name, dir_fd, 1024 * 1024)
     finally:
         os.close(dir_fd)
     reading, writing = _operations(found.data)
     if reading or writing:
         raise OptionError(
             "Datastore '%s' is in use (%d reading, %d writing operations). Nothing was changed; wait until they end: "
-            "proxmox-backup-manager task list." % (request.name, reading, writing)
+            "proxmox-backup-manager task list." % (plan.name, reading, writing)
         )
 
 
@@ -416,14 +365,14 @@ def _operations(data: t.Optional[bytes]) -> tuple[int, int]:
 # --- check of the result ------------------------------------------------------------------------------------------------
 
 
-def _verify(request: _Request, outcome: Outcome) -> None:
-    section = read_configuration(request.options["config_dir"], DATASTORES).sections.get(request.name)
+def _verify(plan: DatastorePlan, outcome: Outcome) -> None:
+    section = read_configuration(plan.config_dir, DATASTORES).sections.get(plan.name)
     if section is None:
-        raise ManagerError(f"PBS reported success, but datastore '{request.name}' is not in its configuration.")
-    left = settings.compare(settings.DATASTORE, request.desired, section)
+        raise ManagerError(f"PBS reported success, but datastore '{plan.name}' is not in its configuration.")
+    left = settings.compare(settings.DATASTORE, plan.desired, section)
     if left:
         raise ManagerError(
             "PBS reported success, but datastore '%s' still differs in: %s."
-            % (request.name, ", ".join(sorted([*left.set, *left.delete])))
+            % (plan.name, ", ".join(sorted([*left.set, *left.delete])))
         )
     outcome.after = {name: section.text(name) for name in section.properties}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import OptionError, require_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import (
@@ -17,27 +16,23 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuratio
     observe_configuration,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import version
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores, plan_probe
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import OptionError
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.info import info_plan
 
 
-def datastore_info(params: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+def datastore_info(options: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     """One dictionary for each configured datastore, or only for the one with the given name. Raises `ValueError`."""
-    if not 0 < params["deadline"] < float("inf"):
-        raise OptionError(f"deadline: must be more than 0 seconds, not {params['deadline']:g}")
-    require_account(params["user"])
-    account = observe_account(params["user"], params["group"])
-    directory, configured = observe_configuration(
-        params["config_dir"], params["state_dir"], account, version.installed()[1]
-    )
+    plan = info_plan(options)
+    directory, configured = observe_configuration(plan.config_dir, plan.state_dir, plan.account, version.installed()[1])
     for file in directory.files:
         if file.error:
             raise OptionError(f"{file.path} cannot be read: {file.error}")
     if directory.error:
         raise OptionError(f"{directory.path} cannot be read: {directory.error}")
-    if params["name"]:
-        configured = [item for item in configured if item.name == params["name"]]
+    if plan.name:
+        configured = [item for item in configured if item.name == plan.name]
     table = MountTable.read()
     stores = [StoreFacts(name=item.name, path=effective_path(item), configured=item) for item in configured]
     for store, item in zip(stores, configured):
@@ -45,8 +40,7 @@ def datastore_info(params: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
             # From the mount table only, so that it does not wait for a device that is not plugged in.
             entry = table.find_entry(store.path)
             store.mounted = entry is not None and entry.mount_point == store.path
-    real_paths = observe_stores(stores, plan_probe(account, "none", True, params["deadline"]), table)
-    for store, real_path in zip(stores, real_paths):
+    for store, real_path in zip(stores, observe_stores(stores, plan.probe, table)):
         store.mount = table.find(real_path)
     return [_describe(store, item) for store, item in zip(stores, configured)]
 

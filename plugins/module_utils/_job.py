@@ -6,23 +6,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import OptionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.outcome import Outcome
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.config_file import (
     DATASTORES,
-    PRUNE_JOBS,
-    VERIFY_JOBS,
     Configuration,
     read_configuration,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Schema, Section
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import DATASTORE_NAME, JOB_ID, shown
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import OptionError
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.job import JobKind, JobPlan, job_plan
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 ERRORS = (ValueError, ManagerError)
@@ -31,128 +28,83 @@ ERRORS = (ValueError, ManagerError)
 _ATTEMPTS = 3
 
 
-@dataclasses.dataclass(frozen=True)
-class JobKind:
-    """One kind of job: its command, its settings, its configuration file."""
-
-    command: str
-    settings: settings.Kind
-    file: tuple[str, Schema]
-    required: tuple[str, ...]
-    """Options that a new job needs, in addition to its datastore."""
-
-
-PRUNE = JobKind("prune-job", settings.PRUNE_JOB, PRUNE_JOBS, ("schedule",))
-VERIFY = JobKind("verify-job", settings.VERIFY_JOB, VERIFY_JOBS, ())
-
-
-def new_manager(params: t.Mapping[str, t.Any], check_mode: bool) -> Manager:
+def new_manager(options: t.Mapping[str, t.Any], check_mode: bool) -> Manager:
     """The client that the module's options describe."""
-    return Manager(params["manager"], lock_timeout=params["lock_timeout"], check_mode=check_mode)
+    return Manager(options["manager"], lock_timeout=options["lock_timeout"], check_mode=check_mode)
 
 
-def ensure_job(kind: JobKind, params: t.Mapping[str, t.Any], check_mode: bool, manager: Manager) -> Outcome:
+def ensure_job(kind: JobKind, options: t.Mapping[str, t.Any], check_mode: bool, manager: Manager) -> Outcome:
     """Bring one job to `state`. Raises one of `ERRORS`, if possible before any change."""
     outcome = Outcome(commands=manager.commands)
-    desired = _check(kind, params)
+    plan = job_plan(kind, options, check_mode)
     if os.geteuid() != 0:
         raise OptionError(
             "Only root may change PBS's configuration, but this task runs as uid %d: use become: true." % os.geteuid()
         )
-    identifier, words = params["id"], kind.settings.name.capitalize()
-    configuration = read_configuration(params["config_dir"], kind.file)
+    identifier, words = plan.id, kind.words
+    configuration = read_configuration(plan.config_dir, kind.file)
     section = configuration.sections.get(identifier)
-    if section is not None and params["store"] and section.text("store") != params["store"]:
+    if section is not None and plan.store and section.text("store") != plan.store:
         raise OptionError(
             "%s '%s' belongs to datastore '%s', not to '%s'. Job ids are unique on a host: choose another id, or remove "
-            "that job first." % (words, identifier, section.text("store"), params["store"])
+            "that job first." % (words, identifier, section.text("store"), plan.store)
         )
-    if params["state"] == "absent":
-        _remove(kind, section, params, manager, outcome)
+    if not plan.present:
+        _remove(plan, section, manager, outcome)
     elif section is None:
-        _create(kind, params, desired, manager, outcome, check_mode)
+        _create(plan, manager, outcome)
     else:
-        _update(kind, section, configuration, params, desired, manager, outcome)
+        _update(plan, section, configuration, manager, outcome)
     if outcome.changed:
         past = {"create": "created", "update": "changed", "remove": "removed"}[outcome.action]
         outcome.message = f"{words} '{identifier}' {'would be' if check_mode else 'was'} {past}."
         if not check_mode:
-            _verify(kind, params, desired, outcome)
+            _verify(plan, outcome)
     else:
-        state = "as declared" if params["state"] == "present" else "absent"
+        state = "as declared" if plan.present else "absent"
         outcome.message = f"{words} '{identifier}' is {state}."
     return outcome
 
 
-def _check(kind: JobKind, params: t.Mapping[str, t.Any]) -> settings.Desired:
-    for option, rule, what in (("id", JOB_ID, "job"), ("store", DATASTORE_NAME, "datastore")):
-        if params[option] is None:
-            continue
-        try:
-            rule.read(params[option])
-        except ValueError as exc:
-            raise OptionError(
-                f"{option}: {shown(params[option])} is not a valid name of a {what}; allowed: {exc}"
-            ) from None
-    if not 0 < params["lock_timeout"] < float("inf"):
-        raise OptionError(f"lock_timeout: must be more than 0 seconds, not {params['lock_timeout']:g}")
-    return settings.check(kind.settings, params, params["unset"] or ())
-
-
-def _create(
-    kind: JobKind,
-    params: t.Mapping[str, t.Any],
-    desired: settings.Desired,
-    manager: Manager,
-    outcome: Outcome,
-    check_mode: bool,
-) -> None:
-    missing = [option for option in ("store", *kind.required) if not params[option]]
-    if missing:
+def _create(plan: JobPlan, manager: Manager, outcome: Outcome) -> None:
+    kind = plan.kind
+    if plan.lacking:
         raise OptionError(
-            "%s '%s' does not exist yet, and a new one needs: %s"
-            % (kind.settings.name.capitalize(), params["id"], ", ".join(missing))
+            "%s '%s' does not exist yet, and a new one needs: %s" % (kind.words, plan.id, ", ".join(plan.lacking))
         )
-    store = params["store"]
-    if store not in read_configuration(params["config_dir"], DATASTORES).sections:
-        if not check_mode:
+    store = plan.store
+    if store not in read_configuration(plan.config_dir, DATASTORES).sections:
+        if not plan.check_mode:
             raise OptionError(f"store: there is no datastore '{store}' on this host; create it first")
         # In check mode an earlier task may only have announced its creation.
         outcome.warnings.append(f"there is no datastore '{store}' yet")
-    _require_version(desired, manager)
-    changes = settings.compare(kind.settings, desired, None)
+    _require_version(plan.desired, manager)
+    changes = settings.compare(kind.settings, plan.desired, None)
     changes.after["store"] = store
-    outcome.show(changes, params["id"])
+    outcome.show(changes, plan.id)
     outcome.log = manager.change(
-        [kind.command, "create", params["id"], "--store", store, *settings.as_arguments(changes)]
+        [kind.command, "create", plan.id, "--store", store, *settings.as_arguments(changes)]
     ).log
     outcome.changed, outcome.action = True, "create"
 
 
-def _update(
-    kind: JobKind,
-    section: Section,
-    configuration: Configuration,
-    params: t.Mapping[str, t.Any],
-    desired: settings.Desired,
-    manager: Manager,
-    outcome: Outcome,
-) -> None:
+def _update(plan: JobPlan, section: Section, configuration: Configuration, manager: Manager, outcome: Outcome) -> None:
+    kind = plan.kind
     for attempt in range(_ATTEMPTS):
-        changes = settings.compare(kind.settings, desired, section)
+        changes = settings.compare(kind.settings, plan.desired, section)
         if not changes and attempt:
             break
-        outcome.show(changes, params["id"])
+        outcome.show(changes, plan.id)
         if not changes:
             return
-        _require_version(desired, manager)
+        _require_version(plan.desired, manager)
         del manager.commands[:]
         try:
             manager.change(
                 [
                     kind.command,
                     "update",
-                    params["id"],
+                    plan.id,
                     *settings.as_arguments(changes),
                     "--digest",
                     configuration.digest,
@@ -162,27 +114,20 @@ def _update(
         except ManagerError as exc:
             if not exc.changed_meanwhile or attempt == _ATTEMPTS - 1:
                 raise
-        configuration = read_configuration(params["config_dir"], kind.file)
-        if params["id"] not in configuration.sections:
-            raise OptionError(
-                f"{kind.settings.name.capitalize()} '{params['id']}' was removed meanwhile. Run this again to create it."
-            )
-        section = configuration.sections[params["id"]]
+        configuration = read_configuration(plan.config_dir, kind.file)
+        if plan.id not in configuration.sections:
+            raise OptionError(f"{kind.words} '{plan.id}' was removed meanwhile. Run this again to create it.")
+        section = configuration.sections[plan.id]
     outcome.changed, outcome.action = True, "update"
 
 
-def _remove(
-    kind: JobKind,
-    section: t.Optional[Section],
-    params: t.Mapping[str, t.Any],
-    manager: Manager,
-    outcome: Outcome,
-) -> None:
+def _remove(plan: JobPlan, section: t.Optional[Section], manager: Manager, outcome: Outcome) -> None:
+    kind = plan.kind
     if section is None:
         return
     before = {name: section.text(name) for name in section.properties}
-    outcome.show(settings.Changes(before=before, after={}), params["id"])
-    outcome.log = manager.change([kind.command, "remove", params["id"]]).log
+    outcome.show(settings.Changes(before=before, after={}), plan.id)
+    outcome.log = manager.change([kind.command, "remove", plan.id]).log
     outcome.changed, outcome.action = True, "remove"
 
 
@@ -193,19 +138,20 @@ def _require_version(desired: settings.Desired, manager: Manager) -> None:
             raise OptionError(f"This PBS is too old: {'; '.join(problems)}. Upgrade PBS, or omit these options.")
 
 
-def _verify(kind: JobKind, params: t.Mapping[str, t.Any], desired: settings.Desired, outcome: Outcome) -> None:
-    section = read_configuration(params["config_dir"], kind.file).sections.get(params["id"])
+def _verify(plan: JobPlan, outcome: Outcome) -> None:
+    kind = plan.kind
+    section = read_configuration(plan.config_dir, kind.file).sections.get(plan.id)
     words = kind.settings.name
     if outcome.action == "remove":
         if section is not None:
-            raise ManagerError(f"PBS reported that {words} '{params['id']}' was removed, but it is still configured.")
+            raise ManagerError(f"PBS reported that {words} '{plan.id}' was removed, but it is still configured.")
         return
     if section is None:
-        raise ManagerError(f"PBS reported success, but {words} '{params['id']}' is not in its configuration.")
-    left = settings.compare(kind.settings, desired, section)
+        raise ManagerError(f"PBS reported success, but {words} '{plan.id}' is not in its configuration.")
+    left = settings.compare(kind.settings, plan.desired, section)
     if left:
         raise ManagerError(
             "PBS reported success, but %s '%s' still differs in: %s."
-            % (words, display(params["id"]), ", ".join(sorted([*left.set, *left.delete])))
+            % (words, display(plan.id), ", ".join(sorted([*left.set, *left.delete])))
         )
     outcome.after = {name: section.text(name) for name in section.properties}

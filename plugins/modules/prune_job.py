@@ -107,7 +107,8 @@ msg:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import manager_spec, prune_job_spec
-from ansible_collections.fleetops.pbs.plugins.module_utils._job import ERRORS, PRUNE, ensure_job, new_manager
+from ansible_collections.fleetops.pbs.plugins.module_utils._job import ERRORS, ensure_job, new_manager
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.job import PRUNE
 
 
 def main():

@@ -108,7 +108,8 @@ msg:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import manager_spec, verify_job_spec
-from ansible_collections.fleetops.pbs.plugins.module_utils._job import ERRORS, VERIFY, ensure_job, new_manager
+from ansible_collections.fleetops.pbs.plugins.module_utils._job import ERRORS, ensure_job, new_manager
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.job import VERIFY
 
 
 def main():

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from ansible_collections.fleetops.pbs.plugins.module_utils import _arguments
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import JobRunFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import load
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import LocationFacts, SpaceFacts
@@ -45,6 +44,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts impor
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount_source import source_matches
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import OptionError, check_path
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import (
     blob,
     calendar_event,
@@ -720,8 +720,8 @@ def declarations(data: bytes) -> None:
         content = ("datastore: tank\n\tpath /mnt/tank\n" + body).encode()
         (section,) = section_config.parse(content, section_config.DATASTORE)
         assert not settings.compare(settings.DATASTORE, desired, section), content
-    with contextlib.suppress(_arguments.OptionError):
-        assert _arguments.check_path(reader.text(64), "path").startswith("/")
+    with contextlib.suppress(OptionError):
+        assert check_path(reader.text(64), "path").startswith("/")
 
 
 def _plain(reader: Reader, limit: int) -> str:

@@ -22,13 +22,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import OptionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._atime_check import check_atime
 from ansible_collections.fleetops.pbs.plugins.module_utils._chunk_ownership import chunk_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._creation import RefusedError, decide
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import completion as completion_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import chunk_store as chunk_store_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import OptionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
 from ansible_collections.fleetops.pbs.tests.support import faults, mounts
 from ansible_collections.fleetops.pbs.tests.support.findings import finding, valid

@@ -14,6 +14,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
     prune_job_spec,
     verify_job_spec,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.job import PRUNE, JobKind
 from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost
 
 Result = dict[str, Any]
@@ -52,9 +53,9 @@ def datastore(host: FakeHost, **options: Any) -> Action:
     return act
 
 
-def job(host: FakeHost, kind: _job.JobKind, **options: Any) -> Action:
+def job(host: FakeHost, kind: JobKind, **options: Any) -> Action:
     """The modules prune_job and verify_job."""
-    spec = prune_job_spec() if kind is _job.PRUNE else verify_job_spec()
+    spec = prune_job_spec() if kind is PRUNE else verify_job_spec()
     params = {
         **dict.fromkeys(spec),
         "state": "present",

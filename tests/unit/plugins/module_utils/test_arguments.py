@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec, datastore_spec
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import (
     OptionError,
-    account_spec,
     check_declarations,
     check_path,
-    datastore_spec,
     require_account,
 )
 

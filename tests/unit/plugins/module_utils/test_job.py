@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._job import ERRORS, PRUNE, VERIFY, JobKind
+from ansible_collections.fleetops.pbs.plugins.module_utils._job import ERRORS
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.job import PRUNE, VERIFY, JobKind
 from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost
 from ansible_collections.fleetops.pbs.tests.unit.plugins.module_utils.provisioning import Action, four_times, job
 

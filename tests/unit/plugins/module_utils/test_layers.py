@@ -41,8 +41,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # Rules are pure: facts in, findings out. Of the ground they need only what makes text safe.
     "_judge": ("_version", "_pbs", "_facts", "_system.text"),
     "_manage": (*FACTS, "_observe.shared", "_observe", *OBSERVERS),
+    "_options": (*FACTS, "_observe.shared", "_observe", *OBSERVERS, "_judge", "_manage"),
     # What joins them for the modules.
-    "": (*FACTS, "_observe.shared", "_observe", *OBSERVERS, "_judge", "_manage"),
+    "": (*FACTS, "_observe.shared", "_observe", *OBSERVERS, "_judge", "_manage", "_options"),
 }
 SHARED = ("_observe.file",)
 """Modules of `_observe` that its rooms use."""
