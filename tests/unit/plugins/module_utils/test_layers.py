@@ -22,7 +22,7 @@ PREFIX = "ansible_collections.fleetops.pbs.plugins."
 
 GROUND = ("_system", "_version")
 FACTS = (*GROUND, "_pbs", "_facts")
-OBSERVERS = tuple(f"_observe.{room}" for room in ("host", "jobs", "mounts", "boot", "probe", "walk"))
+OBSERVERS = tuple(f"_observe.{room}" for room in ("host", "jobs", "mounts", "boot", "probe", "walk", "references"))
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "_version": (),
@@ -36,6 +36,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "_observe.boot": (*FACTS, "_observe.shared", "_observe.mounts"),
     "_observe.probe": (*FACTS, "_observe.shared"),
     "_observe.walk": (*FACTS, "_observe.shared", "_observe.mounts"),
+    # Indexes are read before the walk, whose directories are joined with what they need.
+    "_observe.references": (*FACTS, "_observe.shared", "_observe.mounts", "_observe.walk"),
     "_observe.shared": FACTS,
     "_observe": (*FACTS, "_observe.shared", *OBSERVERS),
     # Rules are pure: facts in, findings out. Of the ground they need only what makes text safe.
