@@ -36,7 +36,7 @@ CONTROLS = (*OF_PBS, "PBS-ATIME-06")
 def check_atime(options: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Test the touch on the option `path` and return the module's result, including `failed`.
 
-    Raises `ValueError` for an invalid option: a path that is relative, `/`, missing or no directory, or a user that does
+    Raises `CollectionError` for an invalid option: a path that is relative, `/`, missing or no directory, or a user that does
     not exist.
     """
     plan = atime_plan(options, check_mode)

@@ -32,7 +32,7 @@ def chunk_ownership(
 ) -> dict[str, t.Any]:
     """Repair, or in check mode count what would be repaired; return the module's result, including `failed`.
 
-    Raises `ValueError` for invalid options before any change; its message names option and value.
+    Raises `CollectionError` for invalid options before any change; its message names option and value.
     """
     plan = ownership_plan(options, check_mode)
     _require_chunk_store(plan.repair.path, plan.deadline, plan.named_by)

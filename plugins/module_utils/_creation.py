@@ -27,6 +27,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.probe_file import new_name
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import ProbePlan, observe_stores, plan_probe
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run_one
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_to_change
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
@@ -53,7 +54,7 @@ _LEVELS = 64
 """Maximum number of parent directories to try for a path that does not exist yet."""
 
 
-class RefusedError(ValueError):
+class RefusedError(CollectionError):
     """The datastore was not added; the message has the reason and the fix."""
 
 
@@ -89,7 +90,7 @@ def decide(
     if probe != "none" and not check_mode:
         problems += [item for item in findings if item.status == "unknown" and item.control in _MUST_BE_KNOWN]
     if problems:
-        raise RefusedError(_in_words(name, problems))
+        raise RefusedError(_refusal(name, problems))
     if store.location is not None and store.location.reachable is False:
         raise RefusedError(
             "The user of the daemon cannot enter %s, which is a parent of %s: PBS would create the datastore as root, "
@@ -97,7 +98,7 @@ def decide(
             % (store.location.blocked_at, display(path), store.location.blocked_at)
         )
     if decision.action != REUSE and probe != "none" and not check_mode:
-        _require_that_root_can_give(store, account, deadline)
+        _require_chown(store, account, deadline)
     decision.warnings += [
         f"{finding.control}: {finding.message}"
         for finding in findings
@@ -122,7 +123,7 @@ def _observe(
     store = StoreFacts(name=name, path=path)
     _look([store], plan, table)
     if store.location is not None and not store.location.exists and not store.location.error:
-        store = _from_above(name, path, plan, table)
+        store = _at_parent(name, path, plan, table)
     return store, neighbours
 
 
@@ -131,7 +132,7 @@ def _look(stores: t.Sequence[StoreFacts], plan: ProbePlan, table: MountTable) ->
         store.mount = table.find(real_path)
 
 
-def _from_above(name: str, path: str, plan: ProbePlan, table: MountTable) -> StoreFacts:
+def _at_parent(name: str, path: str, plan: ProbePlan, table: MountTable) -> StoreFacts:
     """A path that does not exist will be on the filesystem of the first directory above it that does."""
     above = path
     for _level in range(_LEVELS):
@@ -160,7 +161,7 @@ def _from_above(name: str, path: str, plan: ProbePlan, table: MountTable) -> Sto
     return found
 
 
-def _require_that_root_can_give(store: StoreFacts, account: AccountFacts, deadline: float) -> None:
+def _require_chown(store: StoreFacts, account: AccountFacts, deadline: float) -> None:
     """PBS creates everything as root and changes the owner to the daemon's user. Raise `RefusedError` if that fails here."""
     uid, gid = account.uid, account.gid
     if os.geteuid() != 0 or uid is None or gid is None:
@@ -168,7 +169,7 @@ def _require_that_root_can_give(store: StoreFacts, account: AccountFacts, deadli
     wanted = (uid, gid)
 
     def task(channel: Channel) -> None:
-        channel.put("error", _give(store.path, wanted))
+        channel.put("error", _try_chown(store.path, wanted))
 
     outcome = run_one(task, deadline)
     error = outcome.parts.get("error", "" if outcome.finished else outcome.error or "no answer")
@@ -181,7 +182,7 @@ def _require_that_root_can_give(store: StoreFacts, account: AccountFacts, deadli
         )
 
 
-def _give(path: str, wanted: tuple[int, int]) -> str:
+def _try_chown(path: str, wanted: tuple[int, int]) -> str:
     """Create a file as root, change its owner, check it, remove it; returns the error, or empty. Runs in a child."""
     place = path
     while not os.path.isdir(place) and os.path.dirname(place) != place:
@@ -273,6 +274,6 @@ def _judge(store: StoreFacts, neighbours: t.Sequence[StoreFacts], account: Accou
     return [finding for finding in findings if finding.datastore == store.name]
 
 
-def _in_words(name: str, problems: t.Sequence[Finding]) -> str:
+def _refusal(name: str, problems: t.Sequence[Finding]) -> str:
     parts = [f"{item.message} ({item.control}){' ' + item.remedy if item.remedy else ''}" for item in problems]
     return f"Datastore '{name}' would not be safe there, so PBS was not called. {' '.join(parts)}"

@@ -16,7 +16,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import Ac
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.completion import (
-    StoreError,
     check_reuse,
     complete_store,
 )
@@ -43,9 +42,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
-ERRORS = (ValueError, ManagerError, StoreError)
-"""The errors of the functions here, with messages for users."""
-
 _ATTEMPTS = 3
 """Number of attempts of an update while others change the configuration."""
 _REUSE_SINCE = "4.0.4"
@@ -57,7 +53,7 @@ def new_manager(options: t.Mapping[str, t.Any], check_mode: bool) -> Manager:
 
 
 def ensure_datastore(options: t.Mapping[str, t.Any], check_mode: bool, manager: Manager) -> Outcome:
-    """Bring one datastore to `state`. Raises one of `ERRORS`, if possible before any change."""
+    """Bring one datastore to `state`. Raises `CollectionError`, if possible before any change."""
     outcome = Outcome(commands=manager.commands)
     plan = datastore_plan(options, check_mode)
     _require_root()

@@ -23,7 +23,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._options.info import 
 
 
 def datastore_info(options: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
-    """One dictionary for each configured datastore, or only for the one with the given name. Raises `ValueError`."""
+    """One dictionary for each configured datastore, or only for the one with the given name. Raises `CollectionError`."""
     plan = info_plan(options)
     directory, configured = observe_configuration(plan.config_dir, plan.state_dir, plan.account, version.installed()[1])
     for file in directory.files:

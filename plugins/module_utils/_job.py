@@ -22,9 +22,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._options.job import J
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
-ERRORS = (ValueError, ManagerError)
-"""The errors of the functions here, with messages for users."""
-
 _ATTEMPTS = 3
 
 
@@ -34,7 +31,7 @@ def new_manager(options: t.Mapping[str, t.Any], check_mode: bool) -> Manager:
 
 
 def ensure_job(kind: JobKind, options: t.Mapping[str, t.Any], check_mode: bool, manager: Manager) -> Outcome:
-    """Bring one job to `state`. Raises one of `ERRORS`, if possible before any change."""
+    """Bring one job to `state`. Raises `CollectionError`, if possible before any change."""
     outcome = Outcome(commands=manager.commands)
     plan = job_plan(kind, options, check_mode)
     if os.geteuid() != 0:

@@ -21,6 +21,7 @@ import stat
 import time
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import die_with_parent
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.pipes import open_pipe
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.process_mark import PATTERN, is_gone, own_mark
@@ -30,7 +31,7 @@ Result = dict[str, t.Any]
 Report = t.Callable[[str, t.Any], None]
 """Called with the current step and a dataclass with its progress."""
 Work = t.Callable[[t.Optional[Report]], Result]
-"""Returns the module's result, including `failed`; raises `ValueError` for invalid options."""
+"""Returns the module's result, including `failed`; raises `CollectionError`, for example for invalid options."""
 
 _PACE = 2.0
 """Seconds between two writes of the progress."""
@@ -77,7 +78,7 @@ def run_module(module: t.Any, work: Work) -> None:
 def _result_of(work: Work, report: t.Optional[Report]) -> Result:
     try:
         return work(report)
-    except ValueError as exc:
+    except CollectionError as exc:
         return {"failed": True, "msg": str(exc)}
 
 

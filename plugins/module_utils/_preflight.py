@@ -29,7 +29,7 @@ class Outcome:
 def preflight(options: t.Mapping[str, t.Any], check_mode: bool, on_progress: t.Optional[Progress] = None) -> Outcome:
     """Observe, judge, and build the document.
 
-    `options` are the module's. All of them are checked first; raises `ValueError` with option and value.
+    `options` are the module's; all of them are checked first. Raises `CollectionError` with option and value.
     """
     started = time.time()
     plan = preflight_plan(options, check_mode, started)

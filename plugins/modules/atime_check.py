@@ -98,6 +98,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec
 from ansible_collections.fleetops.pbs.plugins.module_utils._atime_check import check_atime
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 
 
 def main():
@@ -112,7 +113,7 @@ def main():
     )
     try:
         result = check_atime(module.params, module.check_mode)
-    except ValueError as exc:
+    except CollectionError as exc:
         module.fail_json(msg=str(exc))
     if result.pop("failed"):
         module.fail_json(**result)

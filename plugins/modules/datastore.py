@@ -196,7 +196,8 @@ msg:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec, manager_spec, property_spec
-from ansible_collections.fleetops.pbs.plugins.module_utils._datastore import ERRORS, ensure_datastore, new_manager
+from ansible_collections.fleetops.pbs.plugins.module_utils._datastore import ensure_datastore, new_manager
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 
 
 def main():
@@ -223,7 +224,7 @@ def main():
     manager = new_manager(module.params, module.check_mode)
     try:
         outcome = ensure_datastore(module.params, module.check_mode, manager)
-    except ERRORS as exc:
+    except CollectionError as exc:
         module.fail_json(msg=str(exc), commands=manager.commands)
     for warning in outcome.warnings:
         module.warn(warning)

@@ -140,6 +140,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec
 from ansible_collections.fleetops.pbs.plugins.module_utils._datastore_info import datastore_info
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 
 
 def main():
@@ -155,7 +156,7 @@ def main():
     )
     try:
         datastores = datastore_info(module.params)
-    except ValueError as exc:
+    except CollectionError as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(changed=False, datastores=datastores)
 

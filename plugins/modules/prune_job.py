@@ -107,8 +107,9 @@ msg:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import manager_spec, prune_job_spec
-from ansible_collections.fleetops.pbs.plugins.module_utils._job import ERRORS, ensure_job, new_manager
+from ansible_collections.fleetops.pbs.plugins.module_utils._job import ensure_job, new_manager
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.job import PRUNE
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 
 
 def main():
@@ -126,7 +127,7 @@ def main():
     manager = new_manager(module.params, module.check_mode)
     try:
         outcome = ensure_job(PRUNE, module.params, module.check_mode, manager)
-    except ERRORS as exc:
+    except CollectionError as exc:
         module.fail_json(msg=str(exc), commands=manager.commands)
     for warning in outcome.warnings:
         module.warn(warning)

@@ -42,6 +42,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import workers as crew
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan, observe_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, preflight
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import progress_line
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import report
@@ -806,7 +807,7 @@ def test_names_that_are_more_than_text(
         base = os.path.join(os.fsencode(disk), b"%d" % turn, name[:100] if showable else b"tank")
         os.makedirs(base)
         if not showable:
-            with pytest.raises(ValueError, match="cannot be shown") as refusal:
+            with pytest.raises(CollectionError, match="are not printable") as refusal:
                 chunk_ownership(repair_options(path=f"/mnt/{os.fsdecode(name)}"), check_mode=True)
             assert str(refusal.value).isprintable()
         with mounted_as(name, base):

@@ -13,6 +13,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
+
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 """From least to worst."""
 
@@ -532,7 +534,7 @@ CONTROLS: tuple[Control, ...] = (
 BY_ID: dict[str, Control] = {control.id: control for control in CONTROLS}
 
 
-class UnknownControl(ValueError):
+class UnknownControl(CollectionError):
     """A control id that the catalog does not have."""
 
 

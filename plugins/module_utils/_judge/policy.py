@@ -11,9 +11,10 @@ import fnmatch
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import SEVERITIES, require_known
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 
 
-class PolicyError(ValueError):
+class PolicyError(CollectionError):
     """A policy with an unknown key, a wrong type, or a value that makes no sense."""
 
 

@@ -13,12 +13,13 @@ import re
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import require_known
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 
 DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 KEYS = ("control", "host", "datastore", "justification", "until")
 
 
-class WaiverError(ValueError):
+class WaiverError(CollectionError):
     """A waiver that is incomplete, or whose date is none."""
 
 

@@ -20,6 +20,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS, LOCK, PREFIX_COUNT
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import (
     open_directory,
     open_inside,
@@ -37,7 +38,7 @@ _STEP = 1024
 _SHOWN = 5
 
 
-class StoreError(RuntimeError):
+class StoreError(CollectionError):
     """What is wrong in the store, and where."""
 
 

@@ -17,6 +17,7 @@ import time
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import MANAGER, parse_version
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Answer, run
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
@@ -50,7 +51,7 @@ _SHORT = 60.0
 """Seconds that a command may take which starts no task."""
 
 
-class ManagerError(RuntimeError):
+class ManagerError(CollectionError):
     """PBS did not do it. The message says what PBS said, and what mends it."""
 
     def __init__(self, message: str, said: str = "") -> None:

@@ -28,9 +28,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity impo
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import change_mode, change_owner, open_handle
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import (
     Batch,
+    marks_mounts,
     mode_string,
     statx_fd,
-    tells_mounts,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
@@ -170,7 +170,7 @@ class Mender(Visitor):
         self._sealed: tuple[t.Optional[Directory], bool] = (None, False)
         """The last directory, and whether it is sealed (see `grip`)."""
         try:
-            self._batch: t.Optional[Batch] = Batch() if tells_mounts() else None
+            self._batch: t.Optional[Batch] = Batch() if marks_mounts() else None
         except OSError:
             self._batch = None
 

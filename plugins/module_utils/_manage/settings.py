@@ -27,6 +27,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config i
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import Value, shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 
 Given = t.Union[Value, t.Mapping[str, t.Optional[Value]]]
 """What a module's option holds: a scalar, or the keys of a property string (with underscores)."""
@@ -41,7 +42,7 @@ _KEY_NAMES = {"text": "message"}
 """Keys whose option has another name: Ansible keeps `message` for itself."""
 
 
-class SettingError(ValueError):
+class SettingError(CollectionError):
     """A value that PBS would refuse, or break on later; the message names option, value and what is allowed."""
 
 

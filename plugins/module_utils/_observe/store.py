@@ -94,7 +94,7 @@ def observe_stores(stores: t.Sequence[StoreFacts], plan: ProbePlan, table: Mount
     tasks = {key: _task(store, plan, table) for key, store in to_see.items()}
     outcomes = run(tasks, plan.deadline)
     for key, outcome in outcomes.items():
-        _take(to_see[key], outcome, plan)
+        _apply(to_see[key], outcome, plan)
     real_paths = []
     for number, store in enumerate(stores):
         location = outcomes[str(number)].parts.get("location") if str(number) in outcomes else None
@@ -191,7 +191,7 @@ def _describe(path: str, error: OSError) -> str:
     return f"{display(where)}: {describe_error(error)}"
 
 
-def _take(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
+def _apply(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
     """Copy the child's results to the facts of the datastore."""
     parts = outcome.parts
     store.deadline = plan.deadline

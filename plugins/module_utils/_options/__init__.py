@@ -4,7 +4,7 @@
 
 """The options of the modules, checked and turned into typed plans.
 
-This is the one place that reads the dictionary that Ansible hands over. Everything behind it takes a plan. Every function
-here raises `ValueError` (most often `OptionError`) with a message that names the option and its value, before anything
-on the host is changed. A file for each module, so that a module carries only what it needs.
+Only this package reads the dictionary of options from Ansible; all other code takes a plan. Every function here raises
+`CollectionError` (most often `OptionError`) with a message that names the option and its value, before any change on the
+host. There is one file per module, so that Ansible sends a module only what it needs.
 """

@@ -22,7 +22,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._options.common impor
 
 @dataclasses.dataclass(frozen=True)
 class AtimePlan:
-    """Try the touch of access times on one path."""
+    """Test the touch of access times on one path."""
 
     path: str
     account: AccountFacts

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What several modules check of their options."""
+"""Checks of options that several modules share."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import pwd
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import DATASTORE_NAME, Kind, shown
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 
-class OptionError(ValueError):
+class OptionError(CollectionError):
     """The value of an option is invalid; the message names both."""
 
 
 Options = t.Mapping[str, t.Any]
-"""What Ansible hands to a module: every option of its argument spec, None where it was left out and has no default."""
+"""The options of a module from Ansible: every option of its argument spec; None if it is omitted and has no default."""
 
 
 def check_path(path: str, option: str) -> str:

@@ -27,13 +27,13 @@ FIXED_SINCE = {"path": "3.0", "backing_device": "3.2.12", "backend": "4.0.4"}
 
 @dataclasses.dataclass(frozen=True)
 class DatastorePlan:
-    """One datastore as it is declared."""
+    """The declaration of one datastore."""
 
     name: str
     path: str
     """As in PBS: relative to the device for a removable datastore; empty if it was not given."""
     fixed: dict[str, str]
-    """What cannot be changed later, by option: `path`, `backing_device`, `backend`."""
+    """Properties that PBS cannot change later, by option: `path`, `backing_device`, `backend`."""
     desired: settings.Desired
     present: bool
     reuse: t.Optional[bool]

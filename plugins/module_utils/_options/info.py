@@ -20,10 +20,10 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._options.common impor
 
 @dataclasses.dataclass(frozen=True)
 class InfoPlan:
-    """Tell what is configured and where it lies, without a probe."""
+    """List the configured datastores and their filesystems, without a probe."""
 
     name: str
-    """Only the datastore of this name; empty for all."""
+    """Only the datastore with this name; empty for all."""
     account: AccountFacts
     config_dir: str
     state_dir: str

@@ -38,15 +38,15 @@ VERIFY = JobKind("verify-job", settings.VERIFY_JOB, VERIFY_JOBS, ())
 
 @dataclasses.dataclass(frozen=True)
 class JobPlan:
-    """One prune or verify job as it is declared."""
+    """The declaration of one prune or verify job."""
 
     kind: JobKind
     id: str
     store: str
-    """The name of its datastore; empty where it was not given."""
+    """The name of its datastore; empty if it was not given."""
     desired: settings.Desired
     lacking: tuple[str, ...]
-    """The options that a new job would need and that were not given."""
+    """Missing options that a new job needs."""
     present: bool
     config_dir: str
     check_mode: bool

@@ -27,22 +27,22 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 
 @dataclasses.dataclass(frozen=True)
 class OwnershipPlan:
-    """Repair the owners of one chunk store, within limits."""
+    """Repair one datastore, within limits."""
 
     repair: RepairPlan
     named_by: str
     """The option that names the chunk store: `path` or `name`."""
     deadline: float
-    """Seconds that the path has to answer."""
+    """Seconds within which the path must answer."""
     max_changes: t.Optional[int]
-    """Change nothing where more would have to be changed; None for no limit."""
+    """Change nothing if more would change; None for no limit."""
     check_mode: bool
     user: str
     group: str
 
 
 def ownership_plan(options: Options, check_mode: bool) -> OwnershipPlan:
-    """Reads the configuration where the chunk store is given by the name of its datastore."""
+    """Read PBS's configuration if the option `name` is set."""
     require_seconds(options, "deadline", "stall")
     for name in ("workers", "max_paths", "max_changes"):
         if options[name] is not None and options[name] < 0:

@@ -30,7 +30,7 @@ class PreflightPlan:
     look: Plan
     question: Question
     before: t.Sequence[t.Mapping[str, t.Any]]
-    """The findings of an earlier run, so that what is right now can be reported as fixed."""
+    """The findings of an earlier run, for controls that are now fixed."""
 
 
 def preflight_plan(options: Options, check_mode: bool, now: float) -> PreflightPlan:
@@ -76,7 +76,7 @@ _LOOK = (
     "max_paths",
     "stall",
 )
-"""Options that observing takes as they are, by the same name."""
+"""Options that are passed on to the observers unchanged, under the same names."""
 
 
 def _declared(name: str, entry: t.Mapping[str, t.Any]) -> Declared:

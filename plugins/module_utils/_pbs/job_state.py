@@ -14,6 +14,7 @@ import json
 import re
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 _MESSAGE_LIMIT = 2000
@@ -56,7 +57,7 @@ def parse_upid(text: str) -> t.Optional[Upid]:
     )
 
 
-class JobStateError(ValueError):
+class JobStateError(CollectionError, ValueError):
     """The content is not a valid job state; PBS tolerates that since 4.1.8."""
 
 

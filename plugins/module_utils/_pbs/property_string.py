@@ -17,11 +17,12 @@ import urllib.parse
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import values as kinds
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import Kind, Value, shown
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n"}
 
 
-class PropertyStringError(ValueError):
+class PropertyStringError(CollectionError, ValueError):
     """A message with the problem, its place, and what is allowed."""
 
 

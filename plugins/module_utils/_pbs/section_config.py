@@ -18,13 +18,14 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import property_string
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import values as kinds
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import Kind, shown
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 
 # White space in Rust; Python also includes the separators \x1c to \x1f.
 _SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 _SPACES = frozenset(_SPACE)
 
 
-class SectionConfigError(ValueError):
+class SectionConfigError(CollectionError, ValueError):
     """Why PBS cannot read the file, and the line of the error (from 1)."""
 
     def __init__(self, line: int, message: str) -> None:

@@ -32,7 +32,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 _MESSAGE_LIMIT = 64 * 1024 * 1024
 """Bytes to hold for one child: its answers and an unfinished message. A child that sends more is stopped."""
 
-_LAST_BREATH = 0.2
+_KILL_WAIT = 0.2
 """Seconds to wait for a killed child."""
 
 
@@ -180,7 +180,7 @@ def _start(key: str, task: Task, deadline: float, keep: t.Container[int]) -> _Ru
     if pid == 0:
         status = 1
         try:
-            _settle(writer, parent, keep)
+            _detach(writer, parent, keep)
             channel = Channel(writer)
             try:
                 task(channel)
@@ -198,7 +198,7 @@ def _start(key: str, task: Task, deadline: float, keep: t.Container[int]) -> _Ru
     return _Running(key, pid, reader, time.monotonic(), deadline)
 
 
-def _settle(writer: int, parent: int, keep: t.Container[int]) -> None:
+def _detach(writer: int, parent: int, keep: t.Container[int]) -> None:
     """Detach the child from everything except its pipe and the life of its parent."""
     die_with_parent(signal.SIGKILL, parent)
     os.setsid()
@@ -226,7 +226,7 @@ def _receive(child: _Running, on_part: t.Optional[t.Callable[[str, str, t.Any], 
     child.unfinished.append(first)
     child.held += len(first)
     for piece in others:
-        if not _understand(child, b"".join(child.unfinished), on_part):
+        if not _handle_message(child, b"".join(child.unfinished), on_part):
             return False
         child.unfinished, child.held = [piece], len(piece)
     if child.held + child.kept > _MESSAGE_LIMIT:
@@ -235,7 +235,7 @@ def _receive(child: _Running, on_part: t.Optional[t.Callable[[str, str, t.Any], 
     return True
 
 
-def _understand(child: _Running, line: bytes, on_part: t.Optional[t.Callable[[str, str, t.Any], None]]) -> bool:
+def _handle_message(child: _Running, line: bytes, on_part: t.Optional[t.Callable[[str, str, t.Any], None]]) -> bool:
     """Read one message; False if it is invalid."""
     try:
         message = json.loads(line)
@@ -267,7 +267,7 @@ def _reap(child: _Running) -> Outcome:
     status = _wait(child.pid, 0.0 if outcome.timed_out else min(max(0.0, child.expires - now), 1.0))
     if status is None:
         _kill(child)
-        status = _wait(child.pid, _LAST_BREATH)
+        status = _wait(child.pid, _KILL_WAIT)
         if status is None:
             outcome.abandoned = child.pid
     outcome.elapsed = time.monotonic() - child.started

@@ -63,7 +63,7 @@ class Opening:
     of old container managers do not support it; there, callers can only compare the numbers.
     """
 
-    kept_in = False
+    refuses_mounts = False
     """Whether the kernel refuses mounts."""
 
     def __init__(self, flags: int) -> None:
@@ -72,7 +72,7 @@ class Opening:
 
     def one(self, name: str, dir_fd: int) -> int:
         """Return a descriptor. Raises `OSError`, for a mount with `EXDEV`."""
-        if self.kept_in:
+        if self.refuses_mounts:
             fd = _syscall(_SYS_OPENAT2, dir_fd, os.fsencode(name), ctypes.byref(self._how), _SIZE_OF_HOW)
         else:
             fd = _openat(dir_fd, os.fsencode(name), self._flags)
@@ -97,7 +97,7 @@ def _has_openat2() -> bool:
     return fd != -1
 
 
-Opening.kept_in = _has_openat2()
+Opening.refuses_mounts = _has_openat2()
 
 _INSIDE = Opening(_DIRECTORY | _NOATIME)
 _INSIDE_ATIME = Opening(_DIRECTORY)

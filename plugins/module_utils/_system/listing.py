@@ -17,7 +17,7 @@ BATCH = 256
 """Number of names in memory at a time; a directory may have millions."""
 
 
-class Circle:
+class LoopDetector:
     """Detects that a listing repeats itself: a broken server can make it endless.
 
     Remembers one name, and replaces it each time the number of batches has doubled. It so detects a loop after at most
@@ -43,11 +43,11 @@ def batches(fd: int) -> t.Iterator[list[os.DirEntry[str]]]:
 
     Raises `OSError` if the listing fails or never ends.
     """
-    circle = Circle()
+    detector = LoopDetector()
     with os.scandir(fd) as entries:
         while True:
             batch = list(itertools.islice(entries, BATCH))
             if not batch:
                 return
-            circle.check([entry.name for entry in batch], [entry.inode() for entry in batch])
+            detector.check([entry.name for entry in batch], [entry.inode() for entry in batch])
             yield batch

@@ -19,10 +19,10 @@ def open_pipe() -> tuple[int, int]:
     the null device as its standard streams would then close its pipe. Raises `OSError`.
     """
     reader, writer = os.pipe()
-    return _lifted(reader), _lifted(writer)
+    return _above_standard(reader), _above_standard(writer)
 
 
-def _lifted(fd: int) -> int:
+def _above_standard(fd: int) -> int:
     if fd >= _FIRST_OWN:
         return fd
     try:

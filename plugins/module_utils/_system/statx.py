@@ -135,7 +135,7 @@ def _statx(fd: int, path: bytes, flags: int, force_sync: bool) -> Statx:
     )
 
 
-def tells_mounts() -> bool:
+def marks_mounts() -> bool:
     """Whether statx marks the root of a mount; Linux 5.8 and newer do."""
     try:
         return bool(statx("/proc").attributes_mask & STATX_ATTR_MOUNT_ROOT)
@@ -231,7 +231,7 @@ class Batch:
 
     @classmethod
     def mounted(cls, signature: bytes) -> bool:
-        """Whether the file is the root of a mount; only if `tells_mounts`."""
+        """Whether the file is the root of a mount; only if `marks_mounts`."""
         return bool(cls._SIGNATURE.unpack(signature)[0] & STATX_ATTR_MOUNT_ROOT)
 
     @classmethod

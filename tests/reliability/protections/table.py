@@ -219,7 +219,7 @@ PROTECTIONS = (
         (
             Change(
                 "module_utils/_creation.py",
-                "        _require_that_root_can_give(store, account, deadline)\n",
+                "        _require_chown(store, account, deadline)\n",
                 "        pass\n",
             ),
         ),

@@ -34,7 +34,7 @@ def test_the_table_of_layers_is_that_of_the_test() -> None:
         if room and room != "_version":
             below = {layer(name) for name in allowed} - {"_version", layer(room)}
             expected.setdefault(layer(room), set()).update(
-                name.replace("_system.text", "_system/text.py") for name in below
+                re.sub(r"^(_system)\.(\w+)$", r"\1/\2.py", name) for name in below
             )
     assert shown == expected
 

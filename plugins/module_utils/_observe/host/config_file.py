@@ -11,6 +11,7 @@ import os
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import section_config
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section, SectionConfigError
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
@@ -24,7 +25,7 @@ VERIFY_JOBS = ("verification.cfg", section_config.VERIFICATION)
 _SIZE_LIMIT = 1024 * 1024
 
 
-class ConfigurationError(ValueError):
+class ConfigurationError(CollectionError):
     """This process or PBS cannot read the file; nothing can be changed before that is fixed."""
 
 

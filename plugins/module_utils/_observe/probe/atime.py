@@ -27,7 +27,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import (
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import file_facts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.probe_file import new_name, remove_leftovers
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.touch import (
-    ONE_LOOK,
+    ONE_TRY,
     SECOND,
     WAITS,
     HeldFile,
@@ -89,7 +89,7 @@ class AtimeProbe:
             if prefix is not None:
                 target = HeldFile(os.path.join(path, ZERO_CHUNK_DIGEST), prefix, ZERO_CHUNK_DIGEST)
                 stack.callback(target.close)
-                self.facts.zero_chunk_as_root = try_touch(target, "zero-chunk", ONE_LOOK)
+                self.facts.zero_chunk_as_root = try_touch(target, "zero-chunk", ONE_TRY)
         if self._unknown_to_pbs:
             self._prepare_unnamed()
 
@@ -137,7 +137,7 @@ class AtimeProbe:
             if prefix is not None and statx_or_none(ZERO_CHUNK_DIGEST, prefix) is not None:
                 target = NamedFile(os.path.join(path, ZERO_CHUNK_DIGEST), prefix, ZERO_CHUNK_DIGEST)
                 kind = "marker" if self.facts.mode == "marker" else "zero-chunk"
-                self.facts.zero_chunk = try_touch(target, kind, ONE_LOOK if ignored else WAITS, refresh=True)
+                self.facts.zero_chunk = try_touch(target, kind, ONE_TRY if ignored else WAITS, refresh=True)
 
     def _probe_private(self) -> None:
         """Create, touch and remove a private file, as near to the zero chunk as permitted."""
@@ -205,7 +205,7 @@ class AtimeProbe:
         if born is not None:
             self._compare_clocks(fd, born)
         self.facts.granularity_ns = set_back(fd, target)
-        tried = try_touch(target, "private", ONE_LOOK if self._set_back_counts() else (), refresh=True)
+        tried = try_touch(target, "private", ONE_TRY if self._set_back_counts() else (), refresh=True)
         if not tried.advanced and not tried.errno:
             # The time that was set back does not count or did not help: start again from a touch.
             touch_once(target, tried)

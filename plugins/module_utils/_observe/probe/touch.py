@@ -35,7 +35,7 @@ WAITS = (0.0, 0.005, 0.02, 0.08, 0.32, 1.1)
 """Seconds before each touch: 1.5 s in total. The last wait alone is longer than one second, the coarsest granularity with
 which PBS's own check passes."""
 
-ONE_LOOK = (0.0,)
+ONE_TRY = (0.0,)
 """No wait: for a filesystem that has just ignored a touch."""
 
 _STEPS = (1, 100, 1_000, 1_000_000, 10_000_000, 100_000_000, SECOND, 2 * SECOND, 86_400 * SECOND)

@@ -13,7 +13,7 @@ import struct
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import bind_bare, call
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import BATCH, Circle, batches
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import BATCH, LoopDetector, batches
 
 _DIGEST = re.compile(rb"[0-9a-fA-F]{64}\Z")
 
@@ -87,7 +87,7 @@ class Lister:
                 names = [os.fsencode(entry.name) for entry in entries]
                 yield names, all(map(self._expected, names))
             return
-        circle: t.Optional[Circle] = None
+        detector: t.Optional[LoopDetector] = None
         while True:
             size = self._getdents(fd, self._buffer, len(self._memory))
             if size == -1:
@@ -97,17 +97,17 @@ class Lister:
             expected = self._all(size)
             if expected is not None:
                 self._inodes = None
-                if circle is not None:
-                    circle.check(expected, self.inodes())
+                if detector is not None:
+                    detector.check(expected, self.inodes())
                 yield expected, True
             else:
                 for names, inodes in self._records(size):
                     self._inodes = inodes
-                    if circle is not None:
-                        circle.check(names, inodes)
+                    if detector is not None:
+                        detector.check(names, inodes)
                     yield names, all(map(self._expected, names))
             # Most directories fit into one batch, so loops are checked only from the second batch on.
-            circle = circle or Circle()
+            detector = detector or LoopDetector()
 
     def _ask_again(self, fd: int) -> int:
         """Repeat a failed call to get its errno. Raises `OSError`."""

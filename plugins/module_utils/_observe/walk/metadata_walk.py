@@ -38,7 +38,7 @@ _MAX_DEPTH = 100
 
 _INDEXES = (".fidx", ".didx")
 _PROTECTED = ".protected"
-_FORGIVEN = "lost+found"
+_IGNORED = "lost+found"
 
 
 class MetadataWalk:
@@ -81,7 +81,7 @@ class MetadataWalk:
         name = entry.name
         if name.startswith(".") and not (name == _PROTECTED and level.owned):
             return None
-        if depth == 1 and name == _FORGIVEN:
+        if depth == 1 and name == _IGNORED:
             return None
         path = level.join(name)
         inner = path[len(self._store.path.rstrip("/")) + 1 :]

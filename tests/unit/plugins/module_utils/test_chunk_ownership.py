@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils import _chunk_ownership as engine
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.tests.support.options import REPAIR_OPTIONS
 from ansible_collections.fleetops.pbs.tests.support.pbs.store import make_chunk_store
 
@@ -56,7 +57,7 @@ def test_bad_input_gets_one_clear_message(store, option, value, message):
         params["path"] = None
     params[option] = value
     before = owners(store)
-    with pytest.raises(ValueError, match=r"^\w+: ") as error:
+    with pytest.raises(CollectionError, match=r"^\w+: ") as error:
         engine.chunk_ownership(params, check_mode=False)
     assert message in str(error.value)
     assert owners(store) == before
@@ -65,7 +66,7 @@ def test_bad_input_gets_one_clear_message(store, option, value, message):
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_only_root_may_change_owners_and_check_mode_says_so(store, monkeypatch, check_mode):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(ValueError, match="become: true"):
+    with pytest.raises(CollectionError, match="become: true"):
         engine.chunk_ownership(dict(REPAIR_OPTIONS, path=str(store.path)), check_mode)
 
 
@@ -91,7 +92,7 @@ def test_a_count_that_was_given_up_is_no_change(faultfs, walk_only):
 def test_a_path_that_does_not_answer(faultfs):
     mount = faultfs("hang:/")
     params = dict(REPAIR_OPTIONS, path=str(mount.path), deadline=0.5)
-    with pytest.raises(ValueError, match=r"does not answer within 0\.5 seconds"):
+    with pytest.raises(CollectionError, match=r"does not answer within 0\.5 seconds"):
         engine.chunk_ownership(params, check_mode=False)
     mount.set("ok")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils import _datastore
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.tests.support import mounts
 from ansible_collections.fleetops.pbs.tests.support.faults import FaultyMount
 from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost
@@ -57,7 +57,7 @@ def configure(host: FakeHost, text: str, name: str = "datastore.cfg") -> None:
 
 
 def refusal(action: Callable[[bool], Any], check: bool = False) -> str:
-    with pytest.raises(_datastore.ERRORS) as caught:
+    with pytest.raises(CollectionError) as caught:
         action(check)
     return str(caught.value)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._job import ERRORS
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.job import PRUNE, VERIFY, JobKind
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost
 from ansible_collections.fleetops.pbs.tests.unit.plugins.module_utils.provisioning import Action, four_times, job
 
@@ -36,7 +36,7 @@ def jobs(host: FakeHost) -> FakeHost:
 
 
 def refusal(action: Action, check: bool = False) -> str:
-    with pytest.raises(ERRORS) as caught:
+    with pytest.raises(CollectionError) as caught:
         action(check)
     return str(caught.value)
 

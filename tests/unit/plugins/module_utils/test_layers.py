@@ -40,8 +40,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "_observe.references": (*FACTS, "_observe.shared", "_observe.mounts", "_observe.walk"),
     "_observe.shared": FACTS,
     "_observe": (*FACTS, "_observe.shared", *OBSERVERS),
-    # Rules are pure: facts in, findings out. Of the ground they need only what makes text safe.
-    "_judge": ("_version", "_pbs", "_facts", "_system.text"),
+    # Rules are pure: facts in, findings out. Of the ground they need only safe text and the base class of errors.
+    "_judge": ("_version", "_pbs", "_facts", "_system.text", "_system.errors"),
     "_manage": (*FACTS, "_observe.shared", "_observe", *OBSERVERS),
     "_options": (*FACTS, "_observe.shared", "_observe", *OBSERVERS, "_judge", "_manage"),
     # What joins them for the modules.

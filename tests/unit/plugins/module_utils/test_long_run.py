@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils import _long_run
 from ansible_collections.fleetops.pbs.plugins.module_utils._long_run import Job
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.process_mark import is_gone, own_mark
 from ansible_collections.fleetops.pbs.tests.support.processes import of_the_dead
 from ansible_collections.fleetops.pbs.tests.support.waiting import until
@@ -232,7 +233,7 @@ def test_an_exception_is_a_result(tmp_path):
 @pytest.mark.parametrize("with_job", [True, False])
 def test_options_without_sense_are_one_message(tmp_path, with_job):
     def work(report):
-        raise ValueError("path: no")
+        raise CollectionError("path: no")
 
     module = Module(_job={"id": "j6", "directory": str(tmp_path), "patience": 60.0} if with_job else None)
     with pytest.raises(Ended):

@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils import _preflight
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, preflight
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.tests.support.findings import valid
 from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS
 
@@ -51,7 +52,7 @@ def waiver(**more):
 )
 def test_an_option_without_sense_is_named_with_its_value_before_anything_is_looked_at(monkeypatch, options, words):
     monkeypatch.setattr(_preflight, "observe", lambda *_args: pytest.fail("it looked"))
-    with pytest.raises(ValueError, match=r"\S") as error:
+    with pytest.raises(CollectionError, match=r"\S") as error:
         preflight({**PREFLIGHT_OPTIONS, **options}, check_mode=False)
     message = str(error.value)
     assert all(word in message for word in words), message

@@ -60,8 +60,8 @@ def test_listing_does_not_move_the_access_time(loopfs):
 
 @pytest.fixture(params=["openat2", "an old kernel"])
 def kernel(request, monkeypatch):
-    assert Opening.kept_in, "this kernel should have openat2"
-    monkeypatch.setattr(Opening, "kept_in", request.param == "openat2")
+    assert Opening.refuses_mounts, "this kernel should have openat2"
+    monkeypatch.setattr(Opening, "refuses_mounts", request.param == "openat2")
     return request.param
 
 

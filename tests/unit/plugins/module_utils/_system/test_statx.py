@@ -13,9 +13,9 @@ import pytest
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import (
     Batch,
     kind_of,
+    marks_mounts,
     statx,
     statx_fd,
-    tells_mounts,
 )
 from ansible_collections.fleetops.pbs.tests.support.mounts import run
 
@@ -148,7 +148,7 @@ def test_what_is_mounted_is_told_from_what_lies_below(tmp_path, bind):
     (tmp_path / "source").touch()
     (tmp_path / "target").touch()
     bind(tmp_path / "source", point=tmp_path / "target")
-    assert tells_mounts()
+    assert marks_mounts()
     fds = [os.open(tmp_path / name, os.O_PATH) for name in ("source", "target")]
     below, root = Batch().held(fds, os.stat(tmp_path).st_dev)
     assert (Batch.mounted(below), Batch.mounted(root)) == (False, True)

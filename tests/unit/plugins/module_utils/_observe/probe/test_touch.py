@@ -10,7 +10,7 @@ import os
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.touch import (
-    ONE_LOOK,
+    ONE_TRY,
     SECOND,
     WAITS,
     NamedFile,
@@ -51,7 +51,7 @@ class Scripted:
     ],
 )
 def test_only_a_strictly_later_time_counts(before, after, advanced):
-    facts = try_touch(Scripted((1, before), (1, after)), "private", ONE_LOOK)
+    facts = try_touch(Scripted((1, before), (1, after)), "private", ONE_TRY)
     assert facts.advanced is advanced
     assert (facts.before_ns, facts.after_ns, facts.errno, facts.step) == (before, after, 0, "")
 
@@ -65,7 +65,7 @@ def test_the_comparison_is_with_the_look_right_before_the_touch():
 
 def test_another_inode_once_means_once_more():
     target = Scripted((1, 5), (2, 9), (2, 9), (2, 10))
-    facts = try_touch(target, "zero-chunk", ONE_LOOK)
+    facts = try_touch(target, "zero-chunk", ONE_TRY)
     assert (facts.advanced, facts.inode_changes, target.touches) == (True, 1, 2)
 
 
@@ -113,7 +113,7 @@ def test_our_own_file_answers_at_once_whatever_the_mount_options(loopfs, tmpfs, 
     try:
         target = OpenFile(str(path), fd)
         assert set_back(fd, target) == granularity
-        facts = try_touch(target, "private", ONE_LOOK, refresh=True)
+        facts = try_touch(target, "private", ONE_TRY, refresh=True)
     finally:
         os.close(fd)
     assert (facts.advanced, facts.waits) == (True, 0)

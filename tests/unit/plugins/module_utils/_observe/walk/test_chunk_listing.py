@@ -22,7 +22,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.chunk_l
     prefix_lister,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import is_prefix
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import BATCH, Circle, batches
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import BATCH, LoopDetector, batches
 
 D = b"bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8"
 
@@ -258,13 +258,13 @@ def test_a_listing_without_an_end_is_found_out(name):
     assert sum(len(piece) for piece, _all in lister.batches(-1)) == 4000
 
 
-def test_a_circle_needs_the_name_and_the_inode():
-    circle = Circle()
-    circle.check(["a", "b"], [1, 2])
-    circle.check(["a"], [3])
-    circle.check(["c"], [3])
+def test_a_loop_needs_the_name_and_the_inode():
+    detector = LoopDetector()
+    detector.check(["a", "b"], [1, 2])
+    detector.check(["a"], [3])
+    detector.check(["c"], [3])
     with pytest.raises(OSError, match="never ends"):
-        circle.check(["x", "a"], [9, 3])
+        detector.check(["x", "a"], [9, 3])
 
 
 def test_a_large_directory_is_listed_whole_and_in_pieces(tmp_path):
