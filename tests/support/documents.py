@@ -163,6 +163,7 @@ def document(
     made = whole(name or f"pbs{number}", names, findings, when + number)
     for store in made["datastores"]:
         store["observed"]["ownership"] = _walk(chance)
+        store["forecast"], store["observed"]["references"] = _outlook(chance, when, badness)
     return made
 
 
@@ -176,6 +177,39 @@ def _walk(chance: random.Random) -> dict[str, Any]:
         "elapsed_ns": chunks * 900,
         "chunks": {"files": chunks, "bytes": chunks * 1_900_000},
     }
+
+
+def _outlook(chance: random.Random, when: float, badness: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the next garbage collection does to a datastore, and what its backups need."""
+    now, kept = int(when), chance.randrange(10**11, 10**13)
+    bad = chance.random() < badness
+    groups = [
+        {
+            "namespace": "",
+            "type": "vm",
+            "id": str(100 + number),
+            "snapshots": 30,
+            "newest": now - chance.randrange(3600, 90_000) - (30 * 86400 if bad and not number else 0),
+            "damaged": 2 if bad and number == 1 else 0,
+            "newest_intact": now - 4 * 86400,
+        }
+        for number in range(chance.randrange(2, 9))
+    ]
+    forecast = {
+        "outcome": "stops" if bad else "sweeps",
+        "reason": "unable to read index vm/101/2026-11-18T02:00:00Z/drive-scsi0.img.fidx: wrong magic" if bad else "",
+        "step": "mark" if bad else "",
+        "removes": {"chunks": 0 if bad else kept // 20_000_000, "bytes": 0 if bad else kept // 10, "bad": 0},
+        "exact": True,
+        "would_remove": {"chunks": kept // 20_000_000, "bytes": kept // 10, "bad": 0},
+        "pending": {"chunks": 900, "bytes": kept // 40, "bad": 0, "first": now + 600, "until": now + 86_700},
+        "kept": {"chunks": kept // 1_900_000, "bytes": kept, "bad": 0},
+        "deduplication": round(chance.uniform(4, 40), 2),
+        "risks": [],
+        "warnings": 0,
+    }
+    damaged = sum(group["damaged"] for group in groups)
+    return forecast, {"scope": "full", "not_looked": "", "damaged_snapshots": damaged, "groups": groups}
 
 
 def whole(host: str, stores: Sequence[str], findings: list[dict[str, Any]], finished: float) -> dict[str, Any]:

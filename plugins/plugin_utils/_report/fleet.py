@@ -28,6 +28,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import 
     findings_of,
     natural,
 )
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.outlook import outlooks_of
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.waivers import WaiverUse
 
 
@@ -192,6 +193,7 @@ class _Gathering:
             check_mode=document.get("check_mode") is True,
             asked=told.asked_of(document),
             seen_in=told.walked_of(document),
+            outlooks=outlooks_of(document),
             last_seen=document["finished"],
             place=item.place,
         )

@@ -18,6 +18,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import NO_DOCUMENT, rank
 
+if t.TYPE_CHECKING:
+    from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.outlook import Outlook
+
 STATUS_ORDER = (FAIL, UNKNOWN, WARN, "waived", "fixed", "pass", "skip")
 """From what matters most to what matters least."""
 
@@ -162,6 +165,8 @@ class Host:
     """What was asked of it; None where its document does not say."""
     seen_in: list[Walked] = dataclasses.field(default_factory=list)
     """What was seen in its datastores."""
+    outlooks: list[Outlook] = dataclasses.field(default_factory=list)
+    """The next garbage collection of each of them."""
     place: Place | None = None
     """None where there is no document."""
     reason: str = ""

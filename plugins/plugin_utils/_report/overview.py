@@ -13,7 +13,8 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import Control
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import told_as_problem_only
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Fleet
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Asked, Counts, natural
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Asked, Counts, Host, natural
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.outlook import Outlook
 
 
 @dataclasses.dataclass
@@ -65,6 +66,48 @@ class Coverage:
     """Versions of PBS, with the number of hosts; the newest first."""
     collections: list[tuple[str, int]]
     """The same of this collection."""
+
+
+@dataclasses.dataclass
+class FleetOutlook:
+    """The next garbage collections of the fleet, and its backups."""
+
+    stores: list[tuple[Host, Outlook]]
+    """All datastores with a forecast, in the order of the hosts."""
+    not_calm: list[tuple[Host, Outlook]]
+    """Those that somebody has to look at, the worst first."""
+    removes_bytes: int
+    pending_bytes: int
+    stopped: int
+    """Datastores whose garbage collection stops or does not start."""
+    unknown: int
+    at_risk_chunks: int
+    damaged_snapshots: t.Optional[int]
+    """None where nobody looked for them."""
+    stale: t.Optional[int]
+    """Groups without a backup that is young enough; None where no age was asked for."""
+
+
+def fleet_outlook(fleet: Fleet) -> FleetOutlook:
+    """What the datastores come to together."""
+    stores = [(host, outlook) for host in fleet.worst_first for outlook in host.outlooks]
+    told = [outlook for _host, outlook in stores]
+    return FleetOutlook(
+        stores=stores,
+        not_calm=sorted((pair for pair in stores if not pair[1].is_calm), key=lambda pair: pair[1].badness()),
+        removes_bytes=sum(outlook.removes_bytes or 0 for outlook in told),
+        pending_bytes=sum(outlook.pending_bytes or 0 for outlook in told),
+        stopped=sum(outlook.outcome in ("stops", "refused") for outlook in told),
+        unknown=sum(outlook.outcome == "unknown" for outlook in told),
+        at_risk_chunks=sum(outlook.at_risk_chunks for outlook in told),
+        damaged_snapshots=_sum_of_known(outlook.damaged_snapshots for outlook in told),
+        stale=_sum_of_known(outlook.stale for outlook in told),
+    )
+
+
+def _sum_of_known(numbers: t.Iterable[t.Optional[int]]) -> t.Optional[int]:
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None
 
 
 def coverage(fleet: Fleet) -> Coverage:

@@ -9,6 +9,7 @@ A variable that is not there is an error, never an empty place.
 
 from __future__ import annotations
 
+import datetime
 import functools
 import os
 import re
@@ -117,6 +118,16 @@ def day(time: str) -> str:
     return time[:10]
 
 
+_LAST_SECOND = 253402300799  # of the year 9999
+
+
+def epoch_day(seconds: int) -> str:
+    """The day of a time in seconds since the epoch, in UTC."""
+    if seconds > _LAST_SECOND:
+        return "a day that is none"
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%d")
+
+
 def size(number: int) -> str:
     """Bytes in the unit that suits them: `1.5 TiB`."""
     value = float(number)
@@ -139,6 +150,7 @@ def pass_rate(counts: Counts) -> float | None:
 FILTERS: t.Mapping[str, t.Callable[..., t.Any]] = {
     "day": day,
     "documentation": documentation_of,
+    "epoch_day": epoch_day,
     "for_script": for_script,
     "in_address": in_address,
     "many": many,

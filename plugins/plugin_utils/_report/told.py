@@ -38,10 +38,10 @@ def asked_of(document: Json) -> Asked | None:
     if not isinstance(asked, dict):
         return None
     controls, policy = asked.get("controls"), asked.get("policy")
-    scope, sample = _text(asked, "scope"), number_at(asked, "sample_prefixes")
+    scope, sample = text_at(asked, "scope"), number_at(asked, "sample_prefixes")
     return Asked(
         scope="%s of %d prefix directories" % (scope, sample) if scope == "sample" and sample else scope,
-        probe=_text(asked, "probe"),
+        probe=text_at(asked, "probe"),
         controls=tuple(display(str(item)) for item in controls[:_MOST]) if isinstance(controls, list) else (),
         policy=tuple(
             (display(str(name)), display(_setting(value))) for name, value in sorted(policy.items(), key=str)[:_MOST]
@@ -71,7 +71,7 @@ def walked_of(document: Json) -> list[Walked]:
         found.append(
             Walked(
                 datastore=display(store["name"]),
-                scope=_text(walk, "scope"),
+                scope=text_at(walk, "scope"),
                 chunks=number_at(chunks, "files"),
                 bytes=number_at(chunks, "bytes"),
                 prefixes=number_at(walk, "prefixes_walked"),
@@ -107,6 +107,7 @@ def number_at(value: Json, key: str) -> int:
     return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found < _LARGEST else 0
 
 
-def _text(value: Json, key: str) -> str:
+def text_at(value: Json, key: str) -> str:
+    """A text, safe to display; empty where there is none."""
     found = value.get(key)
     return display(found) if isinstance(found, str) else ""

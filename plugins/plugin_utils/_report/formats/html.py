@@ -48,6 +48,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import 
     Finding,
     Host,
 )
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.outlook import OUTCOMES
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 NOT_ASKED = "."
@@ -87,6 +88,7 @@ _VERDICTS = {
     status.CRITICAL: "The next garbage collection is not safe everywhere.",
     status.UNKNOWN: "Not everything could be judged.",
 }
+_OUTCOME_KINDS = {"stops": "fail", "refused": "fail", "unknown": "unknown", "sweeps": "pass"}
 _WAIVER_KINDS = {"in force": "waived", "expired": "fail", "unused": "warn"}
 
 
@@ -169,6 +171,9 @@ class Html(Format):
             host_shares=list(_shares(self.fleet)),
             problem_hosts=[host for host in self.fleet.worst_first if host.counts.state != "ok"],
             most_hosts=_WORST_HOSTS,
+            outlook=overview.fleet_outlook(self.fleet),
+            outcomes=OUTCOMES,
+            outcome_kinds=_OUTCOME_KINDS,
             name=self.context.name,
             problems=sum(self.fleet.counts[status_] for status_ in PROBLEMS),
         )

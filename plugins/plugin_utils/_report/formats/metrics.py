@@ -17,9 +17,12 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import rank
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import Format, HostPart, Item
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import STATUS_ORDER, Finding
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.outlook import Outlook
 
 STATUS_VALUES = {"pass": 0, "warn": 1, "fail": 2, "unknown": 3, "skip": 4, "waived": 5, "fixed": 6}
 """The first four are those of a monitoring plugin."""
+
+GC_OUTCOMES = {"sweeps": 0, "stops": 1, "refused": 2, "unknown": 3}
 
 NO_DOCUMENT = 6
 """The worst severity of a host that nothing is known about: worse than any that failed, and no number of those."""
@@ -39,6 +42,22 @@ _HELP = (
     ("host_info", "Always 1; the labels say which versions a host has."),
     ("datastore_chunks", "Chunks that the preflight saw in a datastore."),
     ("datastore_walk_complete", "Whether all chunks of a datastore were seen: 1 yes, 0 no."),
+    (
+        "gc_outcome",
+        "How the next garbage collection of a datastore ends: 0 it runs, 1 it stops, 2 it does not start, 3 unknown.",
+    ),
+    ("gc_removable_bytes", "Bytes that the next garbage collection removes, at most."),
+    ("gc_removable_chunks", "Chunks that the next garbage collection removes, at most."),
+    ("gc_pending_bytes", "Bytes that nothing needs, and that are not old enough for the next garbage collection."),
+    ("gc_kept_bytes", "Bytes that stay in use after the next garbage collection."),
+    ("gc_at_risk_chunks", "Chunks that backups need, and that the next garbage collection would remove or stop at."),
+    ("deduplication_factor", "Size of all backups of a datastore, divided by the bytes that stay in use."),
+    ("damaged_snapshots", "Snapshots of a datastore that cannot be restored."),
+    ("stale_groups", "Backup groups of a datastore without a backup that is young enough for the policy."),
+    (
+        "oldest_group_timestamp_seconds",
+        "Of the newest backups of all groups of a datastore the oldest: when it was made.",
+    ),
     ("report_timestamp_seconds", "When the newest document of the report was finished."),
     ("report_hosts", "Hosts by the worst status that they have."),
     ("report_left_out", "Files that could not be used for the report."),
@@ -84,6 +103,26 @@ class Metrics(Format):
             labels = f"host={name},datastore={label(walked.datastore)}"
             self._add("datastore_chunks", labels, walked.chunks)
             self._add("datastore_walk_complete", labels, int(walked.complete))
+        for outlook in host.outlooks:
+            self._outlook(name, outlook)
+
+    def _outlook(self, host: str, outlook: Outlook) -> None:
+        labels = f"host={host},datastore={label(outlook.datastore)}"
+        values: dict[str, t.Optional[float]] = {
+            "gc_outcome": GC_OUTCOMES[outlook.outcome],
+            "gc_removable_bytes": outlook.removes_bytes,
+            "gc_removable_chunks": outlook.removes_chunks,
+            "gc_pending_bytes": outlook.pending_bytes,
+            "gc_kept_bytes": outlook.kept_bytes,
+            "gc_at_risk_chunks": outlook.at_risk_chunks,
+            "deduplication_factor": outlook.deduplication,
+            "damaged_snapshots": outlook.damaged_snapshots,
+            "stale_groups": outlook.stale,
+            "oldest_group_timestamp_seconds": outlook.oldest.newest if outlook.oldest is not None else None,
+        }
+        for name, value in values.items():
+            if value is not None:
+                self._add(name, labels, value)
 
     def _controls(self, findings: t.Sequence[Finding], labels: str) -> None:
         counts = dict.fromkeys(STATUS_VALUES, 0)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import templates
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import overview, templates
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import rank
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import FLEET, Format, HostPart, Item
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.status import line
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import PROBLEMS, STATUS_ORDER, Finding
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.outlook import OUTCOMES
 
 MAX_HOSTS = 100
 MAX_FINDINGS = 200
@@ -56,6 +57,8 @@ class Summary(Format):
             statuses=STATUS_ORDER,
             problem_hosts=[host for host in fleet.worst_first if host.counts.state != "ok"],
             most_hosts=MAX_HOSTS,
+            outlook=overview.fleet_outlook(fleet),
+            outcomes=OUTCOMES,
             findings=self._problems,
             more=self._more,
             titles={control.id: control.title for control in fleet.controls},
