@@ -307,7 +307,7 @@ the same settings. Made by
 - {cores} processors for the controller **and** all hosts, Linux {kernel}; ansible-core {version}, Python {platform.python_version()}
 - load average before the run: {os.getloadavg()[0]:.1f}; what else ran meanwhile makes the seconds longer, and the ratios
   less certain
-- Ansible's defaults, but for forks (and pipelining, where it says so). Connections are opened anew for each play.
+- Ansible's defaults, except for forks (and pipelining, where it says so). New connections are opened for each play.
 - *Without the walk* is `preflight_scope: none`: everything but the owners and modes of what is in the chunk store.
   *With the walk* is the default, `full`. A real host walks with its own processors, while others do the same; here all
   of them share {cores}, so that this column says what a walk costs, not how long a fleet takes.
@@ -347,7 +347,7 @@ def breakdown(bench: Bench, rounds: int) -> str:
   back: a document of {kib[2]:.0f} to {kib[3]:.0f} KiB.
 - A task that does nothing costs the controller {per_task:.0f} ms for each host, which is a process of its own. The play
   has one task for each host, the module, and another only for hosts that fail; its variables are checked once.
-- Asking a host how far it is is another module run. A run without the walk is never asked; one with it is first waited
+- Asking a host for its progress is another module run. A run without the walk is never asked; one with it is first waited
   for, a second for each host that works at the same time (at least 4 s, at most 30 s)."""
     return text.replace("{lines}", "\n".join(lines))
 

@@ -4,7 +4,7 @@
 """A simulated fleet on this machine: each host a Proxmox Backup Server as far as a preflight can see.
 
 Every host has namespaces, a root directory, an ssh server and a datastore of its own, on an ext4 of its own. All of it
-lives in a network that nobody else sees, and ends with the process that made it. Without an ssh server on this machine
+lives in a private network, and ends with the process that made it. Without an ssh server on this machine
 the hosts have datastores only, and are reached by the connection `local`.
 """
 

@@ -35,13 +35,13 @@ DISTRIBUTION_PYTHON = "/usr/bin/python3"
 PYTHON = DISTRIBUTION_PYTHON if os.access(DISTRIBUTION_PYTHON, os.X_OK) else sys.executable
 CHUNK = 2 * MIB
 """Bytes that a chunk of PBS mostly has: up to 4 MiB of data, compressed. They are not written here, but the filesystem
-shall be one that could hold them: mkfs makes journal and log as large as the filesystem wants, and spreads directories."""
+must be one that could hold them: mkfs makes journal and log as large as the filesystem wants, and spreads directories."""
 MKFS = {
     "ext4": ["-E", "lazy_itable_init=1"],
     "xfs": [],
 }
 MOUNT = {
-    # Nobody shall write inode tables while something else is measured.
+    # No inode tables may be written while something is measured.
     "ext4": "noinit_itable",
     "xfs": "",
 }
@@ -224,14 +224,14 @@ def table(title: str, candidates: Sequence[Candidate], found: Sequence[Figures])
 
 
 def benchmark(fstype: str, chunks: int, room: int, rounds: int, with_slow: bool) -> str:
-    """`room` is how many bytes the filesystem shall have for each chunk."""
+    """`room` is how many bytes the filesystem has for each chunk."""
     size = max(2048 * MIB, room * chunks)
     text = [f"### {fstype}, {chunks:,} chunks", ""]
     with mounts.loopfs(fstype, MOUNT[fstype], mkfs=MKFS[fstype], size=size) as path:
         log(f"{fstype}: making a store of {chunks:,} chunks")
         make_store(path, chunks)
         audit = auditors(path, chunks)
-        mend = [one for one in repairers(path, chunks) if with_slow or not one.slow]
+        fixing = [one for one in repairers(path, chunks) if with_slow or not one.slow]
 
         def all_wrong() -> None:
             subprocess.run(["chown", "-R", "root:root", path], check=True)
@@ -246,9 +246,9 @@ def benchmark(fstype: str, chunks: int, room: int, rounds: int, with_slow: bool)
         log(f"{fstype}: audit, cold")
         text.append(table("Audit, all right, cold", audit, take_turns(audit, rounds, drop_caches)))
         log(f"{fstype}: repair, warm")
-        text.append(table("Repair, all wrong, warm", mend, take_turns(mend, rounds, all_wrong)))
+        text.append(table("Repair, all wrong, warm", fixing, take_turns(fixing, rounds, all_wrong)))
         log(f"{fstype}: repair, cold")
-        quick = [one for one in mend if not one.slow]
+        quick = [one for one in fixing if not one.slow]
 
         def all_wrong_and_cold() -> None:
             all_wrong()

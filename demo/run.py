@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A demonstration fleet on this machine: made, looked at, and removed.
 
-As root: real ext4 and xfs filesystems on loop devices, and one in user space that ignores access times, all in a mount
-namespace that nobody else sees and that is gone with this process. As an ordinary user: what can be shown without root.
+As root: real ext4 and xfs filesystems on loop devices, and one in user space that ignores access times, all in a private
+mount namespace that ends with this process. As an ordinary user: what can be shown without root.
 
 Exit code 0 if the preflight said of every host what it should.
 """
@@ -117,10 +117,10 @@ def fleet_of_user(scratch: Path, _stack: contextlib.ExitStack) -> Iterator[Host]
     fill(stores.make_chunk_store(whole, chunks=64, **own))
     yield Host("pbs1", "healthy", {"tank": whole}, (), dict(variables))
 
-    torso = scratch / "torso"
-    fill(stores.make_chunk_store(torso, prefixes=60000, chunks=64, **own))
+    incomplete = scratch / "incomplete"
+    fill(stores.make_chunk_store(incomplete, prefixes=60000, chunks=64, **own))
     yield Host(
-        "pbs2", "a datastore whose creation stopped half way", {"tank": torso}, ("PBS-CONF-06",), dict(variables)
+        "pbs2", "a datastore whose creation stopped half way", {"tank": incomplete}, ("PBS-CONF-06",), dict(variables)
     )
 
     closed = scratch / "closed"
@@ -250,7 +250,7 @@ def compare(hosts: list[Host]) -> int:
 
 
 def no_failure(name: str) -> str:
-    """What is said of a host on which nothing failed: that need not mean that everything was answered."""
+    """What to show for a host on which nothing failed, although some controls may have had no answer."""
     unknown = controls(name, "unknown")
     return "unknown: " + ", ".join(sorted(unknown)) if unknown else "nothing wrong"
 

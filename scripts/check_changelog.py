@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What antsibull-changelog does not look at: that the changelog speaks of this version, and of what was changed.
+"""What antsibull-changelog does not check: that the changelog covers this version, and what was changed.
 
 usage: check_changelog.py [DIRECTORY]
 

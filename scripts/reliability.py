@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the campaigns of tests/reliability at full length, and write what came of them into docs/reliability.md.
+"""Run the campaigns of tests/reliability at full length, and write the outcomes into docs/reliability.md.
 
 usage: make reliability [ARGS="-k word"]     called with the environment of make; arguments go to pytest.
 With a choice of campaigns only their rows are renewed.

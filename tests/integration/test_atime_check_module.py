@@ -45,7 +45,7 @@ def test_four_times_with_the_marker(chunk_store):
     assert there == [False, True, True, True]
 
 
-def test_where_the_check_of_pbs_fails_as_backup_the_task_fails_and_says_what_mends_it(chunk_store):
+def test_where_the_check_of_pbs_fails_as_backup_the_task_fails_and_names_the_fix(chunk_store):
     store = chunk_store(prefixes=1)
     os.chown(store.zero_chunk, 0, 0)
     store.zero_chunk.chmod(0o666)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The commands and tasks of the documentation are run, on a server that is a stand-in with real chunk stores.
 
-What cannot be run here is marked where it stands; tests/unit/docs sees to that.
+Examples that cannot be run here are marked; tests/unit/docs checks that.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Sandbox:
 
 @pytest.fixture
 def mnt(loopfs: Callable[..., Path], overlay: Callable[..., Path]) -> Path:
-    """A disk at /mnt, and an /etc that may be written to; nobody else sees them."""
+    """A disk at /mnt, and an /etc that may be written to; no other process sees them."""
     overlay(Path("/etc"), point=Path("/etc"))
     mkfs = ["-b", "1024", "-N", "160000", "-m", "0", "-O", "^has_journal"]
     return loopfs("ext4", mkfs=mkfs, size=480 * mounts.MIB, point=Path("/mnt"))

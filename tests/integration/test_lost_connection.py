@@ -33,7 +33,7 @@ PLAY = """\
       fleetops.pbs.chunk_ownership:
         path: "{{ store }}"
         workers: 1
-        # What is stopped shall not be taken for dead.
+        # A stopped process must not count as ended.
         deadline: 240
         stall: 240
 """
@@ -56,7 +56,7 @@ def links(faultfs):
 
 @pytest.fixture
 def stores(fleet, links, tmpfs):
-    """One datastore a host, with chunks of root's."""
+    """One datastore a host, with chunks owned by root."""
     base = tmpfs("size=256m,mode=755")
     found = {host.name: make_chunk_store(base / host.name, prefixes=16, chunks=64) for host in fleet.hosts}
     for name, store in found.items():
@@ -122,7 +122,7 @@ def test_the_work_goes_on_and_its_result_is_fetched(fleet, links, stores):
         for pid in held.values():
             os.kill(pid, signal.SIGCONT)
         until(lambda: result_of(wire), "the work is done")
-        wire.mend_wire()
+        wire.reconnect()
         until(fleet.recap, fleet.said)
     for name, numbers in fleet.recap().items():
         wanted = {"ok": 1, "changed": 1, "unreachable": 0, "failed": 0}
@@ -132,7 +132,7 @@ def test_the_work_goes_on_and_its_result_is_fetched(fleet, links, stores):
     nothing_is_left(fleet)
 
 
-def test_a_connection_lost_in_the_first_seconds_is_said_and_another_run_does_the_rest(fleet, links, stores):
+def test_a_connection_lost_in_the_first_seconds_is_reported_and_another_run_does_the_rest(fleet, links, stores):
     links.set("hang:/")
     with run_of(fleet, links) as controller:
         held = hold_work(fleet.hosts, links)
@@ -141,13 +141,13 @@ def test_a_connection_lost_in_the_first_seconds_is_said_and_another_run_does_the
             os.kill(pid, signal.SIGCONT)
         for host in fleet.hosts:
             until(lambda host=host: not host.strangers(), lambda host=host: f"on {host.name}: {host.strangers()}")
-        fleet.hosts[2].mend_wire()
+        fleet.hosts[2].reconnect()
         until(fleet.recap, fleet.said)
     for numbers in fleet.recap().values():
         # An ssh that was killed here is no unreachable host to Ansible, but a module that did not answer. On a machine
         # that is so busy that the first seconds are over by now, the result was fetched.
         assert numbers["unreachable"] + numbers["failed"] + numbers["ok"] == 1, fleet.said()
-    # The work went on; nobody will ask for what came of it.
+    # The work went on; nobody will ask for its outcome.
     nothing_is_left(fleet, jobs=1)
     assert all(map(is_right, stores.values()))
     for host in fleet.hosts:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a campaign is: one attack or fault, tried many times, with what came of it counted.
+"""What a campaign is: one attack or fault, tried many times, with its outcomes counted.
 
 `make test` tries each a few times; `make reliability` tries each often, and writes the counts into docs/reliability.md.
 """
@@ -23,7 +23,7 @@ THOROUGH = os.environ.get("RELIABILITY") == "thorough"
 
 
 class Campaign:
-    """The tries of one test and what came of them."""
+    """The tries of one test and their outcomes."""
 
     def __init__(self, node: pytest.Item, attack: str, promise: str) -> None:
         """`attack` is what is done to us, `promise` what holds all the same: both become cells of the table."""
@@ -82,7 +82,7 @@ def campaign(request: pytest.FixtureRequest) -> t.Iterator[t.Callable[[str, str]
         return
     for each in campaigns:
         assert each.tried, "a campaign that tried nothing shows nothing"
-        assert each.outcomes, "a campaign has to say what came of it"
+        assert each.outcomes, "a campaign has to count its outcomes"
         if os.environ.get("RELIABILITY_RESULTS"):
             with Path(os.environ["RELIABILITY_RESULTS"]).open("a", encoding="utf-8") as results:
                 results.write(json.dumps(each.row()) + "\n")

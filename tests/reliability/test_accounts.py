@@ -4,7 +4,7 @@
 """Accounts and ids.
 
 What a preflight says in a user namespace as an unprivileged container has it, and on a host whose `backup` is missing
-or is not what Debian makes: the controls say what is so, and send to where it can be mended.
+or is not what Debian makes: the controls report what was found, and where it can be fixed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def fewer_prefixes(monkeypatch, walk_only):
 
 
 def store(path: Path, uid: int, gid: int, chunks_of: int | None = None) -> Path:
-    """A whole store of 256 prefix directories; `chunks_of` is who owns the chunks, if that is somebody else."""
+    """A whole store of 256 prefix directories; `chunks_of` is who owns the chunks, if that is another user."""
     made = make_chunk_store(path, prefixes=1, zero_chunk=True, uid=uid, gid=gid)
     made.add_prefixes(range(1, PREFIXES))
     made.add_chunks(64)
@@ -83,7 +83,7 @@ def all_say(controls: tuple[str, ...], status: str, remedy: str = "") -> tuple[S
 
 
 class Container(NamedTuple):
-    """An id map, who owns the store outside (and the chunks, if that is another one), and what is said inside."""
+    """An id map, who owns the store outside (and the chunks, if that is another one), and what is reported inside."""
 
     title: str
     id_map: str
@@ -196,7 +196,7 @@ NO_ACCOUNT = all_say((ATIME, ZERO, LOCKS, *OWNERS), "unknown", ACCOUNT)
 
 
 class Account(NamedTuple):
-    """The lines of `backup` in passwd and group, who owns the store, and what is said."""
+    """The lines of `backup` in passwd and group, who owns the store, and what is reported."""
 
     title: str
     passwd: str

@@ -4,7 +4,7 @@
 """Attacks by the owner of a datastore.
 
 The attacker is a process with the uid of `backup` that exchanges names in the store in a tight loop while the engine is
-at work there as root. Whatever it puts there leads to victims: files of root's beside the store and on another
+at work there as root. Whatever it puts there leads to victims: files owned by root beside the store and on another
 filesystem. They must be as before to the last timestamp, and the kernel must not have seen anybody open them.
 """
 
@@ -39,7 +39,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.config_
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import ProbePlan, observe_stores
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import workers as crew
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import workers
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan, observe_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, preflight
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
@@ -109,7 +109,7 @@ def audit(store: ChunkStore | Path) -> OwnershipFacts:
     return observe_ownership(WalkPlan(os.fspath(store), uid, gid, (gid,), stall=30.0, max_paths=1000))
 
 
-def mend(store: ChunkStore | Path, gid: int | None = None, **more: Any) -> RepairFacts:
+def repair_store(store: ChunkStore | Path, gid: int | None = None, **more: Any) -> RepairFacts:
     uid, own = backup_ids()
     return repair(
         RepairPlan(os.fspath(store), uid, own if gid is None else gid, **{"stall": 30.0, "max_paths": 1000, **more})
@@ -146,7 +146,7 @@ def completed(store: ChunkStore) -> str:
     return ""
 
 
-# --- what stands there ---------------------------------------------------------------------------------------------------
+# --- what is in a store --------------------------------------------------------------------------------------------------
 
 PLACES = (
     ".chunks/0001/CHUNK",
@@ -173,13 +173,13 @@ def place(store: ChunkStore, name: str) -> Path:
     return store.path / name
 
 
-def test_whatever_stands_in_a_store(campaign: Campaigns, store: ChunkStore, victims: Victims) -> None:
+def test_whatever_is_in_a_store(campaign: Campaigns, store: ChunkStore, victims: Victims) -> None:
     """Every part of a store as everything that it should not be; audit, repair, probes and completion one by one."""
     trial = campaign(
         "a part of the store (chunk, zero chunk, prefix directory, `.chunks`, `.lock`, `.gc-status`, `owner`, index, "
-        "snapshot, group, namespace) is a link to a file, directory or nothing of root's, a hard link, FIFO, socket or "
+        "snapshot, group, namespace) is a link to a file, a directory or nothing, owned by root, a hard link, FIFO, socket or "
         "device; then audit, repair, both atime probes and completion",
-        "the victim is never opened, touched or changed; what stands there is named",
+        "the victim is never opened, touched or changed; what is there is named",
     )
     gid = groups()
     cases = [(name, bait) for name in PLACES for bait in BAITS]
@@ -196,7 +196,7 @@ def test_whatever_stands_in_a_store(campaign: Campaigns, store: ChunkStore, vict
         more = [] if bait.kind in ("link", "directory") else [where]
         with victims.unharmed(*more, linked=bait.kind == "hardlink"):
             seen = audit(store)
-            done = mend(store, next(gid))
+            done = repair_store(store, next(gid))
             stopped = ""
             if not name.startswith("vm"):
                 for mode in ("private", "marker"):
@@ -216,7 +216,7 @@ def test_whatever_stands_in_a_store(campaign: Campaigns, store: ChunkStore, vict
             assert where.name in stopped
         remove(where)
         away.rename(where)
-    assert mend(store).complete
+    assert repair_store(store).complete
     assert not audit(store).stuck
 
 
@@ -273,7 +273,7 @@ def under_attack(
         for _turn in trial.rounds(*rounds):
             began = time.monotonic()
             seen = audit(store)
-            done = mend(store, next(gid))
+            done = repair_store(store, next(gid))
             assert time.monotonic() - began < DEADLINE
             assert "no answer" not in seen.stuck + done.stopped
             for facts in (seen, done):
@@ -281,7 +281,7 @@ def under_attack(
             trial.saw("files and directories given back meanwhile", done.counts.changed)
         trial.saw("names exchanged meanwhile", attacker.turns)
     settle(pairs, originals)
-    last = mend(store)
+    last = repair_store(store)
     assert last.complete, last.stopped
     assert not audit(store).stuck
 
@@ -328,12 +328,12 @@ def test_two_repairs_of_what_belongs_to_root(
                 os.chown(name, 0, 0, follow_symlinks=False)
                 os.chown(name.parent, 0, 0)
             with Attacker(exchange_if_it_can):
-                for status in at_once(lambda: mend(store), lambda: mend(store)):
+                for status in at_once(lambda: repair_store(store), lambda: repair_store(store)):
                     assert status == 0
             exchanged = sum(name.lstat().st_ino != originals[name] for name in names)
             trial.saw("names that were traps in the end", exchanged)
     settle(pairs, originals)
-    last = mend(store)
+    last = repair_store(store)
     assert last.complete, last.stopped
 
 
@@ -356,9 +356,9 @@ def test_prefix_directories_change_places_with_traps(
     campaign: Campaigns, store: ChunkStore, victims: Victims, elsewhere: Victims
 ) -> None:
     trial = campaign(
-        "prefix directories change places with links to directories of root's full of digests, and with FIFOs, "
+        "prefix directories change places with links to directories owned by root that are full of digests, and with FIFOs, "
         "devices, files and empty directories",
-        "no directory of root's is even listed; what does not lead out is given back",
+        "no directory owned by root is even listed; what does not lead out is given back",
     )
     baits = (
         Bait("link", attackers.link, "chunks"),
@@ -404,8 +404,8 @@ def test_fixed_parts_change_places_with_traps(
 
 def test_bind_mounts_come_and_go(campaign: Campaigns, store: ChunkStore, victims: Victims) -> None:
     trial = campaign(
-        "directories of root's on the same filesystem are mounted over prefix directories, groups and `.chunks`, files of "
-        "root's over chunks and `.lock`, and unmounted again, while audit, repair and completion are at work",
+        "directories owned by root on the same filesystem are mounted over prefix directories, groups and `.chunks`, files "
+        "owned by root over chunks and `.lock`, and unmounted again, while audit, repair and completion are at work",
         "what is mounted there is neither listed nor given away; the same device number deceives nobody",
     )
     chunk = place(store, ".chunks/0001/CHUNK")
@@ -425,14 +425,14 @@ def test_bind_mounts_come_and_go(campaign: Campaigns, store: ChunkStore, victims
         with victims.unharmed(), Attacker(attackers.bind_and_unbind(points), identity=root) as accident:
             for _turn in trial.rounds(20, 300):
                 seen = audit(store)
-                done = mend(store, next(gid))
+                done = repair_store(store, next(gid))
                 trial.saw("completion refused a mount", int("EXDEV" in completed(store)))
                 trial.saw("audit named a mount", int("mount" in found(seen) or "EXDEV" in found(seen)))
                 trial.saw("repair refused a mount", int("mount" in found(done) or "EXDEV" in found(done)))
             trial.saw("mounts made meanwhile", accident.turns)
     finally:
         attackers.unbind(point for point, _source in reversed(points))
-    assert mend(store).complete
+    assert repair_store(store).complete
 
 
 def test_a_filesystem_that_never_answers_in_the_store(campaign: Campaigns, store: ChunkStore) -> None:
@@ -447,7 +447,7 @@ def test_a_filesystem_that_never_answers_in_the_store(campaign: Campaigns, store
         with faults.faultfs(point=store.path / name) as mount:
             mount.set("hang:/")
             began = time.monotonic()
-            for facts in (audit(store), mend(store)):
+            for facts in (audit(store), repair_store(store)):
                 assert "no answer" not in found(facts)
                 assert "mount" in found(facts)
             assert not completed(store) or name.startswith(".chunks")
@@ -467,7 +467,7 @@ def test_a_filesystem_that_never_answers_in_the_store(campaign: Campaigns, store
 def test_the_way_to_the_store_is_exchanged(campaign: Campaigns, disk: Path, victims: Victims) -> None:
     trial = campaign(
         "the base directory, or a directory above it that belongs to `backup`, changes places with a link to a directory "
-        "of root's (one that looks like a datastore, one that does not) while audit, repair, probes, completion and the "
+        "owned by root (one that looks like a datastore, one that does not) while audit, repair, probes, completion and the "
         "look before a creation are at work",
         "root changes nothing where a link leads that others than root can have put there",
     )
@@ -492,7 +492,7 @@ def test_the_way_to_the_store_is_exchanged(campaign: Campaigns, disk: Path, vict
         with victims.unharmed(listed=True), Attacker(swap(there_and_back)) as attacker:
             for _turn in trial.rounds(5, 60):
                 audit(store)
-                done = mend(store, next(turns))
+                done = repair_store(store, next(turns))
                 trial.saw("repair refused the link", int("others than root" in done.stopped))
                 trial.saw("files and directories given back meanwhile", done.counts.changed)
                 probe(store)
@@ -505,14 +505,14 @@ def test_the_way_to_the_store_is_exchanged(campaign: Campaigns, disk: Path, vict
         name, bait = pair
         if name.is_symlink():
             attackers.exchange(name, bait)
-    assert mend(store).complete
+    assert repair_store(store).complete
 
 
 def test_the_configuration_names_directories_of_the_system(
     campaign: Campaigns, disk: Path, victims: Victims, tmp_path: Path
 ) -> None:
     trial = campaign(
-        "`datastore.cfg` belongs to `backup`, and names as datastores: directories of root's, one with the sticky bit in "
+        "`datastore.cfg` belongs to `backup`, and names as datastores: directories owned by root, one with the sticky bit in "
         "which `backup` has made a `.chunks`, links, devices, the way through /proc/PID/cwd; preflight and repair by name",
         "root makes, changes and gives away nothing there; each is reported or refused with a reason",
     )
@@ -523,7 +523,7 @@ def test_the_configuration_names_directories_of_the_system(
     small = small_store(disk / "public/inner")
     os.rename(small.chunks, public / ".chunks")
     (public / "vm").mkdir()
-    (public / "vm/private").write_bytes(b"somebody else's")
+    (public / "vm/private").write_bytes(b"of another user")
     yard = disk / "yard"
     yard.mkdir()
     os.chown(yard, uid, gid)
@@ -587,7 +587,7 @@ def test_the_zero_chunk_changes_places_with_traps(campaign: Campaigns, store: Ch
     trial = campaign(
         "the zero chunk, its prefix directory and `.chunks` change places with the traps while both atime probes (and the "
         "insertion of the zero chunk) are at work, as root and as `backup`",
-        "no time of root's files is moved, no trap is opened, no file of the probe is left",
+        "no time of files owned by root is moved, no trap is opened, no file of the probe is left",
     )
     names = [store.zero_chunk, store.zero_chunk.parent, store.chunks]
     for name in names:
@@ -637,7 +637,7 @@ def clear(path: Path) -> None:
 
 def test_a_store_is_completed_among_traps(campaign: Campaigns, store: ChunkStore, victims: Victims) -> None:
     trial = campaign(
-        "half of the prefix directories and `.lock` are missing, their places are taken by links (also to names of root's "
+        "half of the prefix directories and `.lock` are missing, their places are taken by links (also to names owned by root "
         "that do not exist), FIFOs and other directories as soon as they are made, while root completes the store",
         "root makes and gives away directories of the store only, and no file but `.lock`",
     )
@@ -687,7 +687,7 @@ def test_configuration_and_job_states_change_places_with_traps(
     trial = campaign(
         "`datastore.cfg`, `prune.cfg`, job states and their directory, which belong to `backup`, change places with links "
         "to files that only root may read, FIFOs, sockets, devices, endless and deeply nested files while they are read",
-        "none of these is opened; no line of root's file is in the result; nothing waits",
+        "none of these is opened; no line of the file owned by root is in the result; nothing waits",
     )
     uid, gid = backup_ids()
     etc, state = disk / "etc", disk / "state"
@@ -775,7 +775,7 @@ def unshowable(value: Any, where: str = "") -> Iterator[str]:
 
 
 def name_everything(store: ChunkStore, name: bytes) -> None:
-    """Every place in a store where names are somebody else's choice; all of it root's, so that it is reported."""
+    """Every place in a store where another user chooses the names; all of it is owned by root, so that it is reported."""
     base = os.fsencode(store.path)
     for path in (b".chunks/" + name, b".chunks/0001/" + name, b"vm/" + name, name):
         with contextlib.suppress(FileExistsError):
@@ -826,7 +826,7 @@ def test_names_that_are_more_than_text(
                 f' "state": {message}, "updated": null}}}}',
                 errors="surrogateescape",
             )
-            monkeypatch.setattr(crew.Pulse, "INTERVAL", 0.0)
+            monkeypatch.setattr(workers.Pulse, "INTERVAL", 0.0)
             said: list[str] = []
             results = [*everything_said(os.fsdecode(base), etc, state, said), said]
             document = results[0]
@@ -928,7 +928,7 @@ def test_huge_and_deep_directories(campaign: Campaigns, tmpfs: Callable[..., Pat
             <= 20
         )
         assert "deeper than 100 directories" in seen.stuck
-        done = mend(store, max_paths=20, dry=_turn > 0)
+        done = repair_store(store, max_paths=20, dry=_turn > 0)
         assert done.counts.failed == 1
         assert "deeper than 100 directories" in found(done)
         trial.saw("counted exactly, and bounded")

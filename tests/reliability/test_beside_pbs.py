@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Beside a working PBS.
 
-A process of the user backup does to the datastore what PBS does (tests/support/pbs_daemon.py): it inserts, touches and
+A process of the user backup does to the datastore what PBS does (tests/support/pbs/proxy.py): it inserts, touches and
 deletes chunks, makes and prunes snapshots, collects garbage. It checks every chunk's content against its name, and
 reports whatever it meets that it would not have met without us. Needs root.
 """
@@ -55,7 +55,7 @@ def audit(store, **more):
     return observe_ownership(WalkPlan(os.fspath(store), uid, gid, (gid,), **more))
 
 
-def mend(store, **more):
+def repair_store(store, **more):
     uid, gid = backup_ids()
     return repair(RepairPlan(os.fspath(store), uid, gid, **more))
 
@@ -140,7 +140,7 @@ def test_repair_beside_a_working_pbs(campaign, store):
         "is neither opened nor locked",
     )
     rng = random.Random(4)
-    mended = 0
+    changed = 0
     with lock_watch(store.path / ".lock") as watch:
         for number in trial.rounds(2, 60):
             chunks = sorted(path for path in store.chunks.glob("*/*") if len(path.name) == 64)
@@ -155,20 +155,20 @@ def test_repair_beside_a_working_pbs(campaign, store):
             if number % 2:
                 os.chown(store.path / ".lock", 0, 0)
                 os.chmod(store.path / ".lock", 0o600)
-                assert mend(store, scope="skeleton").complete
+                assert repair_store(store, scope="skeleton").complete
             with pbs_daemon(store, seed=number, foreign={path.name for path in chosen}) as daemon:
                 daemon.begin(operations=500)
                 for _attempt in range(2):
-                    facts = mend(store)
+                    facts = repair_store(store)
                     assert facts.complete, facts.stopped
                     assert facts.counts.refused == {}
-                    mended += facts.counts.changed
+                    changed += facts.counts.changed
                 daemon.end()
                 assert daemon.errors == []
                 assert facts.counts.changed == 0
-                daemon.mended()
+                daemon.repaired()
                 daemon.begin(operations=500)
-                assert mend(store).counts.changed == 0
+                assert repair_store(store).counts.changed == 0
                 daemon.end()
                 daemon.inspect()
                 assert daemon.errors == []
@@ -180,8 +180,8 @@ def test_repair_beside_a_working_pbs(campaign, store):
                 assert watch.lockers <= {daemon.pid}
             watch.openers.clear()
             watch.lockers.clear()
-    assert mended > 100
-    trial.saw("owners and modes mended", mended)
+    assert changed > 100
+    trial.saw("owners and modes repaired", changed)
     trial.saw("looks at the kernel's list of locks", watch.looks)
 
 
@@ -192,7 +192,7 @@ def test_repair_beside_a_working_pbs(campaign, store):
 def test_the_lock_stays_with_who_has_it(campaign, store, tmp_path, kind):
     trial = campaign(
         f"a {kind} holds `.lock` and another process waits for it, during walk, preflight and repair",
-        "who holds it keeps it, who waits is served next, and nobody else opens `.lock` or locks it",
+        "who holds it keeps it, who waits is served next, and no other process opens `.lock` or locks it",
     )
     lock = store.path / ".lock"
 
@@ -213,7 +213,7 @@ def test_the_lock_stays_with_who_has_it(campaign, store, tmp_path, kind):
                 # The repair changes its owner and its mode, and that, too, without opening it.
                 wrong = WRONGS[number % len(WRONGS)]
                 make_wrong(lock, wrong)
-                facts = mend(store)
+                facts = repair_store(store)
                 assert (facts.complete, facts.counts.changed) == (True, 1)
                 status = lock.stat()
                 assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (*backup_ids(), 0o644)
@@ -225,7 +225,7 @@ def test_the_lock_stays_with_who_has_it(campaign, store, tmp_path, kind):
                 daemon.release()
                 assert daemon.errors == []
                 assert os.waitstatus_to_exitcode(os.waitpid(waiter, 0)[1]) == 7
-                trial.saw("looks at the kernel's list of locks, none with anybody else", watch.looks)
+                trial.saw("looks at the kernel's list of locks, none with another process", watch.looks)
             trial.saw("kept, then passed on to who waited")
 
 
@@ -299,7 +299,7 @@ def test_no_time_of_anything_moves(campaign, store, tmp_path):
         before = everything(store)
         audit(store, scope=("full", "sample", "skeleton")[number % 3], workers=1 + number % 4)
         document(store, tmp_path, check_mode=True)
-        assert mend(store, dry=True).complete
+        assert repair_store(store, dry=True).complete
         assert changes(before, everything(store)) == {}
         trial.saw("objects whose times, owner, mode and inode stayed through audits", len(before))
 
@@ -312,7 +312,7 @@ def test_no_time_of_anything_moves(campaign, store, tmp_path):
         assert moved[probed] == ["st_ctime", "st_ctime_ns", "st_mtime", "st_mtime_ns"]
         trial.saw("objects whose times stayed through a preflight", len(before) - 2)
 
-        facts = mend(store)
+        facts = repair_store(store)
         repaired = changes(after, everything(store))
         assert len(repaired) == facts.counts.changed > 0
         for path, what in repaired.items():

@@ -182,7 +182,7 @@ def not_listed(name: str, remedy: tuple[str, ...], operation: str = "readdir") -
 
 
 CASES = (
-    # utimensat says yes, and it is not so
+    # utimensat reports success, and the time has not changed
     Case("ok", (Says(ATIME, "pass"), Says(STAMPS, "pass"), Says(WHOLE, "pass"), Says("PBS-OWNER-03", "pass"))),
     Case(
         "ignore",
@@ -396,7 +396,7 @@ def device(path: Path) -> str:
 
 
 class Ground(NamedTuple):
-    """A filesystem, what is done to it, and what is to be said about the store on it."""
+    """A filesystem, what is done to it, and what has to be reported of the store on it."""
 
     title: str
     fstype: str
@@ -654,7 +654,7 @@ def test_it_breaks_while_the_audit_looks(campaign, long_store):
 
 def test_it_breaks_while_the_repair_works(campaign, long_store):
     trial = campaign(
-        "the same to a repair of 12,000 directories that all belong to somebody else",
+        "the same to a repair of 12,000 directories that all belong to another user",
         "it ends, it fails with the error by name, what it says it changed is changed, and the next run does the rest",
     )
     acts = [item for item in IN_THE_MIDDLE.items() if item[0] != "unmounted"]
@@ -793,7 +793,7 @@ def repair_if_it_can_be_seen(path: Path) -> Mapping[str, Any]:
 
 def test_any_error_in_the_middle_of_a_repair(campaign, few_prefixes):
     trial = campaign(
-        "the same to a repair of a store that belongs to somebody else, and chown answers 0 and does nothing",
+        "the same to a repair of a store that belongs to another user, and chown answers 0 and does nothing",
         "it says complete only if all is right, counts what it changed, and another run does the rest",
     )
     chance = random.Random(20261123)
@@ -825,7 +825,7 @@ def test_any_error_in_the_middle_of_a_repair(campaign, few_prefixes):
 
 
 class Place(NamedTuple):
-    """An empty directory for a new datastore on a filesystem with a fault, and what is said about it."""
+    """An empty directory for a new datastore on a filesystem with a fault, and what is reported of it."""
 
     fault: str
     owner: int
@@ -889,7 +889,7 @@ def test_no_datastore_is_created_on_a_filesystem_that_fails(campaign):
             for part in place.says:
                 assert part.replace("PATH", str(path)) in str(error.value), (place, str(error.value))
             assert names_behind(behind) == []
-        trial.saw("refused, with what mends it")
+        trial.saw("refused, with the fix")
 
 
 def test_a_completion_that_is_interrupted_by_an_error_goes_on_with_the_next(campaign, few_prefixes):

@@ -45,7 +45,7 @@ DEADLINE = 30.0
 """Seconds after which a run gives up what does not answer: less than it is waited for at its end."""
 PLANS = ("preflight", "preflight with a marker", "repair")
 
-# By how far it is from the module; each begins the next.
+# By the distance from the module: each starts the next.
 ROLES = {0: "the module", 1: "the one that minds the work", 2: "the work", 3: "a child at the datastore"}
 
 
@@ -109,7 +109,7 @@ def age(directory):
 
 
 def strike(hit, processes):
-    """SIGKILL for one process. Those below it shall be as on a dead server: they do not notice, nor end by themselves.
+    """SIGKILL for one process. Those below it behave as on a dead server: they do not notice, nor end by themselves.
 
     But for programs of the system that were asked something, which are other programs than ours.
     """
@@ -143,7 +143,7 @@ def run_to_the_end(plan, store, tmp_path):
 
 
 def check_answer(plan, result):
-    """What a run says of which a process was killed: it may not know, but it must not say what is not so."""
+    """What a run says of which a process was killed: it may not know, but it must not report what is wrong."""
     if result.get("failed"):
         assert result["msg"]
         return "said so"
@@ -198,7 +198,7 @@ def test_a_process_of_the_module_is_killed(campaign, store, tmp_path, plan):
 
 
 def check_what_is_left(store, before, trial):
-    """Right after the kill: no data is touched, everything is as it was or as it shall be."""
+    """Right after the kill: no data is touched, everything is as it was before or as it must be after."""
     now = snapshot(store)
     probes = [path for path in now if os.path.basename(path).startswith(PRIVATE_PREFIX)]
     trial.saw("left a file of the probe, which the next run removed", len(probes))
@@ -211,7 +211,7 @@ def check_what_is_left(store, before, trial):
         assert (found["content"], found["mtime"]) == (was["content"], was["mtime"]), path
         assert found["owner"] in (was["owner"], backup_ids()), path
         assert found["mode"] in (was["mode"], 0o644), path
-        # The owner first, then the mode: never a mode for somebody else.
+        # The owner first, then the mode: never a mode for another user.
         assert found["mode"] == was["mode"] or found["owner"] == backup_ids(), path
     if zero in now:
         assert now[zero]["content"] == ZERO_CHUNK
@@ -403,7 +403,7 @@ def test_the_connection_is_lost(campaign, tmpfs, faultfs):
                 for pid in held.values():
                     os.kill(pid, signal.SIGCONT)
                 time.sleep(4 * rng.random())
-                wire.mend_wire()
+                wire.reconnect()
                 until(fleet.recap, fleet.said)
             for host, cut in zip(fleet.hosts, CUTS):
                 numbers = fleet.recap()[host.name]

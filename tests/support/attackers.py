@@ -275,7 +275,7 @@ class Watch:
 
 
 class Victims:
-    """A tree of root's that looks like a datastore's parts, so that whoever gets there finds something to mend.
+    """A tree owned by root that looks like parts of a datastore, so that whoever gets there finds something to repair.
 
     `shadow` is a file that only root may read, and hard links lead to it; `single` is one without. `chunks` and `base` look like prefix directories and groups.
     """
@@ -351,7 +351,7 @@ class Victims:
 
 
 def _without_atime(state: dict[str, tuple[object, ...]], path: str) -> tuple[object, ...] | None:
-    """Our own listing moves a directory's access time; that nobody else lists it, the events say."""
+    """Our own listing moves a directory's access time; the events show that no other process lists it."""
     entry = state.get(path)
     return None if entry is None else (*entry[:5], *entry[6:])
 

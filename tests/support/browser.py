@@ -119,7 +119,7 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def open(self, path: Path, fragment: str = "", ready: str = "document.readyState === 'complete'") -> None:
-        # From another page, so that it is loaded anew and not only scrolled.
+        # From another page, so that it is loaded again and not only scrolled.
         self.call("Page.navigate", url="about:blank")
         self.wait_for("location.href === 'about:blank'")
         self.call("Page.navigate", url=path.resolve().as_uri() + fragment)

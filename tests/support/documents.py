@@ -73,7 +73,7 @@ PROBLEMS: Sequence[tuple[str, str, str, str, str, dict[str, Any]]] = (
         "fail",
         "",
         "The last garbage collection failed (2026-11-19 03:00): unable to update atime: EPERM: Operation not permitted.",
-        "Read the task log (`proxmox-backup-manager task list --all`), mend the cause, and start GC once by hand.",
+        "Read the task log (`proxmox-backup-manager task list --all`), fix the cause, and start GC once by hand.",
         {"last_run_state": "unable to update atime: EPERM", "age_days": 1.4},
     ),
     (
@@ -252,7 +252,7 @@ def finding(control: str, datastore: str | None = None, status: str = "pass", **
         "datastore": datastore,
         "status": status,
         "severity": "medium",
-        "message": "What is so.",
+        "message": "What was found.",
         "remedy": "",
         "evidence": {},
         "waiver": None,

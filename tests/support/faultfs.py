@@ -21,8 +21,8 @@ errno:NAME[@OP+...[#N]]  the operations (default: utimens; `all` for each) fail 
                      the fault was put in force
 monkey:SEED/PERCENT  so many of all operations, chosen by chance, fail with an error chosen by chance
 root-squash          root is nobody here, as a file server has it: no rights but those of others, no chown
-all-squash           so is everybody else
-refuse-root          root gets no answer but EACCES, as on a mount that somebody else made for himself
+all-squash           so is every other user
+refuse-root          root gets no answer but EACCES, as on a FUSE mount of another user
 hang:PATH            nothing at or below PATH (`/` for everything) is answered until the fault is taken back; who
                      waits for it cannot be killed. With libfuse 3.14 the kernel looks up one unknown name at a time
                      in a directory: use the names beside PATH once before, or hang a whole filesystem
@@ -144,7 +144,7 @@ class FaultFS(fuse.Operations):
         return (NOBODY, NOBODY) if squashed else (uid, gid)
 
     def check_rights(self, operation: str, path: str, faults: dict[str, str]) -> None:
-        """What the kernel does not check, since it takes root for root."""
+        """What the kernel does not check, since root is root for it."""
         if "refuse-root" in faults and fuse.fuse_get_context()[0] == 0:
             raise fuse.FuseOSError(errno.EACCES)
         if self.caller(faults)[0] != NOBODY:
@@ -383,9 +383,9 @@ def main() -> None:
         sys.exit(
             "faultfs.py needs libfuse 3: with libfuse 2 no touch of the access time alone arrives (see FUSE_LIBRARY_PATH)"
         )
-    # Who mounted it may be killed at any moment, and nobody else would end this process.
+    # Who mounted it may be killed at any moment, and no other process would end this one.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.umask(0)  # modes arrive as they shall be
+    os.umask(0)  # modes arrive as they were asked for
     filesystem = WithoutLocks if arguments.no_locks else FaultFS
     fuse.FUSE(
         filesystem(arguments.source, arguments.control),

@@ -105,7 +105,7 @@ def walk_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sequence[int]], None
 
     def only(numbers: Sequence[int]) -> None:
         monkeypatch.setattr(chunk_walk, "WorkQueue", lambda _all: work_queue.WorkQueue(numbers))
-        # They are few: each worker shall get some of them.
+        # They are few: each worker must get some of them.
         monkeypatch.setattr(work_queue, "_BLOCK", 1)
 
     return only

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The options of modules as Ansible hands them to the engine, for tests that call it without Ansible.
 
-The defaults of the modules, but for what would lead a test to this machine's own configuration, and for the name of the host.
+The defaults of the modules, except for what would lead a test to this machine's own configuration, and for the name of the host.
 """
 
 from __future__ import annotations

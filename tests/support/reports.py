@@ -204,7 +204,7 @@ def check(path: Path) -> None:
 def _check_metrics(path: Path) -> None:
     for name, found in samples(path).items():
         labels = [tuple(sorted(item[0].items())) for item in found]
-        assert len(labels) == len(set(labels)), f"a series of {name} stands there twice"
+        assert len(labels) == len(set(labels)), f"a series of {name} is there twice"
     assert path.read_text().endswith("\n")
 
 

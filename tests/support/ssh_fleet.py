@@ -80,7 +80,7 @@ class Host:
         """From now on no packet arrives; nobody is told."""
         within(self._space, "ip", "link", "set", "eth0", "down")
 
-    def mend_wire(self) -> None:
+    def reconnect(self) -> None:
         within(self._space, "ip", "link", "set", "eth0", "up")
 
 
@@ -111,7 +111,7 @@ class Fleet:
             str(self._directory),
             {
                 "ANSIBLE_STDOUT_CALLBACK": "default",
-                # What is said is seen when it is said, as on a terminal.
+                # Output is seen when it is written, as on a terminal.
                 "PYTHONUNBUFFERED": "1",
                 "ANSIBLE_HOST_KEY_CHECKING": "False",
                 "ANSIBLE_TIMEOUT": "3",

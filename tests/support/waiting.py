@@ -11,7 +11,7 @@ from typing import Any
 
 
 def until(condition: Callable[[], Any], what: str | Callable[[], str] = "", seconds: float = 150.0) -> Any:
-    """Wait until it is so; what it answered. what: to be said if it never is."""
+    """Wait until the condition holds; its answer. what: the message if it never does."""
     deadline = time.monotonic() + seconds
     while True:
         found = condition()

@@ -48,7 +48,7 @@ def test_each_promise_has_a_test() -> None:
     assert [row for row in rows if not TEST.search(row)] == []
 
 
-def test_what_is_said_to_be_taken_out_is() -> None:
+def test_what_is_listed_as_taken_out_is() -> None:
     taken_out = {
         test.partition("[")[0] for protection in PROTECTIONS for test in protection.tests + protection.campaigns
     }

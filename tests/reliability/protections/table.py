@@ -23,7 +23,7 @@ KILLS = "tests/reliability/test_kills.py"
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """One piece of code taken out. The old text stands in the file exactly once."""
+    """One piece of code taken out. The file has the old text exactly once."""
 
     file: str
     """Below plugins/."""
@@ -62,7 +62,7 @@ PROTECTIONS = (
     ),
     Protection(
         "names-only-where-root-alone-writes",
-        "the repair trusts the names in a directory of root's that others may write to, and on any filesystem",
+        "the repair trusts the names in a directory owned by root that others may write to, and on any filesystem",
         (
             Change(
                 "module_utils/_manage/grip.py",
@@ -89,7 +89,7 @@ PROTECTIONS = (
     ),
     Protection(
         "looked-at-under-the-seal",
-        "a directory counts as root's alone because it was before it was sealed",
+        "a directory counts as writable by root only because it was so before it was sealed",
         (Change("module_utils/_manage/grip.py", "if _of_root_alone(os.fstat(fd)):", "if True:"),),
         (GRIP + "::test_a_directory_that_was_given_away_before_it_was_sealed",),
     ),

@@ -22,7 +22,7 @@ DIED = "the daemon has died; what it said is in the captured output"
 
 
 class PbsDaemon:
-    """The test's end of it. `begin()`, look at the store, `end(operations)`; `errors` shall stay empty.
+    """The test's end of it. `begin()`, look at the store, `end(operations)`; `errors` must stay empty.
 
     pid: of the daemon. done: what it has done, by kind. operations: how many steps in all.
     """
@@ -62,9 +62,9 @@ class PbsDaemon:
         self._hear()
         self._hear()
 
-    def mended(self) -> None:
-        """From now on no chunk is somebody else's."""
-        self._ask(do="mended")
+    def repaired(self) -> None:
+        """From now on no chunk belongs to another user."""
+        self._ask(do="repaired")
 
     def hold(self, *, exclusive: bool) -> None:
         """Hold the lock on `.lock` as garbage collection does, or as a backup does."""
@@ -119,7 +119,7 @@ def as_backup(task: Any) -> Iterator[int]:
 
 @contextlib.contextmanager
 def pbs_daemon(store: ChunkStore | Path, seed: int = 0, foreign: set[str] | None = None) -> Iterator[PbsDaemon]:
-    """A daemon that serves `store`. foreign: chunks that are somebody else's when it starts, so that it is refused."""
+    """A daemon that serves `store`. foreign: chunks of another user when it starts, which it may not touch."""
     command_reader, command_writer = os.pipe()
     answer_reader, answer_writer = os.pipe()
 

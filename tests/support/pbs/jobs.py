@@ -17,7 +17,7 @@ from .options import Failure, parameter, stored
 from .output import emit, shown
 
 
-def begin_anew(kind: str, identifier: str) -> None:
+def start_over(kind: str, identifier: str) -> None:
     """The state of a job that is new, or whose schedule counts as changed."""
     tasks.write_state(STATES, kind, identifier, tasks.created(time.time()))
 
@@ -42,7 +42,7 @@ def job_commands(
             if section.get("disable") == "false":
                 del section["disable"]
             write_config(file, {**jobs, identifier: section})
-        begin_anew(kind, identifier)
+        start_over(kind, identifier)
         if announce:
             print(f"Prune job created: {identifier}", file=sys.stderr)
 
@@ -68,7 +68,7 @@ def job_commands(
                 del jobs[identifier]["disable"]
             write_config(file, jobs)
         if options.get("schedule") != before:
-            begin_anew(kind, identifier)
+            start_over(kind, identifier)
 
     def remove(words: list[str]) -> None:
         options = parse_arguments(words, ["id"], ["digest"])

@@ -72,7 +72,7 @@ class Surprise(Exception):
 
 
 class Aborted(Exception):
-    """A task of PBS that ended for a reason that was there before us: a chunk of somebody else's."""
+    """A task of PBS that ended for a reason that was there before us: a chunk of another user."""
 
 
 class ProcessLock:
@@ -116,7 +116,7 @@ class Proxy:
         self.base = base
         # Never in step with whoever filled the store from the same number: its new chunks would not be new.
         self.rng = random.Random(f"PBS {seed}")
-        self.foreign = foreign  # chunks that were somebody else's before the test began
+        self.foreign = foreign  # chunks of another user from before the test began
         self.lock = ProcessLock(os.path.join(base, ".lock"))
         self.done: collections.Counter[str] = collections.Counter()
         self.errors: list[str] = []
@@ -156,7 +156,7 @@ class Proxy:
             rules.touch_atime(self.chunk_path(digest))
         except OSError as error:
             if error.errno == errno.EPERM and digest in self.foreign:
-                self.done["touches refused, the chunk being somebody else's before the repair"] += 1
+                self.done["touches refused, as the chunk belonged to another user before the repair"] += 1
                 raise Aborted from error
             raise
         self.done["chunks touched"] += 1
@@ -393,7 +393,7 @@ class Proxy:
         what = command["do"]
         if what == "work":
             return self.work(command["operations"], commands)
-        if what == "mended":
+        if what == "repaired":
             self.foreign.clear()
             return {}
         if what == "hold":

@@ -142,7 +142,7 @@ class ChunkStore:
         """A snapshot with its manifest.
 
         indexes: index files by name; default is one image whose chunks are the zero chunk. blobs: content of blobs by the
-        name of their file. unprotected: notes, verify_state and the like. finished: without it there is no manifest.
+        name of their file. unprotected: notes, verify_state and similar. finished: without it there is no manifest.
         """
         if indexes is None:
             indexes = {"drive-scsi0.img.fidx": fixed_index([ZERO_DIGEST], CHUNK_SIZE)}

@@ -93,7 +93,7 @@ def check_access_time(name: str, path: Path, section: Section, log: Log) -> None
 
 
 def write_status(path: Path, status: dict[str, Any]) -> None:
-    """`.gc-status`; where `backup` may not write it, nothing is said of that."""
+    """`.gc-status`; where `backup` may not write it, nothing reports that."""
     new = path / ".gc-status.tmp_AbCdEf"
     with contextlib.suppress(OSError):
         new.write_text(json.dumps(status, separators=(",", ":")))

@@ -25,7 +25,7 @@ from ansible_collections.fleetops.pbs.tests.support.examples import COLLECTION, 
 
 LANGUAGES = {"shell", "yaml", "json", "ini", "jinja", "text", "python"}
 
-# The words that a command may begin with, if nothing is said before the block: the integration test runs these.
+# The words that a command may begin with, if the block has no mark of its own: the integration test runs these.
 RUNNABLE = ("ansible-playbook", "ansible-galaxy", "ansible-doc", "ansible-builder", "make", "sqlite3", "read", "cd")
 
 PLAYBOOK_KEYS = {"hosts", "import_playbook"}

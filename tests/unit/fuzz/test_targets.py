@@ -28,7 +28,7 @@ def test_what_is_right_passes(name: str) -> None:
 
 
 @pytest.mark.parametrize("case", regressions.CASES, ids=lambda case: f"{case.target}: {case.was}")
-def test_what_was_wrong_once_is_mended(case: regressions.Case) -> None:
+def test_what_was_wrong_once_stays_fixed(case: regressions.Case) -> None:
     targets.TARGETS[case.target].run(case.data)
 
 

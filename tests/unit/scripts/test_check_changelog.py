@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The changelog has to speak of this version, and of what was changed since the last one."""
+"""The changelog has to cover this version, and what was changed since the last one."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_version_older_than_its_changelog(project):
     assert project.check()[0] == 1
 
 
-def test_a_changelog_that_was_not_written_anew(project):
+def test_a_changelog_that_was_not_generated_again(project):
     project.write("CHANGELOG.md", "# Release notes\n\n## v0.9.0\n\nsee also v0.10.0\n")
     code, said = project.check()
     assert code == 1

@@ -110,7 +110,7 @@ def test_the_end_takes_away_mount_image_and_loop_device():
     assert not path.exists()
     assert not image.exists()
     assert not image.parent.exists()
-    # Somebody else may have taken the device in the meantime.
+    # Another process may have taken the device in the meantime.
     assert not backing.exists() or backing.read_text().strip() != str(image)
 
 

@@ -58,7 +58,6 @@ def test_each_recorded_damage(recorded, damage):
     lost = {getattr(recorded, name).name for name in damage.lost}
     bystander = recorded.unreferenced("aa01" + "0" * 60, 1000, DUE)
     damage.do(recorded)
-    # A chunk of root's cannot be touched: what becomes of its time is nobody's business.
     recorded.age()
     run = Run(recorded)
     assert run.error == expected(damage, recorded)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.root
 
 @pytest.mark.parametrize("seed", [0, 1, 7])
 def test_a_new_chunk_is_none_that_the_store_was_filled_with(tmp_path, seed):
-    """Not even where both were told the same seed: such a chunk may be somebody else's, and no task expects that."""
+    """Not even where both were told the same seed: such a chunk may belong to another user, and no task expects that."""
     store = make_chunk_store(tmp_path / "tank", prefixes=1)
     filled = set(fill(store, 100, seed=seed))
     proxy = Proxy(os.fspath(store), seed, set())
