@@ -242,7 +242,7 @@ PROTECTIONS = (
         "words-of-a-child",
         "what a child says is shown as it comes, though the child has become the daemon's user",
         (Change(CHILDREN, "child.outcome.doing = display(text)", "child.outcome.doing = text"),),
-        (UNIT + "_system/test_child_regressions.py::test_escapes_in_words_of_the_child_are_shown_as_what_they_are",),
+        (UNIT + "_system/test_child.py::test_escapes_in_words_of_the_child_are_shown_as_what_they_are",),
     ),
     Protection(
         "names-are-escaped",
