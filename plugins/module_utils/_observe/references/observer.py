@@ -179,6 +179,7 @@ class _Run(Companion):
             self._facts.types = sorted(part.get("types", []))
             self._take_problems(part)
         if self._facts.stuck:
+            self._take_hidden(parts)
             return
         readers = min(_READERS, worker_count(self._walk.workers)) if units.count > 1 else 1
         try:
@@ -188,13 +189,15 @@ class _Run(Companion):
             queue = Queue(units)
         except OSError as exc:
             self._stuck(f"memory for digests: {describe_error(exc)}")
+            self._take_hidden(parts)
             return
         try:
             jobs = {f"indexes {number}": self._reading(number, queue) for number in range(readers)}
-            parts = self._jobs(jobs, keep=(queue.fd,))
+            read = self._jobs(jobs, keep=(queue.fd,))
         finally:
             queue.close()
-        self._take(parts)
+        self._take(read)
+        self._take_hidden([*parts, *read])
 
     def _room(self) -> int:
         """How many digests to hold at the most: a store cannot have more chunks than its filesystem has files.
@@ -225,6 +228,7 @@ class _Run(Companion):
         except TooMany:
             errors.append("more snapshots than are looked at")
         pulse.put("types", tree.types)
+        pulse.put("hidden", tree.hidden)
         pulse.put("problems", problems.result())
         pulse.put("error", errors[0] if errors else "")
 
@@ -248,6 +252,8 @@ class _Run(Companion):
             pulse.put("days", [reader.verified_by_day, reader.unverified_by_day])
             pulse.put("failed", reader.failed.result())
             pulse.put("broken", reader.broken[:_MOST_BROKEN])
+            pulse.put("hidden", reader.hidden)
+            pulse.put("linked", reader.linked)
             pulse.put("problems", problems.result())
             pulse.put("error", reader.first_error)
             pulse.put("held", digests is not None and not full)
@@ -298,6 +304,17 @@ class _Run(Companion):
             self._facts.problems = self._merged(self._facts.problems, part["problems"])
         if part.get("error"):
             self._stuck(part["error"])
+
+    def _take_hidden(self, parts: t.Sequence[dict[str, t.Any]]) -> None:
+        """A hidden index file is lost to GC, unless a link in its sight leads to it."""
+        linked = {tuple(inode) for part in parts for inode in part.get("linked", ())}
+        problems = ProblemCounter(self._walk.max_paths)
+        for part in parts:
+            device = part["base"][0] if "base" in part else None
+            for path, detail, inode in part.get("hidden", ()):
+                if (device, inode) not in linked:
+                    problems.add("index-hidden", path, detail)
+        self._facts.problems = self._merged(self._facts.problems, problems.result())
 
     def _merged(self, known: Problems, more: t.Any) -> Problems:
         return merge(Problems, [known, load(Problems, more)], self._walk.max_paths)

@@ -25,7 +25,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.i
     open_through_link,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import Tree, describe_mode
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import Hidden, Tree, describe_mode
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Pulse
@@ -46,6 +46,8 @@ _UNFINISHED = 86400.0
 """Seconds without a change after which nobody is still writing a snapshot that has no manifest."""
 _MAX_GROUPS = 20_000
 """Groups that one process remembers."""
+_MAX_LINKED = 10_000
+"""Links to index files whose targets are remembered."""
 _KEPT = 16
 """Index files of the snapshot before that are held open."""
 _DAY = 86400
@@ -99,6 +101,8 @@ class Visit:
     def __init__(self, store: OpenStore, identity: Identity, problems: ProblemCounter, pulse: Pulse) -> None:
         self.totals = Totals()
         self.first_error = ""
+        self.linked: list[tuple[int, int]] = []
+        """Device and inode of index files that were opened through a link."""
         self._store = store
         self._identity = identity
         self._problems = problems
@@ -183,6 +187,8 @@ class Visit:
             self.error(path, exc)
             return None
         if link:
+            if len(self.linked) < _MAX_LINKED:
+                self.linked.append((status.st_dev, status.st_ino))
             self._problem("index-link", path, "a link; GC follows it, with a warning")
         elif not expected:
             self._problem("index-place", path, "PBS puts no index file there; GC marks its chunks, with a warning")
@@ -241,6 +247,11 @@ class Reader(Visit):
         self._now = time.time()
         self._bases: list[tuple[Unit, dict[str, tuple[int, int]]]] = []
         """Units that build on a snapshot of another one, with the inodes of its index files."""
+
+    @property
+    def hidden(self) -> list[Hidden]:
+        """Index files with hidden names in directories of odd snapshots."""
+        return self._tree.hidden
 
     def visit(self, units: t.Iterable[Unit]) -> None:
         """Do all of them; see `Visit.visit`.

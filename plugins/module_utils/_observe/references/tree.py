@@ -50,6 +50,8 @@ _MAX_SNAPSHOTS = 200_000
 """Snapshots of one group, whose names are sorted."""
 _MAX_HIDDEN = 20_000
 """Names in hidden directories, which GC does not look into."""
+_MAX_HELD = 1000
+"""Hidden index files that are compared with what links lead to."""
 _LEAST_TOGETHER = 8
 _MOST_UNITS = 8
 """A group is cut into units of at least so many snapshots, and into no more units than that, so that it can be shared out."""
@@ -78,6 +80,14 @@ class Place:
         return f"{self.path}/{name}" if self.path else name
 
 
+class Hidden(t.NamedTuple):
+    """An index file that GC does not look for. It lies on the filesystem of the datastore, so that its inode names it."""
+
+    path: str
+    detail: str
+    inode: int
+
+
 class Tree:
     """Walks over everything but the snapshots and the chunk store, and tells what index files are to be read where."""
 
@@ -93,6 +103,8 @@ class Tree:
         """`error` is told of what could not be looked at, with its path."""
         self.types: list[str] = []
         self.groups = 0
+        self.hidden: list[Hidden] = []
+        """The first index files with hidden names; they are a problem unless a link makes GC read them."""
         self._store = store
         self._identity = identity
         self._problems = problems
@@ -186,7 +198,7 @@ class Tree:
             if is_directory and not (place.kind == BASE and name == CHUNKS):
                 self._look_into_hidden(place, name)
             elif not is_directory and is_dynamic(name) is not None:
-                self._problems.add("index-hidden", path, "GC leaves out hidden names")
+                self._hide(Hidden(path, "GC leaves out hidden names", entry.inode()))
             return None
         if is_directory:
             return self._directory(place, name, path)
@@ -303,13 +315,18 @@ class Tree:
                         if len(stack) < _MAX_DEPTH:
                             stack.append((f"{path}/{entry.name}", entry.name, os.dup(fd)))
                     elif is_dynamic(entry.name) is not None:
-                        self._problems.add(
-                            "index-hidden", f"{path}/{entry.name}", "GC does not look into hidden directories"
-                        )
+                        inner = f"{path}/{entry.name}"
+                        self._hide(Hidden(inner, "GC does not look into hidden directories", entry.inode()))
             except OSError:
                 pass
             finally:
                 os.close(fd)
+
+    def _hide(self, index: Hidden) -> None:
+        if len(self.hidden) < _MAX_HELD:
+            self.hidden.append(index)
+        else:
+            self._problems.add("index-hidden", index.path, index.detail)
 
 
 def describe_mode(status: os.stat_result) -> str:
