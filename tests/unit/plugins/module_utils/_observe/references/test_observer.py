@@ -61,7 +61,7 @@ KINDS = {
     "no-owner": {"owner-missing": 1},
     "temporary-files": {"manifest-file-unlisted": 1},
     "odd-snapshot-names": {"index-place": 6, "index-hidden": 3},
-    "index-as-link": {"index-link": 1, "index-hidden": 1},
+    "index-as-link": {"index-link": 1},
     "group-as-link": {"link-group": 1, "index-hidden": 6},
     "index-elsewhere": {"index-place": 2},
     "index-hidden": {"index-hidden": 1},
