@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-TIMEOUT = 60  # seconds
+TIMEOUT = 300  # seconds
 
 # The browser reads from descriptor 3 and writes to 4.
 _START = (
@@ -179,7 +179,7 @@ def opened() -> Iterator[Page]:
             os.close(to)
             os.close(answers)
             try:
-                process.wait(10)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -20,7 +20,7 @@ from ansible_collections.fleetops.pbs.tests.support.machine import Unsupported
 from ansible_collections.fleetops.pbs.tests.support.mounts import run
 
 PROGRAM = Path(__file__).with_name("faultfs.py")
-START_TIMEOUT = 30  # seconds; it takes a tenth of one
+START_TIMEOUT = 150  # seconds; on an idle machine it needs a tenth of one
 
 
 def libfuse() -> str:

@@ -102,7 +102,7 @@ class Nursery:
             self._status = status if pid else None
         return self._status is not None
 
-    def wait(self, seconds: float = 60.0) -> None:
+    def wait(self, seconds: float = 150.0) -> None:
         """Until all of them have ended by themselves."""
         deadline = time.monotonic() + seconds
         while not self.is_empty():

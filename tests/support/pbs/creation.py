@@ -47,9 +47,9 @@ def create_store(name: str, path: Path) -> None:
         raise TaskFailure(system_error(error)) from None
     chunks = path / ".chunks"
 
-    def directory(where: Path) -> None:
+    def directory(where: str) -> None:
         try:
-            where.mkdir(mode=CHUNKS_MODE)
+            os.mkdir(where, CHUNKS_MODE)
             os.chown(where, uid, gid)
         except OSError as error:
             raise TaskFailure(
@@ -57,13 +57,13 @@ def create_store(name: str, path: Path) -> None:
                 f'unable to create directory "{where}" - {system_error(error)}'
             ) from None
 
-    directory(chunks)
+    directory(os.fspath(chunks))
     lock = path / ".lock"
     lock.touch(LOCK_MODE)
     os.chown(lock, uid, gid)
     percent = 0
     for done, prefix in enumerate(PREFIXES, 1):
-        directory(chunks / f"{prefix:04x}")
+        directory(f"{chunks}/{prefix:04x}")
         if done * 100 // len(PREFIXES) > percent and percent < 99:
             percent = done * 100 // len(PREFIXES)
             print(f"Chunkstore create: {percent}%")
@@ -72,17 +72,20 @@ def create_store(name: str, path: Path) -> None:
 def verify_store(path: Path) -> None:
     uid, gid = backup_ids()
 
-    def check(where: Path, mode: int) -> None:
-        head = f'unable to open existing chunk store path "{where}" - '
+    def check(where: str, mode: int) -> None:
+        problem = ""
         try:
-            found = where.lstat()
+            found = os.lstat(where)
         except OSError as error:
-            raise TaskFailure(head + system_error(error)) from None
-        if (found.st_uid, found.st_gid) != (uid, gid) or found.st_mode & 0o777 != mode:
-            raise TaskFailure(head + "permissions or owner not correct")
+            problem = system_error(error)
+        else:
+            if (found.st_uid, found.st_gid) != (uid, gid) or found.st_mode & 0o777 != mode:
+                problem = "permissions or owner not correct"
+        if problem:
+            raise TaskFailure(f'unable to open existing chunk store path "{where}" - {problem}')
 
-    check(path, BASE_MODE)
-    check(path / ".chunks", CHUNKS_MODE)
+    check(f"{path}", BASE_MODE)
+    check(f"{path}/.chunks", CHUNKS_MODE)
     for prefix in PREFIXES:
-        check(path / ".chunks" / f"{prefix:04x}", CHUNKS_MODE)
-    check(path / ".lock", LOCK_MODE)
+        check(f"{path}/.chunks/{prefix:04x}", CHUNKS_MODE)
+    check(f"{path}/.lock", LOCK_MODE)

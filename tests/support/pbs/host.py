@@ -59,7 +59,9 @@ class FakeHost:
         self.settings.update({name.upper(): value for name, value in settings.items()})
         words = [f"FAKE_MANAGER_ROOT='{self.root}'"]
         words += [f"FAKE_MANAGER_{name}='{value}'" for name, value in self.settings.items()]
-        self.manager.write_text(f"#!/bin/sh\nexec env {' '.join(words)} '{self.python}' -I '{self.program}' \"$@\"\n")
+        self.manager.write_text(
+            f"#!/bin/sh\nexec env {' '.join(words)} '{self.python}' -I -S '{self.program}' \"$@\"\n"
+        )
         self.manager.chmod(0o755)
 
     def daemons(self, running: str) -> None:

@@ -146,7 +146,7 @@ class Replay:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=600,
         )
         return done.returncode, self._back(done.stdout), self._back(done.stderr)
 
