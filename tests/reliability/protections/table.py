@@ -147,7 +147,7 @@ PROTECTIONS = (
         "links-on-the-way",
         "links that the daemon's user can have made are followed on the way to a store that root changes",
         (Change(DIRECTORIES, "if where.st_uid != 0 or where.st_mode & (stat.S_IWGRP | stat.S_IWOTH):", "if False:"),),
-        (FILES + "::test_a_link_that_somebody_else_can_have_put_there_is_not_followed",),
+        (FILES + "::test_a_link_that_another_user_can_have_created_is_not_followed",),
         (ATTACKS + "::test_the_way_to_the_store_is_exchanged",),
         always=True,
     ),
@@ -176,7 +176,7 @@ PROTECTIONS = (
         ),
         (
             TIMES + "::test_only_the_access_time_moves",
-            TIMES + "::test_it_takes_the_owner_and_no_right_to_write_replaces_that",
+            TIMES + "::test_only_the_owner_may_touch_and_a_right_to_write_is_not_enough",
         ),
         always=True,
     ),

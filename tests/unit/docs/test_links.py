@@ -78,6 +78,15 @@ def test_every_page_is_in_the_list() -> None:
     assert [name for name in names if f"({name})" not in listed] == ["README.md"]
 
 
+def test_every_page_is_in_the_site() -> None:
+    """Sphinx warns of a page without a place, and a warning fails `make docs`."""
+    placed = re.findall(
+        r"^    (?:.*<)?([\w/.-]+)>?$", (ROOT / "docs/docsite/index.rst").read_text(encoding="utf-8"), re.M
+    )
+    names = [str(page.relative_to(ROOT).with_suffix("")) for page in pages()]
+    assert [name for name in names if name not in placed] == []
+
+
 def test_every_control_says_what_to_type() -> None:
     from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import CONTROLS
 

@@ -122,7 +122,7 @@ def test_links_of_roots_are_followed_to_where_root_changes_something(tmp_path):
 
 @pytest.mark.root
 @pytest.mark.parametrize(("uid", "mode"), [(34, 0o755), (0, 0o775), (0, 0o757)])
-def test_a_link_that_somebody_else_can_have_put_there_is_not_followed(tmp_path, uid, mode):
+def test_a_link_that_another_user_can_have_created_is_not_followed(tmp_path, uid, mode):
     (tmp_path / "real/store").mkdir(parents=True)
     yard = tmp_path / "yard"
     yard.mkdir()

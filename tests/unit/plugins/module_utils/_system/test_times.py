@@ -79,7 +79,7 @@ def test_a_name_that_is_gone_is_an_error_as_in_the_check_of_pbs(tmp_path):
         ("backup", "backup", 0o000, 0),
     ],
 )
-def test_it_takes_the_owner_and_no_right_to_write_replaces_that(path, owner, group, mode, number):
+def test_only_the_owner_may_touch_and_a_right_to_write_is_not_enough(path, owner, group, mode, number):
     uid, gid = backup_ids()
     open_way(path.parent)
     os.chown(path, uid if owner == "backup" else 0, gid if group == "backup" else 0)
