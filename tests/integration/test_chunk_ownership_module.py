@@ -46,8 +46,8 @@ def test_check_do_repeat_repeat_in_check_mode(store):
         assert result["diff"]["before"].startswith("10 of root:root\n")
         assert result["diff"]["after"].startswith("10 of backup:backup\n")
         assert (result["complete"], result["failures"], result["refused"]) == (True, 0, {})
-    assert "10 of 37 files and directories would be given" in predicted["msg"]
-    assert "10 of 37 files and directories were given" in done["msg"]
+    assert "10 of 37 files and directories would be changed" in predicted["msg"]
+    assert "10 of 37 files and directories were changed" in done["msg"]
     assert owners(store) == [backup_ids()] * 30
     for result in (repeated, predicted_again):
         assert not result["changed"]
