@@ -826,7 +826,7 @@ def test_names_that_are_more_than_text(
                 f' "state": {message}, "updated": null}}}}',
                 errors="surrogateescape",
             )
-            monkeypatch.setattr(workers.Pulse, "INTERVAL", 0.0)
+            monkeypatch.setattr(workers.Heartbeat, "INTERVAL", 0.0)
             said: list[str] = []
             results = [*everything_said(os.fsdecode(base), etc, state, said), said]
             document = results[0]

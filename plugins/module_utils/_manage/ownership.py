@@ -23,9 +23,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_st
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.skeleton_walk import walk_skeleton
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.work_queue import WorkQueue
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import (
+    Heartbeat,
     Job,
     OnProgress,
-    Pulse,
     run_jobs,
     worker_count,
 )
@@ -99,35 +99,39 @@ def repair(plan: RepairPlan, on_progress: t.Optional[OnProgress] = None) -> Repa
 
 
 def _jobs(plan: RepairPlan, queue: WorkQueue) -> dict[str, Job]:
-    jobs: dict[str, Job] = {"skeleton": lambda pulse: _work(plan, pulse, walk_skeleton)}
+    jobs: dict[str, Job] = {"skeleton": lambda heartbeat: _work(plan, heartbeat, walk_skeleton)}
     for number in range(1 if plan.scope == "skeleton" else worker_count(plan.workers)):
-        jobs["chunks %d" % number] = lambda pulse: _work(plan, pulse, lambda *with_: _walk_chunks(plan, queue, *with_))
+        jobs["chunks %d" % number] = lambda heartbeat: _work(
+            plan, heartbeat, lambda *with_: _walk_chunks(plan, queue, *with_)
+        )
     if plan.scope == "full":
         jobs.update(_metadata_job(plan))
     return jobs
 
 
 def _metadata_job(plan: RepairPlan) -> dict[str, Job]:
-    return {"metadata": lambda pulse: _work(plan, pulse, _walk_metadata)}
+    return {"metadata": lambda heartbeat: _work(plan, heartbeat, _walk_metadata)}
 
 
-def _work(plan: RepairPlan, pulse: Pulse, walk: t.Callable[[OpenStore, Mender, Pulse], None]) -> None:
+def _work(plan: RepairPlan, heartbeat: Heartbeat, walk: t.Callable[[OpenStore, Mender, Heartbeat], None]) -> None:
     """What each child does around its walk: the counts are handed over even if the walk fails, or is ended."""
-    store = open_together(plan.path, pulse, change=True)
+    store = open_together(plan.path, heartbeat, change=True)
     mender = Mender(plan.identity, store, plan.dry, plan.modes, plan.only_from, plan.max_paths)
-    pulse.also = lambda: pulse.put("counts", mender.result())
+    heartbeat.also = lambda: heartbeat.put("counts", mender.result())
     try:
-        walk(store, mender, pulse)
+        walk(store, mender, heartbeat)
     except Futile as exc:
-        pulse.put("futile", str(exc))
+        heartbeat.put("futile", str(exc))
     finally:
-        pulse.put("counts", mender.result())
+        heartbeat.put("counts", mender.result())
 
 
-def _walk_chunks(plan: RepairPlan, numbers: t.Iterable[int], store: OpenStore, mender: Mender, pulse: Pulse) -> None:
+def _walk_chunks(
+    plan: RepairPlan, numbers: t.Iterable[int], store: OpenStore, mender: Mender, heartbeat: Heartbeat
+) -> None:
     listed: t.Container[int] = () if plan.scope == "skeleton" else range(PREFIX_COUNT)
-    ChunkWalk(store, mender, mender, pulse).walk(numbers, listed)
+    ChunkWalk(store, mender, mender, heartbeat).walk(numbers, listed)
 
 
-def _walk_metadata(store: OpenStore, mender: Mender, pulse: Pulse) -> None:
-    MetadataWalk(store, mender, pulse).walk()
+def _walk_metadata(store: OpenStore, mender: Mender, heartbeat: Heartbeat) -> None:
+    MetadataWalk(store, mender, heartbeat).walk()

@@ -27,7 +27,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.p
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.reader import Visit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import index, manifest, snapshot
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
@@ -58,7 +58,7 @@ class Confirm(Visit):
         self,
         store: OpenStore,
         identity: Identity,
-        pulse: Pulse,
+        heartbeat: Heartbeat,
         damaged: t.Container[bytes],
         suspects: frozenset[bytes],
         broken: t.Container[str],
@@ -66,7 +66,7 @@ class Confirm(Visit):
     ) -> None:
         """`suspects` are the digests that are looked for, `damaged` those of them that damage a snapshot; `broken` are
         directories of snapshots that are damaged anyhow."""
-        super().__init__(store, identity, ProblemCounter(0), pulse)
+        super().__init__(store, identity, ProblemCounter(0), heartbeat)
         self.needed_by: dict[str, str] = {}
         """Digest: an index file that needs it, relative to the base directory."""
         self.groups: dict[tuple[str, str, str], Damage] = {}
@@ -129,7 +129,7 @@ class Confirm(Visit):
                     found.update(self._suspects.intersection(index.digests(opened.header.dynamic, self._memory[:size])))
                 elif bytes(index.DIGEST_SIZE) in self._suspects:
                     found.add(bytes(index.DIGEST_SIZE))
-                self._pulse.beat(self.progress)
+                self._heartbeat.beat(self.progress)
         except OSError as exc:
             self.error(path, exc)
         for digest in found:
@@ -138,7 +138,7 @@ class Confirm(Visit):
 
 
 def still_so(
-    store: OpenStore, identity: Identity, suspects: t.Mapping[str, t.Iterable[str]], pulse: Pulse
+    store: OpenStore, identity: Identity, suspects: t.Mapping[str, t.Iterable[str]], heartbeat: Heartbeat
 ) -> dict[str, list[str]]:
     """The suspects (digests by kind of problem) of which the same is true now, by what is true of them now.
 
@@ -149,8 +149,8 @@ def still_so(
     try:
         for kind, digests in suspects.items():
             for digest in digests:
-                pulse.at(f"{CHUNKS}/{digest[:4]}/{digest}")
-                pulse.beat(dict)
+                heartbeat.at(f"{CHUNKS}/{digest[:4]}/{digest}")
+                heartbeat.beat(dict)
                 now = _state(top, digest, identity)
                 if kind in now or (kind in _GONE and now & _GONE):
                     found.setdefault(kind if kind in now else min(now & _GONE), []).append(digest)

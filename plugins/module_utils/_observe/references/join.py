@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references import Sum
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.digests import Digests, Needed
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import Tally
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import CountingVisitor
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import Collector, Directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS, ZERO_CHUNK_DIGEST
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
@@ -70,10 +70,12 @@ class Joined:
 class Join(Collector):
     """One worker's part."""
 
-    def __init__(self, tally: Tally, digests: t.Sequence[Digests], identity: Identity, times: Times) -> None:
-        """`tally` is the visitor that the walk tells of the same chunks, before this."""
+    def __init__(
+        self, counter: CountingVisitor, digests: t.Sequence[Digests], identity: Identity, times: Times
+    ) -> None:
+        """`counter` is the visitor that the walk tells of the same chunks, before this."""
         self.found = Joined()
-        self._tally = tally
+        self._counter = counter
         self._digests = Needed(digests)
         self._identity = identity
         self._times = times
@@ -89,16 +91,16 @@ class Join(Collector):
         self._blocked = None
 
     def chunks(self, prefix: Directory, found: t.Sequence[bytes]) -> None:
-        batch = self._tally.answered
-        if batch is None or not self._tally.plain:
+        batch = self._counter.answered
+        if batch is None or not self._counter.plain:
             self._one_by_one(prefix, found)
             return
         self._left = self._left.difference(found)
         accessed = batch.accessed(len(found))
         if self._needed.issuperset(found):
-            self._add(self.found.kept, len(found), self._tally.plain_bytes)
+            self._add(self.found.kept, len(found), self._counter.plain_bytes)
             if max(accessed) < self._times.limit:
-                self._add(self.found.needed_old, len(found), self._tally.plain_bytes)
+                self._add(self.found.needed_old, len(found), self._counter.plain_bytes)
             elif min(accessed) < self._times.limit:
                 self._needed_old(zip(accessed, batch.sizes(len(found))))
             return

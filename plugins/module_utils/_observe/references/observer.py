@@ -39,7 +39,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.p
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.reader import Reader, Totals
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import TooLarge, Tree
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Queue, TooMany, Units
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import Tally, merge
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import CountingVisitor, merge
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore, open_together
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import (
     Companion,
@@ -49,9 +49,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownersh
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import Collector
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import (
+    Heartbeat,
     Job,
     OnProgress,
-    Pulse,
     run_jobs,
     worker_count,
 )
@@ -160,9 +160,9 @@ class _Run(Companion):
                 self._bases.add(tuple(part["base"]))
         return parts
 
-    def _open(self, pulse: Pulse) -> OpenStore:
-        store = open_together(self._walk.path, pulse)
-        pulse.put("base", [store.status.st_dev, store.status.st_ino])
+    def _open(self, heartbeat: Heartbeat) -> OpenStore:
+        store = open_together(self._walk.path, heartbeat)
+        heartbeat.put("base", [store.status.st_dev, store.status.st_ino])
         return store
 
     # --- index files ---------------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class _Run(Companion):
         except OSError as exc:
             self._stuck(f"memory for the names of snapshots: {describe_error(exc)}")
             return
-        parts = self._jobs({"tree": lambda pulse: self._find(units, pulse)})
+        parts = self._jobs({"tree": lambda heartbeat: self._find(units, heartbeat)})
         for part in parts:
             self._facts.types = sorted(part.get("types", []))
             self._take_problems(part)
@@ -211,7 +211,7 @@ class _Run(Companion):
         used = status.f_files - status.f_ffree
         return min(max(_LEAST_ROOM, 2 * used), _MOST_ROOM) if status.f_files > 0 and used > 0 else _MOST_ROOM
 
-    def _find(self, units: Units, pulse: Pulse) -> None:
+    def _find(self, units: Units, heartbeat: Heartbeat) -> None:
         problems = ProblemCounter(self._walk.max_paths)
         errors: list[str] = []
 
@@ -220,23 +220,25 @@ class _Run(Companion):
             if not errors:
                 errors.append(f"{display(os.path.join(self._walk.path, path))}: {text}")
 
-        tree = Tree(self._open(pulse), self._walk.identity, problems, pulse, units.add, error)
+        tree = Tree(self._open(heartbeat), self._walk.identity, problems, heartbeat, units.add, error)
         try:
             tree.walk()
         except TooLarge as exc:
             errors.append(str(exc))
         except TooMany:
             errors.append("more snapshots than are looked at")
-        pulse.put("types", tree.types)
-        pulse.put("hidden", tree.hidden)
-        pulse.put("problems", problems.result())
-        pulse.put("error", errors[0] if errors else "")
+        heartbeat.put("types", tree.types)
+        heartbeat.put("hidden", tree.hidden)
+        heartbeat.put("problems", problems.result())
+        heartbeat.put("error", errors[0] if errors else "")
 
     def _reading(self, number: int, queue: Queue) -> Job:
-        def work(pulse: Pulse) -> None:
+        def work(heartbeat: Heartbeat) -> None:
             problems = ProblemCounter(self._walk.max_paths)
             digests = self._digests[number] if self._digests else None
-            reader = Reader(self._open(pulse), self._walk.identity, problems, pulse, digests, self._walk.max_paths)
+            reader = Reader(
+                self._open(heartbeat), self._walk.identity, problems, heartbeat, digests, self._walk.max_paths
+            )
             full = False
             try:
                 reader.visit(queue)
@@ -247,16 +249,16 @@ class _Run(Companion):
                 reader.error("", "index files need more different chunks than this filesystem has files")
             except TooLarge as exc:
                 reader.error("", str(exc))
-            pulse.put("totals", reader.totals)
-            pulse.put("groups", list(reader.groups.values()))
-            pulse.put("days", [reader.verified_by_day, reader.unverified_by_day])
-            pulse.put("failed", reader.failed.result())
-            pulse.put("broken", reader.broken[:_MOST_BROKEN])
-            pulse.put("hidden", reader.hidden)
-            pulse.put("linked", reader.linked)
-            pulse.put("problems", problems.result())
-            pulse.put("error", reader.first_error)
-            pulse.put("held", digests is not None and not full)
+            heartbeat.put("totals", reader.totals)
+            heartbeat.put("groups", list(reader.groups.values()))
+            heartbeat.put("days", [reader.verified_by_day, reader.unverified_by_day])
+            heartbeat.put("failed", reader.failed.result())
+            heartbeat.put("broken", reader.broken[:_MOST_BROKEN])
+            heartbeat.put("hidden", reader.hidden)
+            heartbeat.put("linked", reader.linked)
+            heartbeat.put("problems", problems.result())
+            heartbeat.put("error", reader.first_error)
+            heartbeat.put("held", digests is not None and not full)
 
         return work
 
@@ -333,8 +335,8 @@ class _Run(Companion):
             self._facts.chunks_not_seen = "the index files were not read to the end"
         return not self._facts.chunks_not_seen
 
-    def collector(self, tally: Tally) -> Collector:
-        return Join(tally, self._digests, self._walk.identity, self._times)
+    def collector(self, counter: CountingVisitor) -> Collector:
+        return Join(counter, self._digests, self._walk.identity, self._times)
 
     def result(self, collector: Collector) -> dict[str, t.Any]:
         assert isinstance(collector, Join)
@@ -397,13 +399,13 @@ class _Run(Companion):
         if not suspects:
             return {}
 
-        def look(pulse: Pulse) -> None:
-            store = self._open(pulse)
-            now = still_so(store, self._walk.identity, suspects, pulse)
+        def look(heartbeat: Heartbeat) -> None:
+            store = self._open(heartbeat)
+            now = still_so(store, self._walk.identity, suspects, heartbeat)
             if needed_by is not None:
                 there = set(still_there(store, set(needed_by.values())))
                 now = {kind: [one for one in found if needed_by[one] in there] for kind, found in now.items()}
-            pulse.put("suspects", {kind: found for kind, found in now.items() if found})
+            heartbeat.put("suspects", {kind: found for kind, found in now.items() if found})
 
         parts = self._jobs({"chunks": look})
         found: dict[str, list[str]] = parts[0].get("suspects", {})
@@ -417,15 +419,21 @@ class _Run(Companion):
         )
         queue = Queue(self._units)
 
-        def work(pulse: Pulse) -> None:
+        def work(heartbeat: Heartbeat) -> None:
             confirm = Confirm(
-                self._open(pulse), self._walk.identity, pulse, damaging, wanted, self._broken, self._walk.max_paths
+                self._open(heartbeat),
+                self._walk.identity,
+                heartbeat,
+                damaging,
+                wanted,
+                self._broken,
+                self._walk.max_paths,
             )
             confirm.visit(queue)
-            pulse.put("needed_by", confirm.needed_by)
-            pulse.put("groups", list(confirm.groups.values()))
-            pulse.put("untouchable", confirm.untouchable_snapshots)
-            pulse.put("error", confirm.first_error)
+            heartbeat.put("needed_by", confirm.needed_by)
+            heartbeat.put("groups", list(confirm.groups.values()))
+            heartbeat.put("untouchable", confirm.untouchable_snapshots)
+            heartbeat.put("error", confirm.first_error)
 
         try:
             parts = self._jobs({f"indexes {number}": work for number in range(_READERS)}, keep=(queue.fd,))

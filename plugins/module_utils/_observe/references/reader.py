@@ -28,7 +28,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.p
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import Hidden, Tree, describe_mode
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import blob, index, manifest, owner, snapshot
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
@@ -98,7 +98,7 @@ class Found:
 class Visit:
     """Opens what a unit consists of; subclasses say what is to be done with it."""
 
-    def __init__(self, store: OpenStore, identity: Identity, problems: ProblemCounter, pulse: Pulse) -> None:
+    def __init__(self, store: OpenStore, identity: Identity, problems: ProblemCounter, heartbeat: Heartbeat) -> None:
         self.totals = Totals()
         self.first_error = ""
         self.linked: list[tuple[int, int]] = []
@@ -106,7 +106,7 @@ class Visit:
         self._store = store
         self._identity = identity
         self._problems = problems
-        self._pulse = pulse
+        self._heartbeat = heartbeat
 
     def progress(self) -> dict[str, int]:
         return {"indexes": self.totals.indexes}
@@ -121,8 +121,8 @@ class Visit:
     def visit(self, units: t.Iterable[Unit]) -> None:
         """Do all of them. Raises `digests.Full` and `tree.TooLarge`."""
         for unit in units:
-            self._pulse.at(unit.directory)
-            self._pulse.beat(self.progress)
+            self._heartbeat.at(unit.directory)
+            self._heartbeat.beat(self.progress)
             fd = self._open(unit.directory)
             if fd is None:
                 continue
@@ -133,7 +133,7 @@ class Visit:
                     self._group(unit, fd)
             finally:
                 os.close(fd)
-        self._pulse.put("progress", self.progress())
+        self._heartbeat.put("progress", self.progress())
 
     def _open(self, path: str) -> t.Optional[int]:
         """A directory below the base, name by name; None where it is gone."""
@@ -163,8 +163,8 @@ class Visit:
 
     def _open_index(self, path: str, name: str, dir_fd: int, expected: bool) -> t.Optional[IndexFile]:
         """One that PBS would open; None where it is gone, or where it is not that."""
-        self._pulse.at(path)
-        self._pulse.beat(self.progress)
+        self._heartbeat.at(path)
+        self._heartbeat.beat(self.progress)
         dynamic = bool(index.is_dynamic(name))
         what = f"can't open {'dynamic' if dynamic else 'fixed'} index: "
         link = False
@@ -225,12 +225,12 @@ class Reader(Visit):
         store: OpenStore,
         identity: Identity,
         problems: ProblemCounter,
-        pulse: Pulse,
+        heartbeat: Heartbeat,
         digests: t.Optional[Digests],
         max_paths: int,
     ) -> None:
         """Without `digests` headers are looked at only."""
-        super().__init__(store, identity, problems, pulse)
+        super().__init__(store, identity, problems, heartbeat)
         self.groups: dict[tuple[str, str, str], GroupFacts] = {}
         self.verified_by_day: dict[str, int] = {}
         self.unverified_by_day: dict[str, int] = {}
@@ -241,7 +241,7 @@ class Reader(Visit):
         self._max_paths = max_paths
         self._held: t.Optional[IndexFile] = None
         self._pair = Pair(BLOCK) if digests is not None else None
-        self._tree = Tree(store, identity, problems, pulse, self._emit, self.error)
+        self._tree = Tree(store, identity, problems, heartbeat, self._emit, self.error)
         self._broken = False
         """Something of the snapshot at hand keeps GC or a restore from its index files."""
         self._now = time.time()
@@ -619,7 +619,7 @@ class Reader(Visit):
                 rising = rising and ends[0] > last and all(map(int.__lt__, ends, ends[1:]))
                 last = ends[-1]
             self._put_in(now, place, header, before, pair, digests)
-            self._pulse.beat(self.progress)
+            self._heartbeat.beat(self.progress)
         if header.dynamic:
             found.data_bytes = max(last, 0)
             if not rising:
@@ -675,7 +675,7 @@ class Again(Visit):
 
     def __init__(self, reader: Reader, units: t.Iterable[Unit]) -> None:
         ignored = ProblemCounter(0)
-        super().__init__(reader._store, reader._identity, ignored, reader._pulse)
+        super().__init__(reader._store, reader._identity, ignored, reader._heartbeat)
         self._reader = reader
         self.visit(units)
         self.totals = reader.totals

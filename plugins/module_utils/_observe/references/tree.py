@@ -21,7 +21,7 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import snapshot
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.index import is_dynamic
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS
@@ -96,7 +96,7 @@ class Tree:
         store: OpenStore,
         identity: Identity,
         problems: ProblemCounter,
-        pulse: Pulse,
+        heartbeat: Heartbeat,
         emit: t.Callable[[Unit], None],
         error: t.Callable[[str, t.Union[OSError, str]], None],
     ) -> None:
@@ -108,7 +108,7 @@ class Tree:
         self._store = store
         self._identity = identity
         self._problems = problems
-        self._pulse = pulse
+        self._heartbeat = heartbeat
         self._emit = emit
         self._error = error
         self._names = 0
@@ -133,7 +133,7 @@ class Tree:
         stack = [start]
         try:
             while stack:
-                self._pulse.beat(dict)
+                self._heartbeat.beat(dict)
                 place = stack[-1]
                 try:
                     entry = next(place.entries, None)
@@ -255,7 +255,7 @@ class Tree:
 
     def _descend(self, place: Place, name: str, kind: str, parts: tuple[str, ...]) -> t.Optional[Place]:
         path = place.join(name)
-        self._pulse.at(path)
+        self._heartbeat.at(path)
         if path in self._store.mounts:
             self._mounted(path)
             return None
@@ -310,7 +310,7 @@ class Tree:
                     self._hidden_names += 1
                     if self._hidden_names > _MAX_HIDDEN:
                         break
-                    self._pulse.beat(dict)
+                    self._heartbeat.beat(dict)
                     if entry.is_dir(follow_symlinks=False):
                         if len(stack) < _MAX_DEPTH:
                             stack.append((f"{path}/{entry.name}", entry.name, os.dup(fd)))

@@ -34,7 +34,12 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor
     Visitor,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.work_queue import WorkQueue
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Job, OnProgress, Pulse, run_jobs
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import (
+    Heartbeat,
+    Job,
+    OnProgress,
+    run_jobs,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS, PREFIX_COUNT, is_prefix
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
@@ -76,7 +81,7 @@ def walk_together(
     """`run_jobs` for walks that share the numbers of the prefix directories through one queue."""
     queue = WorkQueue(range(PREFIX_COUNT))
     try:
-        _parts, trouble = run_jobs(path, {"order": lambda pulse: _arrange(queue, path, pulse)}, stall)
+        _parts, trouble = run_jobs(path, {"order": lambda heartbeat: _arrange(queue, path, heartbeat)}, stall)
         if trouble:
             return [], trouble
         parts, trouble = run_jobs(path, jobs(queue), stall, on_progress, keep=(queue.fd,))
@@ -90,7 +95,7 @@ def walk_together(
         queue.close()
 
 
-def _arrange(queue: WorkQueue, path: str, pulse: Pulse) -> None:
+def _arrange(queue: WorkQueue, path: str, heartbeat: Heartbeat) -> None:
     """Sort the numbers by the inodes of their directories.
 
     Inodes that were created together are together on the disk, and in a copied store the order of creation differs from
@@ -104,12 +109,12 @@ def _arrange(queue: WorkQueue, path: str, pulse: Pulse) -> None:
         store = OpenStore(path)
         if not store.local:
             return
-        pulse.at(CHUNKS)
+        heartbeat.at(CHUNKS)
         for names, all_prefixes in lister.batches(store.open_chunks()):
             for name, inode in zip(names, lister.inodes()):
                 if all_prefixes or is_prefix(os.fsdecode(name)):
                     inodes[int(name, 16)] = inode
-            pulse.beat(dict)
+            heartbeat.beat(dict)
             left -= len(names)
             if left <= 0:
                 break
@@ -126,7 +131,7 @@ class ChunkWalk:
         store: OpenStore,
         skeleton: Visitor,
         chunks: Visitor,
-        pulse: Pulse,
+        heartbeat: Heartbeat,
         temporary_age: float = 86400.0,
         collector: t.Optional[Collector] = None,
     ) -> None:
@@ -141,7 +146,7 @@ class ChunkWalk:
         self._top = Directory(store.path.rstrip("/") + "/" + CHUNKS, top, os.fstat(top))
         self._skeleton = skeleton
         self._chunks = chunks
-        self._pulse = pulse
+        self._heartbeat = heartbeat
         self._stale_before = time.time() - temporary_age
         self._visited = 0
         self._lister = chunk_lister()
@@ -164,7 +169,7 @@ class ChunkWalk:
         for number in numbers:
             name = f"{number:04x}"
             inner = CHUNKS + "/" + name
-            self._pulse.at(inner)
+            self._heartbeat.at(inner)
             if self._collector is not None:
                 self._collector.enter(number)
             if inner in self._store.mounts:
@@ -173,8 +178,8 @@ class ChunkWalk:
             else:
                 self._enter(name, number in listed)
             self._visited += 1
-            self._pulse.beat(self.progress)
-        self._pulse.put("progress", self.progress())
+            self._heartbeat.beat(self.progress)
+        self._heartbeat.put("progress", self.progress())
 
     def _leave(self, prefix: t.Optional[Directory], seen: bool) -> None:
         if self._collector is not None:
@@ -229,7 +234,7 @@ class ChunkWalk:
         try:
             for number, (names, digests) in enumerate(self._lister.batches(prefix.fd)):
                 if number:
-                    self._pulse.beat(self.progress)
+                    self._heartbeat.beat(self.progress)
                 chunks = names if digests else self._set_apart(prefix, names)
                 if chunks:
                     self._chunks.files(prefix, chunks, CHUNK)

@@ -139,7 +139,7 @@ class _Known:
             self.kinds.update(kinds)
 
 
-class Tally(Visitor):
+class CountingVisitor(Visitor):
     """Counts one tree, or one worker's part of it; changes nothing."""
 
     def __init__(self, identity: Identity, max_paths: int) -> None:

@@ -28,7 +28,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor
     Directory,
     Visitor,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import GROUPS
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import batches
@@ -44,10 +44,10 @@ _IGNORED = "lost+found"
 class MetadataWalk:
     """Visits everything below the base directory except the chunk store."""
 
-    def __init__(self, store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
+    def __init__(self, store: OpenStore, visitor: Visitor, heartbeat: Heartbeat) -> None:
         self._store = store
         self._visitor = visitor
-        self._pulse = pulse
+        self._heartbeat = heartbeat
 
     def progress(self) -> dict[str, int]:
         return {"wrong": self._visitor.wrong()}
@@ -58,7 +58,7 @@ class MetadataWalk:
         stack = [_Level(self._store.path, self._store.base, self._store.status, owned=False)]
         try:
             while stack:
-                self._pulse.beat(self.progress)
+                self._heartbeat.beat(self.progress)
                 level = stack[-1]
                 try:
                     entry = next(level.entries, None)
@@ -74,7 +74,7 @@ class MetadataWalk:
         finally:
             while stack:
                 stack.pop().close()
-        self._pulse.put("progress", self.progress())
+        self._heartbeat.put("progress", self.progress())
 
     def _visit(self, level: _Level, entry: os.DirEntry[str], depth: int) -> t.Optional[_Level]:
         """Visit one name; returns the directory to descend into, if it is one."""
@@ -85,7 +85,7 @@ class MetadataWalk:
             return None
         path = level.join(name)
         inner = path[len(self._store.path.rstrip("/")) + 1 :]
-        self._pulse.at(inner)
+        self._heartbeat.at(inner)
         if inner in self._store.mounts:
             self._visitor.foreign("mount", path)
             return None

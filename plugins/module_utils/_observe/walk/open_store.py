@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mountinfo import MountEntry
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import (
     open_directory,
@@ -26,10 +26,10 @@ def _is_local(entry: t.Optional[MountEntry]) -> bool:
     return entry is not None and entry.fstype in _LOCAL and "idmapped" not in entry.options
 
 
-def open_together(path: str, pulse: Pulse, change: bool = False) -> OpenStore:
+def open_together(path: str, heartbeat: Heartbeat, change: bool = False) -> OpenStore:
     """An `OpenStore` for one of several workers, which all must open the same directory. Raises `OSError`."""
     store = OpenStore(path, change)
-    pulse.agree(store.status)
+    heartbeat.check_base(store.status)
     return store
 
 

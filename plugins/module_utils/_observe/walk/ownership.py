@@ -17,16 +17,16 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import load
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnershipFacts, WalkCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.chunk_walk import ChunkWalk, walk_together
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import Tally, merge
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import CountingVisitor, merge
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.metadata_walk import MetadataWalk
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import open_together
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.skeleton_walk import walk_skeleton
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import Collector
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.work_queue import WorkQueue
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import (
+    Heartbeat,
     Job,
     OnProgress,
-    Pulse,
     worker_count,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import PREFIX_COUNT
@@ -84,8 +84,8 @@ class Companion:
     name: str
     """Of the part that each process hands over."""
 
-    def collector(self, tally: Tally) -> Collector:
-        """Called in each process; `tally` counts the same chunks."""
+    def collector(self, counter: CountingVisitor) -> Collector:
+        """Called in each process; `counter` counts the same chunks."""
         raise NotImplementedError
 
     def result(self, collector: Collector) -> dict[str, t.Any]:
@@ -141,43 +141,45 @@ def _first_error(trees: t.Sequence[WalkCounts]) -> str:
 def _jobs(plan: WalkPlan, workers: int, queue: WorkQueue, companion: t.Optional[Companion]) -> dict[str, Job]:
     jobs: dict[str, Job] = {}
     for number in range(workers):
-        jobs["chunks %d" % number] = lambda pulse: _walk_chunks(plan, queue, pulse, companion)
-    jobs["skeleton"] = lambda pulse: _walk_skeleton(plan, pulse)
+        jobs["chunks %d" % number] = lambda heartbeat: _walk_chunks(plan, queue, heartbeat, companion)
+    jobs["skeleton"] = lambda heartbeat: _walk_skeleton(plan, heartbeat)
     if plan.scope != "skeleton":
-        jobs["metadata"] = lambda pulse: _walk_metadata(plan, pulse)
+        jobs["metadata"] = lambda heartbeat: _walk_metadata(plan, heartbeat)
     return {name: as_owner(plan.identity, job) for name, job in jobs.items()} if plan.as_owner else jobs
 
 
 def as_owner(identity: Identity, job: Job) -> Job:
     """The same work, done by somebody else."""
 
-    def work(pulse: Pulse) -> None:
+    def work(heartbeat: Heartbeat) -> None:
         become(identity)
-        job(pulse)
+        job(heartbeat)
 
     return work
 
 
-def _walk_chunks(plan: WalkPlan, numbers: t.Iterable[int], pulse: Pulse, companion: t.Optional[Companion]) -> None:
-    skeleton, chunks = Tally(plan.identity, plan.max_paths), Tally(plan.identity, plan.max_paths)
+def _walk_chunks(
+    plan: WalkPlan, numbers: t.Iterable[int], heartbeat: Heartbeat, companion: t.Optional[Companion]
+) -> None:
+    skeleton, chunks = CountingVisitor(plan.identity, plan.max_paths), CountingVisitor(plan.identity, plan.max_paths)
     collector = companion.collector(chunks) if companion is not None else None
-    store = open_together(plan.path, pulse)
-    walk = ChunkWalk(store, skeleton, chunks, pulse, plan.temporary_age, collector)
+    store = open_together(plan.path, heartbeat)
+    walk = ChunkWalk(store, skeleton, chunks, heartbeat, plan.temporary_age, collector)
     walk.walk(numbers, plan.listed())
     if companion is not None and collector is not None:
-        pulse.put(companion.name, companion.result(collector))
-    pulse.put("skeleton", skeleton.result())
-    pulse.put("chunks", chunks.result())
-    pulse.put("extras", dict(dataclasses.asdict(walk.extras), empty_chunks=chunks.empty))
+        heartbeat.put(companion.name, companion.result(collector))
+    heartbeat.put("skeleton", skeleton.result())
+    heartbeat.put("chunks", chunks.result())
+    heartbeat.put("extras", dict(dataclasses.asdict(walk.extras), empty_chunks=chunks.empty))
 
 
-def _walk_skeleton(plan: WalkPlan, pulse: Pulse) -> None:
-    tally = Tally(plan.identity, plan.max_paths)
-    walk_skeleton(open_together(plan.path, pulse), tally, pulse)
-    pulse.put("skeleton", tally.result())
+def _walk_skeleton(plan: WalkPlan, heartbeat: Heartbeat) -> None:
+    counter = CountingVisitor(plan.identity, plan.max_paths)
+    walk_skeleton(open_together(plan.path, heartbeat), counter, heartbeat)
+    heartbeat.put("skeleton", counter.result())
 
 
-def _walk_metadata(plan: WalkPlan, pulse: Pulse) -> None:
-    tally = Tally(plan.identity, plan.max_paths)
-    MetadataWalk(open_together(plan.path, pulse), tally, pulse).walk()
-    pulse.put("metadata", tally.result())
+def _walk_metadata(plan: WalkPlan, heartbeat: Heartbeat) -> None:
+    counter = CountingVisitor(plan.identity, plan.max_paths)
+    MetadataWalk(open_together(plan.path, heartbeat), counter, heartbeat).walk()
+    heartbeat.put("metadata", counter.result())

@@ -20,11 +20,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor
     Directory,
     Visitor,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Pulse
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS, GC_STATUS, LOCK, is_prefix
 
 
-def walk_skeleton(store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
+def walk_skeleton(store: OpenStore, visitor: Visitor, heartbeat: Heartbeat) -> None:
     """Visit the fixed parts, and everything in `.chunks` other than prefix directories.
 
     Raises `OSError` if `.chunks` cannot be opened or listed.
@@ -32,7 +32,7 @@ def walk_skeleton(store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
     visitor.directory(store.path, store.status, BASE, store.base)
     base = Directory(store.path, store.base, store.status)
     for name, rule in ((LOCK, LOCK_FILE), (GC_STATUS, STATUS_FILE)):
-        pulse.at(name)
+        heartbeat.at(name)
         path = base.join(name)
         try:
             status = os.stat(name, dir_fd=store.base, follow_symlinks=False)
@@ -45,11 +45,11 @@ def walk_skeleton(store: OpenStore, visitor: Visitor, pulse: Pulse) -> None:
             visitor.file(base, name, status, rule)
         else:
             visitor.foreign(foreign_kind(status.st_mode), path, "instead of a file")
-    pulse.at(CHUNKS)
+    heartbeat.at(CHUNKS)
     top = store.open_chunks()
     visitor.directory(base.join(CHUNKS), os.fstat(top), CHUNKS_DIRECTORY, top)
     for names, all_prefixes in prefix_lister().batches(top):
-        pulse.beat(_nothing)
+        heartbeat.beat(_nothing)
         for name in () if all_prefixes else map(os.fsdecode, names):
             if not is_prefix(name):
                 visitor.foreign("name", base.join(CHUNKS + "/" + name), "not a prefix directory")

@@ -56,7 +56,7 @@ class Position:
         return data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
 
-class Agreement:
+class SharedBase:
     """The base directory that each worker opened, in memory shared by all of them.
 
     Each worker opens the path itself, and its target may change in between: if a filesystem is unmounted, another store
@@ -83,16 +83,16 @@ class Agreement:
             )
 
 
-class Pulse:
+class Heartbeat:
     """Regular progress messages of a worker: the parent abandons a worker that is silent for too long."""
 
     INTERVAL = 0.5
     """Seconds."""
 
-    def __init__(self, channel: Channel, position: Position, agreement: Agreement) -> None:
+    def __init__(self, channel: Channel, position: Position, shared_base: SharedBase) -> None:
         self.at = position.set
         self.put = channel.put
-        self.agree = agreement.check
+        self.check_base = shared_base.check
         self.also: t.Callable[[], None] = lambda: None
         """Sends more results along with the progress; they are kept if the worker is killed."""
         self._due = 0.0
@@ -106,7 +106,7 @@ class Pulse:
             self.also()
 
 
-Job = t.Callable[[Pulse], None]
+Job = t.Callable[[Heartbeat], None]
 """The work of one worker; it sends its results with `Heartbeat.put`."""
 
 
@@ -129,11 +129,11 @@ def run_jobs(
     """
     memory = mmap.mmap(-1, max(1, len(jobs)) * Position.SIZE)
     positions = {key: Position(memory, slot) for slot, key in enumerate(jobs)}
-    common = mmap.mmap(-1, max(1, len(jobs)) * Agreement.SIZE)
-    agreements = {key: Agreement(common, slot, len(jobs)) for slot, key in enumerate(jobs)}
+    common = mmap.mmap(-1, max(1, len(jobs)) * SharedBase.SIZE)
+    shared_bases = {key: SharedBase(common, slot, len(jobs)) for slot, key in enumerate(jobs)}
 
     def task(key: str, job: Job) -> Task:
-        return lambda channel: job(Pulse(channel, positions[key], agreements[key]))
+        return lambda channel: job(Heartbeat(channel, positions[key], shared_bases[key]))
 
     tasks = {key: task(key, job) for key, job in jobs.items()}
     outcomes = run(tasks, stall, renew=True, on_part=_Sum(on_progress).on_part, keep=keep)

@@ -189,7 +189,7 @@ def _in_this_process(store):
     from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.chunk_walk import ChunkWalk
     from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
 
-    class Pulse:
+    class Heartbeat:
         def at(self, path):
             pass
 
@@ -202,7 +202,7 @@ def _in_this_process(store):
     uid, gid = backup_ids()
     opened = OpenStore(os.fspath(store))
     mender = mender_module.Mender(Identity(uid, gid), opened, False, True, None, 20)
-    walk = ChunkWalk(opened, mender, mender, Pulse())
+    walk = ChunkWalk(opened, mender, mender, Heartbeat())
     try:
         walk.walk(range(64), range(64))
     finally:
@@ -694,7 +694,7 @@ def test_a_worker_that_hangs_is_given_up_and_says_where(faultfs):
 
 def test_what_was_not_begun_is_known_exactly(store, monkeypatch):
     monkeypatch.setattr(
-        chunk_walk_module, "_arrange", lambda _queue, _path, _pulse: os.kill(os.getpid(), signal.SIGKILL)
+        chunk_walk_module, "_arrange", lambda _queue, _path, _heartbeat: os.kill(os.getpid(), signal.SIGKILL)
     )
     facts = mend(store)
     assert (facts.complete, facts.exact, facts.counts.changed) == (False, True, 0)
@@ -706,7 +706,7 @@ def test_what_a_killed_worker_has_done_is_told(store, monkeypatch):
     store.add_chunks(400)
     for path in chunks_of(store):
         own(path, 0, 0)
-    monkeypatch.setattr(crew_module.Pulse, "INTERVAL", 0.0)
+    monkeypatch.setattr(crew_module.Heartbeat, "INTERVAL", 0.0)
     files = mender_module.Mender.files
 
     def until_the_sixth(self, where, names, rule):
@@ -740,7 +740,7 @@ def test_what_comes_to_the_path_while_it_is_worked_on_is_not_touched(store, tmp_
                     time.sleep(0.01)
             super().__init__(path, change)
 
-    real = crew_module.Agreement.check
+    real = crew_module.SharedBase.check
 
     def check(self, status):
         real(self, status)
@@ -750,7 +750,7 @@ def test_what_comes_to_the_path_while_it_is_worked_on_is_not_touched(store, tmp_
             exchanged.touch()
 
     monkeypatch.setattr(open_store_module, "OpenStore", Waiting)
-    monkeypatch.setattr(crew_module.Agreement, "check", check)
+    monkeypatch.setattr(crew_module.SharedBase, "check", check)
     facts = mend(store)
     assert {str(path): told for path, told in state(store.path).items()} == before
     assert not facts.complete

@@ -69,13 +69,15 @@ def test_prefix_directories_are_taken_in_the_order_of_their_inodes(tmp_path, mon
 
         monkeypatch.setattr(chunk_walk_module, "prefix_lister", Broken)
 
-    def take(queue, pulse):
+    def take(queue, heartbeat):
         numbers = list(queue)
-        pulse.put("numbers", numbers)
-        pulse.put("progress", {"prefixes": len(numbers)})
+        heartbeat.put("numbers", numbers)
+        heartbeat.put("progress", {"prefixes": len(numbers)})
 
     # In a child, as all walks: one that takes everything, and tells in which order.
-    parts, trouble = walk_together(os.fspath(tmp_path), lambda queue: {"all": lambda pulse: take(queue, pulse)}, 30.0)
+    parts, trouble = walk_together(
+        os.fspath(tmp_path), lambda queue: {"all": lambda heartbeat: take(queue, heartbeat)}, 30.0
+    )
     assert trouble == ""
     (found,) = parts
     if order == "as made":
@@ -89,7 +91,7 @@ def test_prefix_directories_are_taken_in_the_order_of_their_inodes(tmp_path, mon
 
 def test_what_gives_no_answer_is_waited_for_once(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        chunk_walk_module, "_arrange", lambda _queue, _path, pulse: pulse.at(".chunks") or time.sleep(60)
+        chunk_walk_module, "_arrange", lambda _queue, _path, heartbeat: heartbeat.at(".chunks") or time.sleep(60)
     )
     begun = []
     parts, trouble = walk_together(os.fspath(tmp_path), lambda queue: begun.append(queue) or {}, 3.0)
@@ -100,7 +102,9 @@ def test_what_gives_no_answer_is_waited_for_once(tmp_path, monkeypatch):
 def test_a_walk_that_took_less_than_all_says_so(tmp_path):
     """Whoever else took from the queue, or whatever stood in its place: nobody has looked there."""
     parts, trouble = walk_together(
-        os.fspath(tmp_path), lambda queue: {"one": lambda pulse: pulse.put("progress", {"prefixes": 65535})}, 30.0
+        os.fspath(tmp_path),
+        lambda queue: {"one": lambda heartbeat: heartbeat.put("progress", {"prefixes": 65535})},
+        30.0,
     )
     assert parts == [{"progress": {"prefixes": 65535}}]
     assert trouble == f"{tmp_path}/.chunks: 1 of 65536 prefix directories were not checked"

@@ -11,8 +11,8 @@ import random
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import counters as tally_module
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import Tally
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import counters
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import CountingVisitor
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import (
     BASE,
     CHUNK,
@@ -52,13 +52,13 @@ def fill(path, each):
 
 def count(where, names, rule, max_paths, at_once):
     """By so many at once; 0 is for each by itself."""
-    tally = Tally(Identity(34, 34, (34,)), max_paths)
+    counter = CountingVisitor(Identity(34, 34, (34,)), max_paths)
     if not at_once:
-        tally._batch = None
+        counter._batch = None
     size = at_once or len(names)
     for start in range(0, len(names), size):
-        tally.files(where, names[start : start + size], rule)
-    return tally.result(), tally.empty, tally.wrong()
+        counter.files(where, names[start : start + size], rule)
+    return counter.result(), counter.empty, counter.wrong()
 
 
 @pytest.mark.parametrize("rule", [CHUNK, LOCK_FILE, STRAY_FILE, BASE])
@@ -78,12 +78,12 @@ def test_at_once_and_one_by_one_are_the_same(where, tmp_path, rule, max_paths):
 def test_what_is_right_by_one_rule_is_not_by_another(where, tmp_path):
     (tmp_path / "root").write_bytes(b"x")
     (tmp_path / "root").chmod(0o644)
-    tally = Tally(Identity(34, 34, (34,)), 1)
+    counter = CountingVisitor(Identity(34, 34, (34,)), 1)
     for _time in range(3):
-        tally.files(where, [b"root"] * 4, STRAY_FILE)
-        assert tally.wrong() % 4 == 0
-        tally.files(where, [b"root"] * 4, CHUNK)
-    assert (tally.counts.files, tally.wrong()) == (24, 12)
+        counter.files(where, [b"root"] * 4, STRAY_FILE)
+        assert counter.wrong() % 4 == 0
+        counter.files(where, [b"root"] * 4, CHUNK)
+    assert (counter.counts.files, counter.wrong()) == (24, 12)
 
 
 def test_a_file_that_is_removed_while_it_is_looked_at_has_no_other_name(where, tmp_path):
@@ -95,14 +95,14 @@ def test_a_file_that_is_removed_while_it_is_looked_at_has_no_other_name(where, t
         file.flush()
         status = os.fstat(file.fileno())
     assert status.st_nlink == 0
-    tally = Tally(Identity(34, 34, (34,)), 3)
-    tally.file(where, "chunk", status, CHUNK)
-    counts = tally.result()
+    counter = CountingVisitor(Identity(34, 34, (34,)), 3)
+    counter.file(where, "chunk", status, CHUNK)
+    counts = counter.result()
     assert (counts.files, counts.wrong_owner, counts.foreign, counts.examples) == (1, 0, {}, {})
 
 
 def test_more_sorts_than_are_remembered(where, tmp_path, monkeypatch):
-    monkeypatch.setattr(tally_module, "_MAX_SIGNATURES", 3)
+    monkeypatch.setattr(counters, "_MAX_SIGNATURES", 3)
     names = fill(tmp_path, 4)
     assert count(where, names, CHUNK, 1, 50) == count(where, names, CHUNK, 1, 0)
 
@@ -124,10 +124,10 @@ def test_what_is_known_is_not_looked_at_again(where, tmp_path, monkeypatch):
     for number in range(100):
         (tmp_path / f"{number}").write_bytes(b"x")
     names = sorted(b"%d" % number for number in range(100))
-    tally = Tally(Identity(34, 34, (34,)), 20)
+    counter = CountingVisitor(Identity(34, 34, (34,)), 20)
     met = []
-    meet = tally._meet
-    monkeypatch.setattr(tally, "_meet", lambda *args: (met.append(args), meet(*args)))
-    tally.files(where, names, CHUNK)
-    tally.files(where, names[20:], CHUNK)
-    assert (len(met), tally.wrong(), len(tally.result().examples["wrong_owner"])) == (20, 180, 20)
+    meet = counter._meet
+    monkeypatch.setattr(counter, "_meet", lambda *args: (met.append(args), meet(*args)))
+    counter.files(where, names, CHUNK)
+    counter.files(where, names[20:], CHUNK)
+    assert (len(met), counter.wrong(), len(counter.result().examples["wrong_owner"])) == (20, 180, 20)

@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnerCount
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import chunk_walk as chunk_walk_module
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import counters as tally_module
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import counters
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan, observe_ownership
 from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids, make_chunk_store
 
@@ -120,7 +120,7 @@ def test_the_number_of_workers_makes_no_difference(chunk_store, workers):
 def test_what_lies_in_a_prefix_directory(chunk_store, monkeypatch, batched):
     """Every class of name, and everything that is no regular file; with statx in batches and without."""
     if not batched:
-        monkeypatch.setattr(tally_module, "Batch", _without_statx)
+        monkeypatch.setattr(counters, "Batch", _without_statx)
     store = chunk_store(prefixes=4)
     chunk = store.add_chunk(b"one")
     prefix = chunk.parent
