@@ -24,7 +24,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._manage import mender
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairPlan, repair
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import chunk_walk as chunk_walk_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import open_store as open_store_module
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import workers as crew_module
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import workers
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan, observe_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import change_owners
@@ -706,7 +706,7 @@ def test_what_a_killed_worker_has_done_is_told(store, monkeypatch):
     store.add_chunks(400)
     for path in chunks_of(store):
         own(path, 0, 0)
-    monkeypatch.setattr(crew_module.Heartbeat, "INTERVAL", 0.0)
+    monkeypatch.setattr(workers.Heartbeat, "INTERVAL", 0.0)
     files = mender_module.Mender.files
 
     def until_the_sixth(self, where, names, rule):
@@ -740,7 +740,7 @@ def test_what_comes_to_the_path_while_it_is_worked_on_is_not_touched(store, tmp_
                     time.sleep(0.01)
             super().__init__(path, change)
 
-    real = crew_module.SharedBase.check
+    real = workers.SharedBase.check
 
     def check(self, status):
         real(self, status)
@@ -750,7 +750,7 @@ def test_what_comes_to_the_path_while_it_is_worked_on_is_not_touched(store, tmp_
             exchanged.touch()
 
     monkeypatch.setattr(open_store_module, "OpenStore", Waiting)
-    monkeypatch.setattr(crew_module.SharedBase, "check", check)
+    monkeypatch.setattr(workers.SharedBase, "check", check)
     facts = mend(store)
     assert {str(path): told for path, told in state(store.path).items()} == before
     assert not facts.complete
