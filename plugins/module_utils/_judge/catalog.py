@@ -4,8 +4,7 @@
 
 """The catalog of all controls: what is checked, how bad a failure is, why it matters, and what mends it.
 
-Ids are stable for ever; reports, waivers and dashboards refer to them. `docs/controls.md` and the table in the README
-are generated from here.
+Ids are stable for ever; reports, waivers and dashboards refer to them. `docs/controls.md` is generated from here.
 """
 
 from __future__ import annotations
