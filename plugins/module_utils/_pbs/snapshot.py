@@ -133,3 +133,20 @@ def parse_snapshot(parts: t.Sequence[str]) -> Snapshot:
     if not parts:
         raise WrongName("not the directory of a snapshot")
     return Snapshot(parse_group(parts[:-1]), parse_time(parts[-1]))
+
+
+def directory_kind(parts: t.Sequence[str]) -> str:
+    """What a directory of these names, from the base down, is to PBS.
+
+    `type`, `namespace`, `group` or `snapshot`; empty where it is none of these.
+    """
+    rest = list(parts)
+    while len(rest) >= 2 and rest[0] == NAMESPACE_DIRECTORY and is_namespace(rest[1]):
+        del rest[:2]
+        if not rest:
+            return "namespace"
+    if len(rest) == 1:
+        return "namespace" if rest[0] == NAMESPACE_DIRECTORY else "type" if rest[0] in BACKUP_TYPES else ""
+    if len(rest) in (2, 3) and rest[0] in BACKUP_TYPES and is_group_id(rest[1]):
+        return "group" if len(rest) == 2 else "snapshot" if snapshot_time(rest[2]) is not None else ""
+    return ""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import FileFacts, PathProblem
@@ -25,10 +26,19 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     warned,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import GROUPS
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.snapshot import directory_kind
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 EXAMPLES = 5
 MOVE_AWAY = "Look at what is named, find out who made it, and move it away; nothing here is removed for you."
+LINKED_BACKUPS = (
+    "GC does not follow links, and removes the chunks behind a link in place of a namespace, type, group or snapshot: put the "
+    "directory itself back in its place before the next GC (PBS-DATA-02)."
+)
+LINKED_PREFIX = (
+    "PBS follows a link in place of a prefix directory; put the directory itself back in its place while no backup and no GC "
+    "runs."
+)
 STRAY = "What lies beside ct, host, ns and vm the repair leaves alone: let '%s' read it, or move it away."
 FOREIGN_REMEDIES = {
     "immutable": "chattr -i -a on what is named: GC stops at a chunk that it needs and that has such a flag.",
@@ -325,7 +335,7 @@ def _make_readable(case: Case, counts: WalkCounts) -> str:
 
 
 @_walked("full", "sample", "skeleton")
-def foreign(_case: Case, facts: OwnershipFacts) -> Verdict:
+def foreign(case: Case, facts: OwnershipFacts) -> Verdict:
     parts = (facts.skeleton, facts.chunks, facts.metadata)
     found: dict[str, int] = {}
     for counts in parts:
@@ -344,7 +354,7 @@ def foreign(_case: Case, facts: OwnershipFacts) -> Verdict:
         return failed(
             "%s in the store that PBS does not make (%s)%s."
             % (counted(total, "thing is", "things are"), kinds, _examples(examples)),
-            " ".join(sorted({FOREIGN_REMEDIES.get(kind, MOVE_AWAY) for kind in found})),
+            " ".join(_foreign_remedies(case, facts, found)),
             **evidence,
         )
     for counts in parts:
@@ -352,6 +362,25 @@ def foreign(_case: Case, facts: OwnershipFacts) -> Verdict:
         if unseen is not None:
             return unseen
     return _all_right(facts, "Nothing foreign", **evidence)
+
+
+def _foreign_remedies(case: Case, facts: OwnershipFacts, kinds: t.Mapping[str, int]) -> list[str]:
+    remedies = {FOREIGN_REMEDIES.get(kind, MOVE_AWAY) for kind in kinds if kind != "link"}
+    if "link" in kinds:
+        parts = (facts.skeleton, facts.chunks, facts.metadata)
+        base = display(case.the_store.path).rstrip("/") + "/"
+        links = [problem.path for counts in parts for problem in counts.examples.get("link", [])]
+        remedies |= {_link_remedy(path[len(base) :].split("/")) for path in links} or {MOVE_AWAY}
+    return sorted(remedies)
+
+
+def _link_remedy(parts: t.Sequence[str]) -> str:
+    """A link in place of a directory of PBS is never moved away: what it leads to is a part of the datastore."""
+    if directory_kind(parts):
+        return LINKED_BACKUPS
+    if len(parts) == 2 and parts[0] == ".chunks" and re.fullmatch("[0-9a-f]{4}", parts[1]):
+        return LINKED_PREFIX
+    return MOVE_AWAY
 
 
 @_walked("full", "sample")

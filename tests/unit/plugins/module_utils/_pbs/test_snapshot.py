@@ -12,6 +12,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.snapshot import 
     Group,
     Snapshot,
     WrongName,
+    directory_kind,
     format_time,
     parse_group,
     parse_namespace,
@@ -107,3 +108,27 @@ def test_any_path_is_a_snapshot_or_an_error(parts):
     except WrongName:
         return
     assert snapshot.directory.split("/") == parts
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("vm", "type"),
+        ("ns", "namespace"),
+        ("ns/a", "namespace"),
+        ("ns/a/ns", "namespace"),
+        ("ns/a/host", "type"),
+        ("vm/100", "group"),
+        ("ns/a/ns/b/vm/100", "group"),
+        ("vm/100/2025-01-01T00:00:00Z", "snapshot"),
+        ("", ""),
+        ("foo", ""),
+        ("vm/.h", ""),
+        ("vm/100/owner", ""),
+        ("vm/100/2025-01-01T00:00:00Z/x.fidx", ""),
+        ("ns/bad name", ""),
+        (".chunks/ab12", ""),
+    ],
+)
+def test_what_a_directory_is_to_pbs(path, kind):
+    assert directory_kind(path.split("/") if path else []) == kind

@@ -217,6 +217,17 @@ EXAMPLES = [
             ("metadata", "name", "/@eaDir", "not part of a datastore"),
         )
     ),
+    # A link in place of a directory of PBS leads to backups or chunks: moving it away would lose them.
+    *(
+        Example("PBS-OWNER-06", "fail", strange(part, "link", TANK + path), "(link: 1)", remedy)
+        for part, path, remedy in (
+            ("metadata", "/vm/100", "GC does not follow links, and removes the chunks behind"),
+            ("metadata", "/host", "put the directory itself back in its place before the next GC (PBS-DATA-02)"),
+            ("metadata", "/ns/a/vm/100/2025-01-01T00:00:00Z", "put the directory itself back in its place before"),
+            ("skeleton", "/.chunks/ab12", "PBS follows a link in place of a prefix directory"),
+            ("metadata", "/vm/100/x", "move it away"),
+        )
+    ),
     Example(
         "PBS-OWNER-06",
         "fail",
