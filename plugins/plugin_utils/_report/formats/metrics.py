@@ -27,7 +27,7 @@ GC_OUTCOMES = {"sweeps": 0, "stops": 1, "refused": 2, "unknown": 3}
 NO_DOCUMENT = 6
 """The worst severity of a host that nothing is known about: worse than any that failed, and no number of those."""
 
-_HELP = (
+HELP = (
     ("control_status", "What a control says: " + ", ".join("%d %s" % (v, k) for k, v in STATUS_VALUES.items()) + "."),
     ("findings", "Findings of a host or datastore by status; no host: about the fleet itself."),
     ("host_document_timestamp_seconds", "When the document of a host was finished; 0 where there is none."),
@@ -78,7 +78,7 @@ class Metrics(Format):
 
     def begin(self) -> None:
         # All series of a metric stand together; they come in by host, so they wait in files.
-        self._parts: dict[str, t.IO[str]] = {name: _part() for name, _help in _HELP}
+        self._parts: dict[str, t.IO[str]] = {name: _part() for name, _help in HELP}
         self._report = f"report={label(self.context.name)}," if self.context.name else ""
 
     def about_fleet(self, items: t.Sequence[Item]) -> None:
@@ -163,7 +163,7 @@ class Metrics(Format):
         self._add("report_left_out", "", len(self.fleet.left_out))
         for state, number in self.fleet.hosts_by_state().items():
             self._add("report_hosts", f'state="{state}"', number)
-        for name, text in _HELP:
+        for name, text in HELP:
             part = self._parts[name]
             self.stream.write(f"# HELP {PREFIX}{name} {text}\n# TYPE {PREFIX}{name} gauge\n")
             part.seek(0)
