@@ -181,7 +181,11 @@ def test_it_joins_with_what_others_export(
 ) -> None:
     """The joins that docs/monitoring.md shows, with series as these exporters name them."""
     server, _exporter, files = scraped
-    joins = re.findall(r"```promql\n(.*?)```", (monitoring.ROOT / "docs/monitoring.md").read_text(), re.DOTALL)
+    joins = re.findall(
+        r"<!-- run: make integration -->\n```text\n(.*?)```",
+        (monitoring.ROOT / "docs/monitoring.md").read_text(),
+        re.DOTALL,
+    )
     assert len(joins) == 2
     labels = next(labels for labels, _value in reports.samples(files[0])["fleetops_pbs_gc_removable_bytes"])
     host, store = labels["host"], labels["datastore"]

@@ -45,7 +45,7 @@ def missing() -> str:
 
 
 def promtool(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run it; what it says stands in stdout."""
+    """Run it, with all of its output in `stdout`."""
     found = program("promtool")
     assert found is not None
     return subprocess.run([found, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
