@@ -159,11 +159,11 @@ def _scan_report(path: str) -> t.Iterator[Read | Missing | Run | LeftOut]:
     with open(path, "rb") as stream:
         stream.seek(-min(len(REPORT_END), os.fstat(stream.fileno()).st_size), os.SEEK_END)
         if stream.read() != REPORT_END.encode():
-            raise NotADocument("the report ends in the middle, or was written anew by another program")
+            raise NotADocument("the report is truncated, or another program has rewritten it")
         stream.seek(0)
         head = stream.readline(MAX_BYTES)
         if not head.endswith(REPORT_DOCUMENTS.encode() + b"\n"):
-            raise NotADocument("the report was written anew by another program; give it as it was written")
+            raise NotADocument("another program has rewritten the report; use the original file")
         parsed = parse(head + b"]}")
         yield from _missing(parsed)
         yield from _runs(parsed)

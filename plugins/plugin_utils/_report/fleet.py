@@ -41,7 +41,7 @@ class Inputs:
     merge: t.Sequence[str] = ()
     """The same of other runs, and earlier reports."""
     hosts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """The hosts of this run that ought to have a document, and why one has none (empty: not known, or it has one)."""
+    """The hosts of this run that should have a document, and why one has none (empty: not known, or it has one)."""
     waivers: t.Sequence[Waiver] = ()
     run: Run | None = None
     """Who makes this report, of what."""
@@ -101,7 +101,7 @@ class Fleet:
         ]
 
     def totals(self) -> dict[str, t.Any]:
-        """The counts that stand in every format."""
+        """The counts that every format has."""
         return {
             "hosts": len(self.hosts),
             "hosts_without_document": len(self.without_document()),

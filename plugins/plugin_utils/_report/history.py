@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What earlier reports said: since when something is wrong, when it was mended, and the trend. A SQLite file.
+"""What earlier reports said: since when something is wrong, when it was fixed, and the trend. A SQLite file.
 
 An entry belongs to a host, datastore and control. It is opened by the first document that has a problem there, and
 closed (`fixed_at`) by the first later document of that host without it. A host without a document changes nothing.
@@ -190,7 +190,7 @@ class History:
         return [dict(zip(_RUN_COLUMNS, row)) for row in reversed(rows)]
 
     def fixed_since(self, earlier: str, limit: int = 50) -> list[dict[str, str]]:
-        """What was mended after a time: host, datastore, control, first_seen, fixed_at; the newest first."""
+        """What was fixed after a time: host, datastore, control, first_seen, fixed_at; the newest first."""
         names = ("host", "datastore", "control", "severity", "first_seen", "fixed_at")
         rows = self._db.execute(
             "SELECT %s FROM entry WHERE fixed_at > ? ORDER BY fixed_at DESC, host, datastore, control LIMIT %d"

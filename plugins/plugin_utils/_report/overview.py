@@ -46,7 +46,7 @@ class Coverage:
     """How much of what should have been looked at was."""
 
     expected: int
-    """Hosts that ought to have a document."""
+    """Hosts that should have a document."""
     reached: int
     """Hosts that have one."""
     datastores: int

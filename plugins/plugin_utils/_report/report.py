@@ -42,7 +42,7 @@ HISTORY = "history.sqlite"
 
 
 class ReportError(Exception):
-    """The report cannot be made; the message says what is so and where."""
+    """The report cannot be made; the message names the file and the reason."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Report:
     paths: dict[str, str]
     """Where each format is."""
     changed: list[str]
-    """The formats whose file is not what it was before."""
+    """The formats whose file has changed."""
     code: int
     status: str
     history: str = ""
@@ -111,7 +111,7 @@ def make(order: Order, now: float, write: bool = True) -> Report:
 
 
 def _write_remembering(context: Context, order: Order, report: Report) -> list[str]:
-    """Write with the history, if there shall be one. Raises `HistoryError`; what was entered is forgotten then."""
+    """Write with the history, if one is wanted. Raises `HistoryError`; the entries of this run are then dropped."""
     path = os.path.join(order.dest, HISTORY) if order.history is None else order.history
     if not path:
         return _write(context, order, None)
@@ -131,7 +131,7 @@ def _write_remembering(context: Context, order: Order, report: Report) -> list[s
 
 
 def _recently_fixed(history: History, trend: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, str]]:
-    """What was mended since the run before this one."""
+    """What was fixed since the run before this one."""
     return history.fixed_since(trend[-2]["generated"]) if len(trend) > 1 else []
 
 

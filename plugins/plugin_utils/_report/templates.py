@@ -93,7 +93,7 @@ def sentence(text: str) -> str:
 
 
 def for_script(value: t.Any) -> Markup:
-    """JSON that may stand in a script element: ASCII, and nothing in it ends the element or begins a comment."""
+    """JSON for a script element: ASCII, and nothing in it ends the element or begins a comment."""
     text = to_json(value).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return Markup(text)
 

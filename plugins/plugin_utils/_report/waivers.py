@@ -58,7 +58,7 @@ class WaiverUse:
     def judge(
         self, hosts: t.Sequence[Host], *, today: datetime.date, partial: bool, fleet_made: str
     ) -> t.Iterator[Finding]:
-        """The finding about this waiver, if there is one. That it has expired is said by the hosts that it names."""
+        """The finding about this waiver, if there is one. The hosts that it names report that it has expired."""
         waiver = self.waiver
         named = [host for host in hosts if fnmatch.fnmatchcase(host.name, waiver.host)]
         self.hosts = sum(self.number in host.waivers_used for host in named)

@@ -30,7 +30,7 @@ class Context:
     """Of the report, where there are several."""
     trend: t.Sequence[t.Mapping[str, t.Any]] = ()
     fixed: t.Callable[[], t.Sequence[t.Mapping[str, str]]] = tuple
-    """What was mended since the run before: host, datastore, control, first_seen; complete when all hosts have been."""
+    """What was fixed since the run before: host, datastore, control, first_seen; complete when all hosts have been."""
 
 
 class Item:
@@ -72,7 +72,7 @@ class Format:
 
     filename = ""
     mode = 0o640
-    """The permissions of the file, less the umask. Paths and configurations of servers are nobody else's business."""
+    """The permissions of the file, less the umask. Paths and configurations of servers are for the owner and the group only."""
 
     def __init__(self, stream: t.TextIO, context: Context) -> None:
         self.stream = stream

@@ -4,10 +4,10 @@
 
 """report.html: one file that needs nothing but a browser.
 
-What can be said without a script (the numbers, the hosts, worst first) is plain HTML, from the templates in `page`. For
+What needs no script (the numbers, the hosts, worst first) is plain HTML, from the templates in `page`. For
 the rest the page carries the fleet in a compact form: a character for each cell of the matrix, every problem with its
 message, and for each host one line of compressed JSON with all that its findings say, which is unpacked when somebody
-looks at it. The script is in parts by subject (`page/script`), and stands in the page as one.
+looks at it. The script is in parts by subject (`page/script`), and is in the page as one.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def asset(name: str) -> str:
 
 
 def script() -> str:
-    """All parts of the script as one, whose names nobody else sees."""
+    """All parts of the script as one function, so that their names are private."""
     parts = "\n".join(asset(f"script/{name}.js") for name in SCRIPT)
     return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
@@ -128,7 +128,7 @@ def _hash(text: str) -> str:
 
 
 class _Problems:
-    """The findings that somebody may want to see at once, column by column; texts that repeat stand there once."""
+    """The findings that somebody may want to see at once, column by column; a text that repeats is stored once."""
 
     COLUMNS = ("host", "place", "control", "status", "severity", "message", "remedy", "commands")
 

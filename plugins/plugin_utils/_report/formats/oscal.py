@@ -186,7 +186,7 @@ class Oscal(Format):
         plan = {
             "uuid": self._plan,
             "title": "The controls of fleetops.pbs",
-            "description": "What is assessed stands in the reference of the controls of the collection.",
+            "description": "The reference of the controls of the collection describes what is assessed.",
             "rlinks": [{"href": _NS + "/blob/main/docs/controls.md"}],
         }
         self.stream.write(f'}}],"back-matter":{{"resources":[{to_json(plan)}]}}}}}}\n')

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""report.sarif: SARIF 2.1.0. Results for all that did not pass; the counts of the rest stand in the run's properties.
+"""report.sarif: SARIF 2.1.0. Results for all that did not pass; the run's properties have the counts of the rest.
 
 `fail` and `waived` (with a suppression) are results of kind fail, `unknown` is open, `warn` review, `fixed` pass.
 What code scanning of GitHub and Azure DevOps demand beyond the standard is here, too: a place in a file (there is none, so

@@ -27,7 +27,7 @@ def code(fleet: Fleet, fail_on: str, fail_on_unknown: str) -> int:
 
 
 def line(context: Context) -> str:
-    """The code, the word, what is so, and performance data; no newline."""
+    """The code, its word, what was found, and performance data; no newline."""
     fleet = context.fleet
     number = code(fleet, context.fail_on, context.fail_on_unknown)
     states = fleet.hosts_by_state()

@@ -48,7 +48,7 @@ const nameOf = (row) => hosts[rowHost[row]].name;
 const storeOf = (row) => (rowPlace[row] ? hosts[rowHost[row]].datastores[rowPlace[row] - 1] : "");
 const whereOf = (row) => nameOf(row) + (rowPlace[row] ? " / " + storeOf(row) : "");
 
-// Problems stand in the page with their texts; what passed or does not apply is taken from the cells.
+// The page has the texts of problems; what passed or does not apply is taken from the cells.
 const problemCount = problems.host.length;
 let quietCount = 0;
 for (const code of cells) if (code >= PASS * SEVERITIES) quietCount++;
@@ -69,7 +69,7 @@ const messageOf = (entry) => (entry < problemCount ? fleet.strings[problems.mess
 const commandsOf = (entry) => (entry < problemCount && problems.commands[entry] ? fleet.strings[problems.commands[entry]].split("\n") : []);
 const remedyOf = (entry) => (entry < problemCount ? fleet.strings[problems.remedy[entry]] : "");
 
-// Everywhere on the page hosts stand in one order: the worst first, then by name. The rank of a host is its place there.
+// Hosts have one order everywhere on the page: the worst first, then by name. The rank of a host is its place there.
 const byRank = hosts.map((_, i) => i).sort((a, b) => hosts[a].rank - hosts[b].rank);
 const rankOf = new Int32Array(hosts.length);
 byRank.forEach((host, rank) => { rankOf[host] = rank; });

@@ -49,7 +49,7 @@ async function copied(text, element) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
-  } catch { /* not allowed, or not to be had for a file */ }
+  } catch { /* not allowed, or not available for a file */ }
   getSelection().selectAllChildren(element);
   return document.execCommand("copy");
 }

@@ -145,7 +145,7 @@ def test_a_report_that_was_cut_is_left_out_whole(cut: int, tmp_path: Path) -> No
     path = Path(reports.report(tmp_path / "out", *source).paths["report.json"])
     path.write_bytes(path.read_bytes()[:cut])
     assert list(reader.scan(str(path))) == [
-        LeftOut(str(path), "the report ends in the middle, or was written anew by another program")
+        LeftOut(str(path), "the report is truncated, or another program has rewritten it")
     ]
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a history remembers: first seen, last seen, mended, the trend; and what it survives."""
+"""What a history remembers: first seen, last seen, fixed, the trend; and what it survives."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_datastore_that_is_gone_has_no_problems(tmp_path: Path) -> None:
     assert entries(tmp_path) == [("2026-11-20", "2026-11-20", "2026-11-21")]
 
 
-def test_a_host_that_does_not_answer_mends_nothing(tmp_path: Path) -> None:
+def test_a_host_that_does_not_answer_fixes_nothing(tmp_path: Path) -> None:
     day(tmp_path, 0, "fail")
     reports.report(tmp_path / "out", merge=[], hosts={"pbs1": "down"}, history=None)
     assert entries(tmp_path) == [("2026-11-20", "2026-11-20", None)]

@@ -329,7 +329,7 @@ def test_everything_is_printed(page: browser.Page, tmp_path: Path) -> None:
         page.call("Emulation.setEmulatedMedia", media="")
 
 
-def test_hosts_stand_in_one_order_everywhere(page: browser.Page, tmp_path: Path) -> None:
+def test_hosts_have_one_order_everywhere(page: browser.Page, tmp_path: Path) -> None:
     told = {
         "pbs1": ("warn", "low"), "pbs2": ("fail", "high"), "pbs10": ("fail", "critical"), "pbs3": ("fail", "high"),
         "pbs4": ("unknown", "critical"), "pbs5": ("pass", "high"),

@@ -48,7 +48,7 @@ def test_a_command_is_neither_wrapped_nor_cut(tmp_path: Path) -> None:
     assert found[-2:] == [f"    {command}" for command in commands]
 
 
-def test_hosts_of_the_same_kind_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
+def test_hosts_of_the_same_kind_have_the_order_of_the_page(tmp_path: Path) -> None:
     worse = [documents.finding("PBS-HOST-02", None, "fail", severity="critical")]
     same = documents.finding("PBS-ATIME-02", "tank", "warn", severity="low")
     found = [documents.whole(f"pbs{n}", ["tank"], [same, *(worse if n == 2 else [])], documents.START) for n in (1, 2)]

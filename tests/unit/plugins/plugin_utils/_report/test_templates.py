@@ -57,7 +57,7 @@ def test_every_part_of_the_script_is_in_the_page() -> None:
     assert "SPDX" not in html.script()
 
 
-def test_the_parts_of_the_script_do_not_speak_of_positions() -> None:
+def test_the_script_uses_names_and_no_positions() -> None:
     """What the page carries has names: no `host[4]` whose meaning stands nowhere."""
     by_number = re.compile(r"\b(?:hosts?|controls?|item|problems?|finding|about|info)(?:\[\w+\])?\[\d+\]")
     assert by_number.findall(html.script()) == []
