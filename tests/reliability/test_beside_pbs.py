@@ -11,9 +11,12 @@ reports whatever it meets that it would not have met without us. Needs root.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import random
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -128,6 +131,36 @@ def test_audit_and_preflight_beside_a_working_pbs(campaign, store, tmp_path):
     trial.saw("chunks there at the end, each with its content", left["chunks"])
     trial.saw("names that were gone when a walk came to them", vanished)
     trial.saw("looks at the kernel's list of locks", watch.looks)
+
+
+# --- what backups need, beside it --------------------------------------------------------------------------------------
+
+
+def test_no_chunk_is_called_missing_beside_a_working_pbs(campaign, store):
+    trial = campaign(
+        "backups, pruning and garbage collection go on while index files are read and compared with the chunks",
+        "no chunk is called missing or damaged, no index file or manifest broken, and every look comes to its end",
+    )
+    program = [sys.executable, "-m", "ansible_collections.fleetops.pbs.tests.support.look_again", os.fspath(store)]
+    with pbs_daemon(store, seed=7) as daemon:
+        daemon.begin(operations=3000)
+        daemon.end()
+        for _number in trial.rounds(4, 200):
+            daemon.begin(operations=1000)
+            looks = subprocess.run([*program, "50"], check=False, capture_output=True, text=True)
+            daemon.end()
+            assert daemon.errors == []
+            assert looks.returncode == 0, looks.stderr[-3000:]
+            for what, times in json.loads(looks.stdout).items():
+                trial.saw(what, times)
+        left = daemon.inspect()
+        assert daemon.errors == []
+        assert daemon.done["garbage collections"] >= 1
+        assert daemon.done["snapshots pruned"] >= 1
+    trial.saw("operations of PBS, without one error", daemon.operations)
+    for what, times in daemon.done.items():
+        trial.saw(what, times)
+    trial.saw("chunks there at the end, each with its content", left["chunks"])
 
 
 # --- a repair beside it -----------------------------------------------------------------------------------------------

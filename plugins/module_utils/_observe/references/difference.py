@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
+import mmap
 import operator
 import struct
 import typing as t
@@ -36,7 +37,8 @@ class Pair:
 
     def __init__(self, size: int) -> None:
         """`size` in bytes, a multiple of the largest block."""
-        self._memory = [bytearray(size), bytearray(size)]
+        # Pages that are never filled are never taken from the system.
+        self._memory = [mmap.mmap(-1, size), mmap.mmap(-1, size)]
         self.views = [memoryview(memory) for memory in self._memory]
         """To be filled: what is now, and what was before."""
         self._addresses = [ctypes.addressof(ctypes.c_char.from_buffer(memory)) for memory in self._memory]
