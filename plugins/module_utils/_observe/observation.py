@@ -67,7 +67,7 @@ class Plan:
     """Seconds within which each datastore must answer."""
     scope: str = "full"
     references: str = "full"
-    """How much of the index files is read: `full`, `headers` or `none`."""
+    """How much of the index files to read: `full`, `headers` or `none`."""
     sample_prefixes: int = 256
     workers: int = 0
     max_paths: int = 20
@@ -178,7 +178,7 @@ def _observe_owners(
 
 
 def _nothing_there(store: StoreFacts, plan: Plan) -> str:
-    """Why nothing is looked at where there is no chunk store."""
+    """Why nothing was read if there is no chunk store."""
     if plan.references == "none":
         return NOT_ASKED
     return "its device is not mounted" if store.mounted is False else "there is no chunk store at the path"

@@ -182,11 +182,11 @@ class Batch:
         return self._ANSWER.iter_unpack(self._view[: _SIZE * len(names)])
 
     def accessed(self, count: int) -> tuple[int, ...]:
-        """The access times (seconds) of so many names that were looked at last, in order."""
+        """The access times (seconds) of the first `count` names of the last call, in order."""
         return t.cast("tuple[int, ...]", self._every(self._ACCESSED, count))
 
     def sizes(self, count: int) -> tuple[int, ...]:
-        """The same of their sizes (bytes)."""
+        """Their sizes (bytes), in order."""
         return t.cast("tuple[int, ...]", self._every(self._SIZES, count))
 
     def named(self, dir_fd: int, names: t.Sequence[bytes]) -> t.Optional[tuple[bytes, ...]]:

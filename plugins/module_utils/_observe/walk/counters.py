@@ -152,9 +152,9 @@ class CountingVisitor(Visitor):
         self._max_paths = max_paths
         self._known: dict[Rule, _Known] = {}
         self.answered: t.Optional[Batch] = None
-        """What the kernel said of the names that `files` was told of last; None where each was asked for by itself."""
+        """The kernel's answers for the names of the last call of `files`; None if each name was checked individually."""
         self.plain = False
-        """Nothing at all was wrong with these."""
+        """Whether all of these names were correct."""
         self.plain_bytes = 0
         """Bytes of all these."""
         try:

@@ -79,28 +79,28 @@ class WalkPlan:
 
 
 class Companion:
-    """Somebody who wants to know more of the chunks that a walk comes across, in the processes that walk."""
+    """Collects more about the chunks of a walk, in the worker processes of the walk."""
 
     name: str
-    """Of the part that each process hands over."""
+    """Name of the part that each process sends."""
 
     def collector(self, counter: CountingVisitor) -> Collector:
         """Called in each process; `counter` counts the same chunks."""
         raise NotImplementedError
 
     def result(self, collector: Collector) -> dict[str, t.Any]:
-        """Called in each process when it has walked: the part to hand over."""
+        """Called in each process after its walk; returns the part to send."""
         raise NotImplementedError
 
     def take(self, parts: t.Sequence[dict[str, t.Any]], trouble: str) -> None:
-        """Called in the process that has started them: what all of them have handed over, and what went wrong."""
+        """Called in the parent process with the parts of all workers, and the first failure."""
         raise NotImplementedError
 
 
 def observe_ownership(
     plan: WalkPlan, on_progress: t.Optional[OnProgress] = None, companion: t.Optional[Companion] = None
 ) -> OwnershipFacts:
-    """Walk a datastore; see `WalkPlan`. A companion comes along where the scope is `full`.
+    """Walk a datastore; see `WalkPlan`. The companion is used only if the scope is `full`.
 
     Never raises because of the datastore: `complete`, `stuck` and `errors` report what could not be checked. Ignores access
     control lists: what the mode bits deny counts as unreadable.
@@ -149,7 +149,7 @@ def _jobs(plan: WalkPlan, workers: int, queue: WorkQueue, companion: t.Optional[
 
 
 def as_owner(identity: Identity, job: Job) -> Job:
-    """The same work, done by somebody else."""
+    """The same job, run as another user."""
 
     def work(heartbeat: Heartbeat) -> None:
         become(identity)

@@ -112,17 +112,17 @@ class Visitor:
 
 
 class Collector:
-    """Told of the regular files in prefix directories that garbage collection looks at, and of nothing else.
+    """Gets the regular files in prefix directories that garbage collection checks, and nothing else.
 
-    For each prefix directory `enter`, then what lies in it, then `leave`. A chunk is told of after the visitor was.
+    Calls for each prefix directory: `enter`, its contents, `leave`. For each chunk the visitor is called first.
     """
 
     def enter(self, number: int) -> None:
-        """A prefix directory comes next."""
+        """A prefix directory begins."""
         raise NotImplementedError
 
     def chunks(self, prefix: Directory, found: t.Sequence[bytes]) -> None:
-        """Names of digests that the visitor has just looked at."""
+        """Names of chunks that the visitor has just checked."""
         raise NotImplementedError
 
     def other(self, kind: str, name: bytes, status: os.stat_result) -> None:
@@ -130,5 +130,5 @@ class Collector:
         raise NotImplementedError
 
     def leave(self, prefix: t.Optional[Directory], seen: bool) -> None:
-        """That was all. Without a directory there is none; `seen` is False where not all of it could be looked at."""
+        """The prefix directory ends; None if it does not exist. `seen` is False if some of it could not be checked."""
         raise NotImplementedError

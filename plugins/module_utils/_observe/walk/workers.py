@@ -29,7 +29,7 @@ class WalkProgress:
     wrong: int = 0
     """Files and directories with a wrong owner seen so far."""
     indexes: int = 0
-    """Index files read."""
+    """Number of index files read so far."""
 
 
 OnProgress = t.Callable[[WalkProgress], None]
