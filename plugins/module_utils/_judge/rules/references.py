@@ -386,9 +386,10 @@ def seen(case: Case, facts: ReferenceFacts) -> Verdict:
         raise NotObserved(_incomplete(facts))
     evidence = _evidence(facts, {})
     if facts.scope == "headers":
-        return unknown(
+        return warned(
             f"GC sees {counted(facts.indexes, 'index file')}; whether one has lost entries was not looked at (scope: headers).",
             "Run preflight with preflight_references: full.",
+            severity="low",
             **evidence,
         )
     return passed(
@@ -446,6 +447,10 @@ NEEDED: dict[str, Kind] = {
 
 @looked
 def needed(case: Case, facts: ReferenceFacts) -> Verdict:
+    if not facts.chunks_seen and _chosen(case, facts):
+        return skipped(
+            f"The chunks were not compared with what backups need: {facts.chunks_not_seen or 'not asked for'}."
+        )
     if not facts.chunks_seen:
         return unknown(
             f"Whether every chunk is there that backups need is not known: {facts.chunks_not_seen or 'it was not looked at'}.",
@@ -469,6 +474,12 @@ def needed(case: Case, facts: ReferenceFacts) -> Verdict:
         references=facts.references,
         **_evidence(facts, {}),
     )
+
+
+def _chosen(case: Case, facts: ReferenceFacts) -> bool:
+    """Whether the chunks were not compared because somebody wanted less than everything."""
+    walk = case.the_store.ownership
+    return facts.scope != "full" or (walk is not None and walk.scope != "full")
 
 
 def _damaged(case: Case, facts: ReferenceFacts, kinds: t.Mapping[str, int]) -> Verdict:
@@ -632,6 +643,8 @@ def next_gc(case: Case, facts: ReferenceFacts) -> Verdict:
         )
     if told.outcome in (STOPS_EARLY, REFUSED):
         return _stopped(told, evidence)
+    if told.outcome != SWEEPS and facts.complete and _chosen(case, facts):
+        return skipped(f"What the next GC removes was not looked at: {told.reason}.")
     if told.outcome != SWEEPS:
         return unknown(f"What the next GC removes is not known: {told.reason}.", **evidence)
     if (

@@ -187,7 +187,32 @@ EXAMPLES = [
         "all 0 index files",
     ),
     Example(
-        "PBS-DATA-02", "unknown", {"references.scope": "headers"}, "whether one has lost entries was not looked at"
+        "PBS-DATA-02",
+        "warn",
+        {"references.scope": "headers"},
+        "whether one has lost entries was not looked at",
+        "preflight_references: full",
+        "low",
+    ),
+    # Whoever wants less than everything gets no answer, which is nothing that could not be found out.
+    *(
+        Example(
+            control,
+            "skip",
+            {**changes, "references.chunks_seen": False, "references.chunks_not_seen": "a reason"},
+            says,
+        )
+        for control, says in (
+            ("PBS-DATA-03", "need: a reason."),
+            ("PBS-DATA-05", "the chunks were not walked: a reason."),
+        )
+        for changes in ({"ownership.scope": "sample"}, {"ownership.scope": "skeleton"}, {"references.scope": "headers"})
+    ),
+    Example(
+        "PBS-DATA-05",
+        "unknown",
+        {**STUCK, "ownership.scope": "sample"},
+        "ot everything was seen: vm/100: EIO: Input/output error.",
     ),
     # --- PBS-DATA-03
     *(
@@ -239,8 +264,8 @@ EXAMPLES = [
     Example(
         "PBS-DATA-03",
         "unknown",
-        {"references.chunks_seen": False, "references.chunks_not_seen": "the walk was a sample"},
-        "is not known: the walk was a sample",
+        {"references.chunks_seen": False, "references.chunks_not_seen": "the walk did not end"},
+        "is not known: the walk did not end",
         "preflight_scope: full",
     ),
     Example(
@@ -317,8 +342,8 @@ EXAMPLES = [
     Example(
         "PBS-DATA-05",
         "unknown",
-        {"references.chunks_seen": False, "references.chunks_not_seen": "the walk was a sample"},
-        "the chunks were not walked: the walk was a sample",
+        {"references.chunks_seen": False, "references.chunks_not_seen": "the walk did not end"},
+        "the chunks were not walked: the walk did not end",
     ),
     Example(
         "PBS-DATA-05",
