@@ -29,6 +29,8 @@ class ActionModule(LongRun, ActionBase):
         dest = args.pop("dest", None)
         if not args.get("host"):
             args["host"] = task_vars["inventory_hostname"]
+        if not args.get("inventory"):
+            args["inventory"] = [str(source) for source in task_vars.get("ansible_inventory_sources") or ()]
         self._forget_earlier(dest, args["host"])
         result.update(self._look(args, task_vars))
         document = result.get("document")

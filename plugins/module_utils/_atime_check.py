@@ -71,14 +71,18 @@ def _result(store: StoreFacts, findings: t.Sequence[Finding], check_mode: bool) 
         "msg": findings[0].message,
     }
     if failures:
-        result.update(honoured=False, failed=True, msg=failures[0].message, remedy=failures[0].remedy)
+        result.update(honoured=False, failed=True, msg=failures[0].message, **_fix(failures[0]))
     elif open_questions:
         # Without a test (check mode) the module does not fail; a test without a result fails.
         result.update(honoured=None, failed=atime is None or atime.mode != "none" or not check_mode)
         result["msg"] = open_questions[0].message
         if result["failed"]:
-            result["remedy"] = open_questions[0].remedy
+            result.update(_fix(open_questions[0]))
     return result
+
+
+def _fix(finding: Finding) -> dict[str, t.Any]:
+    return {"remedy": finding.remedy, "commands": finding.commands}
 
 
 def no_host(account: AccountFacts) -> HostFacts:

@@ -275,5 +275,9 @@ def _judge(store: StoreFacts, neighbours: t.Sequence[StoreFacts], account: Accou
 
 
 def _refusal(name: str, problems: t.Sequence[Finding]) -> str:
-    parts = [f"{item.message} ({item.control}){' ' + item.remedy if item.remedy else ''}" for item in problems]
+    parts = [
+        f"{item.message} ({item.control}){' ' + item.remedy if item.remedy else ''}"
+        + (f" Run: {'; '.join(item.commands)}." if item.commands else "")
+        for item in problems
+    ]
     return f"Datastore '{name}' would not be safe there, so PBS was not called. {' '.join(parts)}"

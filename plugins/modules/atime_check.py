@@ -86,7 +86,14 @@ remedy:
   description: How to fix the first failure.
   type: str
   returned: failure
-  sample: chown backup:backup /mnt/datastore/tank/.chunks/bb9f/bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8
+  sample: Return it to backup:backup.
+commands:
+  description: The shell commands of this remedy, in this order.
+  type: list
+  elements: str
+  returned: failure
+  sample:
+    - chown -h backup:backup /mnt/datastore/tank/.chunks/bb9f/bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8
 msg:
   description: The result in one sentence.
   type: str

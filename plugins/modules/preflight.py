@@ -140,6 +140,12 @@ options:
     type: list
     elements: dict
     default: []
+  inventory:
+    description:
+      - Inventory sources for the commands in the findings that run a playbook. Defaults to those of this run.
+    type: list
+    elements: str
+    default: []
   dest:
     description:
       - Directory on the controller. The document is written there as C(HOST.json), and the module returns its path instead
@@ -250,6 +256,7 @@ def main():
             state_dir=dict(type="path", default="/var/lib/proxmox-backup"),
             run_dir=dict(type="path", default="/run/proxmox-backup"),
             before=dict(type="list", elements="dict", default=[]),
+            inventory=dict(type="list", elements="str", default=[]),
             dest=dict(type="path"),
             _job=job_spec(),
         ),

@@ -103,11 +103,13 @@ def _finding(alike: t.Sequence[t.Mapping[str, t.Any]], width: int, paint: Paint)
     lines += _wrap(first["message"], width, INDENT + 2)
     if first["remedy"]:
         lines += _wrap("-> " + first["remedy"], width, INDENT + 2)
+    # Whole, each on its own line: somebody will copy them.
+    lines += [" " * (INDENT + 4) + display(command) for command in first.get("commands") or ()]
     return lines
 
 
 def _wrap(text: str, width: int, indent: int) -> list[str]:
-    """Commands and paths are longer than a line now and then, and are never broken: somebody will copy them.
+    """Paths are longer than a line now and then, and are never broken: somebody will copy them.
 
     The document comes from another machine, which may be anybody's: nothing in it may steer the terminal.
     """

@@ -53,7 +53,7 @@ def test_where_the_check_of_pbs_fails_as_backup_the_task_fails_and_names_the_fix
     assert (result["failed"], result["honoured"]) == (True, False)
     assert "EPERM" in result["msg"]
     assert "Root's own touch passes" in result["msg"]
-    assert result["remedy"] == f"chown backup:backup {store.zero_chunk}"
+    assert result["commands"] == [f"chown -h backup:backup {store.zero_chunk}"]
 
 
 def test_read_only_fails_even_without_a_try(whole_store):

@@ -96,7 +96,7 @@ def test_a_zero_chunk_of_roots(etc, whole_store):
     touch = finding(found, "PBS-ATIME-03", "tank")
     assert (touch["severity"], touch["evidence"]["errno"]) == ("critical", "EPERM")
     assert touch["evidence"]["as_root"] == {"errno": None, "advanced": True}
-    assert touch["remedy"] == f"chown backup:backup {store.zero_chunk}"
+    assert touch["commands"] == [f"chown -h backup:backup {store.zero_chunk}"]
 
 
 def test_read_only(etc, whole_store):
@@ -118,7 +118,7 @@ def test_an_immutable_zero_chunk(etc, whole_store):
         run("chattr", "-i", store.zero_chunk)
     assert touch["status"] == "fail"
     assert "immutable" in touch["message"]
-    assert touch["remedy"].startswith("chattr -i ")
+    assert touch["commands"][0].startswith("chattr -i ")
 
 
 def test_a_filesystem_that_ignores_the_touch(etc, faultfs):

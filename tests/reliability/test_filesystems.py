@@ -94,9 +94,10 @@ class Says(NamedTuple):
 
     def check(self, title: str, document: Mapping[str, Any], name: str, places: Mapping[str, str]) -> None:
         found = finding(document, self.control, name)
-        told = f"{title}: {self.control} {found['status']}: {found['message']} -> {found['remedy']}"
+        typed = "\n".join([found["remedy"], *found["commands"]])
+        told = f"{title}: {self.control} {found['status']}: {found['message']} -> {typed}"
         assert found["status"] == self.status, told
-        for text, parts in ((found["message"], self.message), (found["remedy"], self.remedy)):
+        for text, parts in ((found["message"], self.message), (typed, self.remedy)):
             for part in parts:
                 wanted = part.replace("PATH", places["PATH"]).replace("POINT", places["POINT"])
                 assert wanted in text, f"{wanted!r} is not in: {told}"
@@ -116,7 +117,7 @@ WRITABLE, SPACE, NETWORK, DISTINCT, LOCKS = (f"PBS-MOUNT-{number}" for number in
 OWNERS = tuple(f"PBS-OWNER-0{number}" for number in range(1, 8))
 WHOLE = "PBS-CONF-06"
 
-DISKS = ("look at dmesg and at the disks",)
+DISKS = ("the kernel's messages and at the disks", "dmesg --level err,warn")
 ROOM = ("Free space or inodes on PATH",)
 QUOTA = ("Raise the quota of 'backup' on PATH",)
 AGAIN = ("umount -l POINT", "restart the PBS daemons")
@@ -436,7 +437,7 @@ GROUNDS = (
                 SPACE,
                 "fail",
                 ("of the bytes", "no file could be made as uid 34 in PATH", "EDQUOT"),
-                ("btrfs qgroup show -reF PATH", "btrfs qgroup limit SIZE PATH"),
+                ("btrfs qgroup show -reF PATH", "Raise the limit of the qgroup of PATH"),
             ),
             Says(ATIME, "pass", ("The zero chunk's atime moved", "EDQUOT")),
         ),

@@ -14,11 +14,18 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import M
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts, TouchFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.filesystems import NETWORK
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    AS_ROOT,
     OUTSIDE,
+    RESTART,
+    Advice,
     Case,
+    Remedy,
     in_shell,
     inexpressible,
+    remedy_of,
 )
+
+OTHERWISE = "Fix what the error names; GC would meet it too."
 
 NO_ANSWER = "no answer"
 """What every text about silence has in it."""
@@ -61,71 +68,89 @@ def read_only(mount: t.Optional[MountFacts]) -> str:
     return "mount" if "ro" in mount.options else ""
 
 
-def read_only_cause(store: StoreFacts) -> tuple[str, str]:
-    """Which half of the mount is read-only, and what mends that."""
+def read_only_cause(case: Case) -> tuple[str, Remedy]:
+    """Which half of the mount is read-only, and what fixes that."""
+    store = case.the_store
     mount = store.mount
     where = mount.mount_point if mount is not None else store.path
     half = read_only(mount)
     if half == "mount":
-        return f"the mount at {where} is read-only", f"mount -o remount,bind,rw {in_shell(where)}"
+        return (
+            f"the mount at {where} is read-only",
+            Remedy("Mount it read-write.", (f"mount -o remount,bind,rw {in_shell(where)}",)),
+        )
     if half == "filesystem" and mount is not None and "ro" not in mount.super_options:
         option = "emergency_ro" if "emergency_ro" in mount.super_options else "shutdown"
-        return f"the filesystem at {where} has stopped after an error ({option})", damaged(mount)
+        return f"the filesystem at {where} has stopped after an error ({option})", damaged(case)
+    remount = f"mount -o remount,rw {in_shell(where)}"
     if half == "filesystem" and mount is not None and mount.fstype in NETWORK:
         return (
             f"the filesystem at {where} is read-only",
-            f"mount -o remount,rw {in_shell(where)}, and see whether the server lets this host write.",
+            Remedy("Let the server give this host the right to write, then remount.", (remount,)),
         )
     if half == "filesystem":
         return (
             f"the filesystem at {where} is read-only",
-            "Look for the reason first (dmesg: a disk error remounts read-only), then: mount -o remount,rw %s"
-            % in_shell(where),
+            Remedy(
+                "Find the reason first: after a disk error the kernel makes a filesystem read-only. Then remount.",
+                ("dmesg --level err,warn | tail -n 50", remount),
+            ),
         )
     return (
         f"neither the mount at {where} nor its superblock is marked read-only, so it is what lies behind",
-        "Look where the storage comes from: a server that exports it read-only, or a disk that is write-protected.",
+        Remedy(
+            "Look where the storage comes from: a server that exports it read-only, or a disk that is write-protected."
+        ),
     )
 
 
-def damaged(mount: t.Optional[MountFacts]) -> str:
+def damaged(case: Case) -> Remedy:
     """What brings back a filesystem that has stopped by itself: it does not come back with a remount."""
-    where, source, fstype = (
-        (mount.mount_point, mount.source, mount.fstype) if mount is not None else ("PATH", "DEVICE", "")
-    )
-    check = {"xfs": "xfs_repair", "btrfs": "btrfs check", "zfs": "zpool status -v"}.get(fstype, "fsck -f")
-    return "Look at dmesg and at the disks first. Then stop the PBS daemons, umount %s, %s %s, and mount it again." % (
-        in_shell(where),
-        check,
-        in_shell(source),
+    mount = case.the_store.mount
+    text = "Look at the kernel's messages and at the disks first. Then check the filesystem while it is not mounted."
+    if mount is None:
+        return Remedy(text, ("dmesg --level err,warn | tail -n 50",))
+    program = {"xfs": "xfs_repair", "btrfs": "btrfs check", "zfs": "zpool status -v"}.get(mount.fstype, "fsck -f")
+    pool = mount.source.partition("/")[0] if mount.fstype == "zfs" else mount.source
+    return Remedy(
+        text,
+        ("dmesg --level err,warn | tail -n 50", *case.unmounted(mount, f"{program} {in_shell(pool)}")),
     )
 
 
-def explain(case: Case, number: int) -> tuple[str, str]:
-    """What an errno that is not about rights says beyond its text (may be empty), and what mends it."""
-    store = case.the_store
+def explain(case: Case, number: int) -> tuple[str, Remedy]:
+    """What an errno that is not about rights says beyond its text (may be empty), and what fixes it."""
     if number == errno.EROFS:
-        return read_only_cause(store)
-    return EXPLAINED.get(number, ""), _remedy(case, store, number)
+        return read_only_cause(case)
+    return EXPLAINED.get(number, ""), remedy_of(_remedy(case, case.the_store, number))
 
 
-def _remedy(case: Case, store: StoreFacts, number: int) -> str:
+def _remedy(case: Case, store: StoreFacts, number: int) -> Advice:
     mount = store.mount
     where = mount.mount_point if mount is not None else store.path
     if number == errno.ENOSPC:
-        return f"Free space or inodes on {store.path}; GC needs a few bytes to begin."
+        return Remedy(
+            f"Free space or inodes on {store.path} first, then run GC: GC itself needs a few bytes to begin.",
+            (f"df -h {in_shell(store.path)}", f"df -i {in_shell(store.path)}"),
+        )
     if number == errno.EDQUOT:
         return _quota(case, store)
     if number in (errno.ESTALE, errno.ENOTCONN):
         why = "" if number == errno.ESTALE else " Find out why its process ended (journalctl, dmesg)."
-        return f"Unmount and mount again (umount -l {in_shell(where)}), then restart the PBS daemons.{why}"
+        return Remedy(
+            f"Unmount and mount again, then restart the PBS daemons.{why}",
+            (f"umount -l {in_shell(where)}", f"mount {in_shell(where)}", RESTART),
+        )
     if number in (errno.EUCLEAN, errno.ESHUTDOWN):
-        return damaged(mount)
+        return damaged(case)
     if number in _NETWORK:
         source = f" of {mount.source}" if mount is not None else ""
         return f"Look at the server{source} and at the network to it; do not run GC before."
     if number in _STORAGE:
-        return "The storage reports errors: look at dmesg and at the disks before anything else."
+        return Remedy(
+            "The storage reports errors: look at the kernel's messages and at the disks before anything else.",
+            ("dmesg --level err,warn | tail -n 50",),
+        )
     if number in (errno.ENOSYS, errno.EOPNOTSUPP):
         return "Move the datastore to ext4, xfs, ZFS or btrfs."
     if number == errno.EOVERFLOW:
@@ -133,64 +158,70 @@ def _remedy(case: Case, store: StoreFacts, number: int) -> str:
             f"Map the ids of '{case.host.account.user}' into this mount or container (PBS-HOST-06 names the numbers)."
         )
     if number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
-        return "This host is out of resources: look at memory and at open files (sysctl fs.file-nr) first."
+        return Remedy(
+            "This host is out of resources: look at memory and at open files first.", ("sysctl fs.file-nr", "free -m")
+        )
     if number in (errno.EACCES, errno.EPERM) and case.host.euid != 0:
-        return "Run preflight as root (become: true)."
+        return AS_ROOT
     if number in (errno.EACCES, errno.EPERM) and inexpressible(case.host, store):
         return OUTSIDE
     if number in (errno.EACCES, errno.EPERM):
         return (
-            "Even root is refused: let the server give root its rights (NFS: no_root_squash, and no all_squash; FUSE: allow_other), or run "
-            "preflight where the files are."
+            "Even root is refused: let the server give root its rights (NFS: no_root_squash, and no all_squash; FUSE: "
+            "allow_other), or run preflight where the files are."
         )
     if number == errno.ELOOP:
         return f"Look at {where}: a link that leads to itself, or a server whose listings do not end."
-    return "Mend what the error names; GC would meet it too."
+    return OTHERWISE
 
 
-def _quota(case: Case, store: StoreFacts) -> str:
+def _quota(case: Case, store: StoreFacts) -> Remedy:
     mount, user = store.mount, case.host.account.user
     fstype = mount.fstype if mount is not None else ""
+    text = f"Raise the quota of '{user}'"
     if fstype == "btrfs":
-        return "Look at `btrfs qgroup show -reF %s`, and raise the limit: btrfs qgroup limit SIZE %s" % (
-            in_shell(store.path),
-            in_shell(store.path),
+        return Remedy(
+            f"Raise the limit of the qgroup of {store.path} (btrfs qgroup limit).",
+            (f"btrfs qgroup show -reF {in_shell(store.path)}",),
         )
     if fstype == "zfs" and mount is not None:
-        return "Look at `zfs get quota,refquota,userquota@%s %s`, and raise what is used up with zfs set." % (
-            user,
-            in_shell(mount.source),
-        )
-    where = f"on the file server of {store.path}" if fstype in NETWORK else f"on {store.path}"
-    return f"Raise the quota of '{user}' {where} (quota -u {user} shows it; a project may have one, too)."
+        properties = f"quota,refquota,userquota@{user}"
+        return Remedy("Raise the quota that is used up (zfs set).", (f"zfs get {in_shell(properties, mount.source)}",))
+    if fstype in NETWORK:
+        return Remedy(f"{text} on the file server of {store.path}.")
+    return Remedy(
+        f"{text} on {store.path} (setquota, edquota); a project may have a quota, too.", (f"quota -u {in_shell(user)}",)
+    )
 
 
 def said_elsewhere(probe: t.Optional[TouchFacts]) -> str:
     """The remedy where the daemon's user was refused: what follows from it needs no cause of its own. Else empty."""
     refused = probe is not None and probe.errno in (errno.EACCES, errno.EPERM)
-    return "PBS-ATIME-01 says what is in the way." if refused else ""
+    return "PBS-ATIME-01 names what is in the way." if refused else ""
 
 
-def help_for(case: Case, text: str) -> str:
+def help_for(case: Case, text: str) -> Remedy:
     """What helps where something could not be found out, judged by the last errno that the text names; may be empty."""
     store = case.store
     if store is None:
-        return ""
+        return Remedy("")
     if NO_ANSWER in text:
         return _silence(store)
     if "PBS-HOST-06" in text:
-        return "PBS-HOST-06 says how to extend the id map; then run preflight again."
+        return Remedy("PBS-HOST-06 says how to extend the id map; then run preflight again.")
     if case.host.account.uid is None or case.host.account.gid is None:
-        return "PBS-HOST-01 says what mends the account; then run preflight again."
+        return Remedy("PBS-HOST-01 says how to fix the account; then run preflight again.")
     found = [getattr(errno, name) for name in _NAMED.findall(text) if hasattr(errno, name)]
-    return explain(case, found[-1])[1] if found else ""
+    return explain(case, found[-1])[1] if found else Remedy("")
 
 
-def _silence(store: StoreFacts) -> str:
+def _silence(store: StoreFacts) -> Remedy:
     mount = store.mount
+    waiting = ("dmesg --level err,warn | tail -n 50", "ps -eo pid,stat,wchan:30,cmd | grep ' D'")
     if mount is None:
-        return f"Find out what {store.path} waits for (dmesg, `ps -eo pid,stat,wchan:30,cmd`); GC would wait, too."
-    return (
-        "Find out why %s (%s) does not answer: its server, the network, or the disk (dmesg). GC would wait there, too; do "
-        "not reboot before backups have ended." % (mount.source, mount.fstype)
+        return Remedy(f"Find out what {store.path} waits for; GC would wait, too.", waiting)
+    return Remedy(
+        f"Find out why {mount.source} ({mount.fstype}) does not answer: its server, the network, or the disk. GC would wait "
+        "there, too; do not reboot before backups have ended.",
+        waiting,
     )

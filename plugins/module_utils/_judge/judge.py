@@ -50,7 +50,7 @@ class Finding:
     evidence: dict[str, t.Any]
     waiver: t.Optional[dict[str, str]] = None
     commands: list[str] = dataclasses.field(default_factory=list)
-    """What to type for the remedy, in this order."""
+    """What to type for the remedy: whole shell commands in this order, one each."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +66,8 @@ class Question:
     controls: t.Sequence[str] = ()
     """Only these; all where empty."""
     check_mode: bool = False
+    inventory: t.Sequence[str] = ()
+    """The inventory sources of the run, for commands that run on the controller."""
 
 
 def judge(host: HostFacts, stores: t.Sequence[StoreFacts], question: Question) -> list[Finding]:
@@ -77,6 +79,7 @@ def judge(host: HostFacts, stores: t.Sequence[StoreFacts], question: Question) -
         now=question.now,
         declares=question.declarations is not None,
         check_mode=question.check_mode,
+        inventory=question.inventory,
     )
     asked = [control for control in CONTROLS if control.id in RULES]
     if question.controls:
@@ -101,7 +104,8 @@ def _ask(control: Control, case: Case) -> Verdict:
         return skipped(excuse)
     verdict = _answer(control, case)
     if verdict.status == UNKNOWN and not verdict.remedy:
-        return dataclasses.replace(verdict, remedy=help_for(case, verdict.message))
+        advice = help_for(case, verdict.message)
+        return dataclasses.replace(verdict, remedy=advice.text, commands=advice.commands)
     return verdict
 
 

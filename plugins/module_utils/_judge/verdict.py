@@ -37,6 +37,30 @@ Evidence = dict[str, t.Any]
 
 
 @dataclasses.dataclass(frozen=True)
+class Remedy:
+    """What fixes a finding: in words, and what to type."""
+
+    text: str
+    commands: tuple[str, ...] = ()
+    """Whole shell commands in this order, each on one line; as root on the host unless the text names another place."""
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    def then(self, *commands: str) -> Remedy:
+        """The same, with these commands after its own."""
+        return dataclasses.replace(self, commands=self.commands + commands)
+
+
+Advice = t.Union[str, Remedy]
+"""A remedy, or only its words where there is nothing to type."""
+
+
+def remedy_of(advice: Advice) -> Remedy:
+    return advice if isinstance(advice, Remedy) else Remedy(advice)
+
+
+@dataclasses.dataclass(frozen=True)
 class Verdict:
     """A rule's answer about one host or datastore."""
 
@@ -58,16 +82,19 @@ def passed(message: str, **evidence: t.Any) -> Verdict:
     return Verdict(PASS, message, evidence=evidence)
 
 
-def failed(message: str, remedy: str, severity: str = "", **evidence: t.Any) -> Verdict:
-    return Verdict(FAIL, message, remedy, evidence, severity)
+def failed(message: str, remedy: Advice, severity: str = "", **evidence: t.Any) -> Verdict:
+    fix = remedy_of(remedy)
+    return Verdict(FAIL, message, fix.text, evidence, severity, fix.commands)
 
 
-def warned(message: str, remedy: str, severity: str = "", **evidence: t.Any) -> Verdict:
-    return Verdict(WARN, message, remedy, evidence, severity)
+def warned(message: str, remedy: Advice, severity: str = "", **evidence: t.Any) -> Verdict:
+    fix = remedy_of(remedy)
+    return Verdict(WARN, message, fix.text, evidence, severity, fix.commands)
 
 
-def unknown(message: str, remedy: str = "", **evidence: t.Any) -> Verdict:
-    return Verdict(UNKNOWN, message, remedy, evidence)
+def unknown(message: str, remedy: Advice = "", **evidence: t.Any) -> Verdict:
+    fix = remedy_of(remedy)
+    return Verdict(UNKNOWN, message, fix.text, evidence, commands=fix.commands)
 
 
 def skipped(message: str, **evidence: t.Any) -> Verdict:
@@ -93,6 +120,8 @@ class Case:
     declares: bool = False
     """There is a declaration for this host at all."""
     check_mode: bool = False
+    inventory: t.Sequence[str] = ()
+    """The inventory sources of this run, for commands that run on the controller."""
 
     @property
     def the_store(self) -> StoreFacts:
@@ -108,42 +137,83 @@ class Case:
             raise NotObserved(self.why_not_observed())
         return value
 
+    def playbook(self, name: str, *options: str) -> str:
+        """The command that runs a playbook of this collection for this host, with the inventory of this run."""
+        sources = [word for source in self.inventory for word in ("-i", source)]
+        return in_shell("ansible-playbook", *sources, f"fleetops.pbs.{name}", "--limit", self.host.name, *options)
+
+    def manager(self, *words: str) -> str:
+        """A command of PBS's own administration."""
+        return in_shell("proxmox-backup-manager", *words)
+
     @property
-    def repair(self) -> str:
-        """What mends owners and modes: a command on this host, unless root has no rights there."""
-        return self._not_here() or "ansible-playbook fleetops.pbs.repair --limit %s (it changes only what is wrong)" % (
-            in_shell(self.host.name)
+    def repair(self) -> Remedy:
+        """What fixes owners and modes: the repair playbook, unless root has no rights on this host."""
+        return self._not_here() or Remedy(
+            "Run the repair playbook on the controller; it changes only what is wrong.", (self.playbook("repair"),)
         )
 
-    def give(self, *paths: str) -> str:
-        """What gives a few files back to the daemon's user."""
+    def give(self, *paths: str) -> Remedy:
+        """What returns a few files to the daemon's user; a link in their place is changed itself, not its target."""
         owner = f"{self.host.account.user}:{self.host.account.group}"
-        return self._not_here() or f"chown {in_shell(owner, *paths)}"
+        return self._not_here() or Remedy(
+            f"Return {'it' if len(paths) == 1 else 'them'} to {owner}.", (f"chown -h {in_shell(owner, *paths)}",)
+        )
 
-    def _not_here(self) -> str:
-        """Where owners can be changed, if not on this host; empty if they can."""
-        if self.store is not None and inexpressible(self.host, self.store):
-            return OUTSIDE
-        if self.store is not None and owners_by_mount(self.store.mount):
-            return self._mount_gives_owners(t.cast(MountFacts, self.store.mount))
-        if self.store is not None and self.store.root_refused:
-            return "Root of this host is refused (%s), so mend it where the files are: chown -hR %s:%s %s" % (
-                self.store.root_refused.split(":")[0],
-                self.host.account.uid,
-                self.host.account.gid,
-                in_shell(self.store.path),
-            )
-        return ""
+    def unmounted(self, mount: MountFacts, *commands: str) -> tuple[str, ...]:
+        """Commands around others that need the filesystem unmounted.
 
-    def _mount_gives_owners(self, mount: MountFacts) -> str:
-        if mount.fstype not in CIFS:
-            return (
-                f"chown has no effect, {mount.fstype} keeps no owners: move the datastore to ext4, xfs, ZFS or btrfs."
-            )
+        PBS keeps `.lock` of a datastore open, so that `umount` fails until the datastore is offline (PBS 4.2.3).
+        """
+        name = self.store.name if self.store is not None and self.store.configured is not None else ""
         return (
-            "chown has no effect, owners and modes come from the mount: unmount %s, and mount it again with "
-            "uid=%s,gid=%s,forceuid,forcegid,file_mode=0644,dir_mode=0750."
-            % (mount.mount_point, self.host.account.uid, self.host.account.gid)
+            *((self.manager("datastore", "update", name, "--maintenance-mode", "type=offline"),) if name else ()),
+            f"umount {in_shell(mount.mount_point)}",
+            *commands,
+            f"mount {in_shell(mount.mount_point)}",
+            *((self.manager("datastore", "update", name, "--delete", "maintenance-mode"),) if name else ()),
+        )
+
+    def _not_here(self) -> t.Optional[Remedy]:
+        """Where owners can be changed, if not on this host; None if they can."""
+        store = self.store
+        if store is None:
+            return None
+        if inexpressible(self.host, store):
+            return Remedy(OUTSIDE)
+        if owners_by_mount(store.mount):
+            return self._mount_gives_owners(t.cast(MountFacts, store.mount))
+        if store.root_refused:
+            ids = "%s:%s" % (self.host.account.uid, self.host.account.gid)
+            return Remedy(
+                "Root of this host is refused (%s). Run on the machine that has the files, in the directory that is %s "
+                "here: find . -xdev ! \\( -uid %s -gid %s \\) -exec chown -h %s {} +"
+                % (store.root_refused.split(":")[0], store.path, *ids.split(":"), ids)
+            )
+        return None
+
+    def _mount_gives_owners(self, mount: MountFacts) -> Remedy:
+        account = self.host.account
+        if mount.fstype in CIFS:
+            options = f"uid={account.uid},gid={account.gid},forceuid,forcegid,file_mode=0644,dir_mode=0750"
+            return Remedy(
+                f"chown has no effect, because owners and modes come from the mount. Write {options} where the mount is made "
+                "at boot (/etc/fstab), then mount it again.",
+                self.unmounted(mount),
+            )
+        if mount.fstype.startswith("fuse"):
+            return Remedy(
+                f"chown has no effect here, because the mount decides who owns a file. Mount {mount.mount_point} with options "
+                f"that give every file to uid {account.uid} and gid {account.gid} (sshfs: uid={account.uid},"
+                f"gid={account.gid}; bindfs: --force-user={account.user} --force-group={account.group})."
+            )
+        if mount.fstype in ("nfs", "nfs4"):
+            return Remedy(
+                "chown has no effect here, because the server decides who owns a file. On the server, export the directory "
+                f"with no_root_squash and without all_squash, or with all_squash,anonuid={account.uid},anongid={account.gid}."
+            )
+        return Remedy(
+            f"chown has no effect, because {mount.fstype} keeps no owners. Move the datastore to ext4, xfs, ZFS or btrfs."
         )
 
     def configuration_unreadable(self) -> str:
@@ -172,6 +242,8 @@ class Case:
 Rule = t.Callable[[Case], Verdict]
 
 
+AS_ROOT = "Run preflight as root (preflight_become: true)."
+RESTART = "systemctl restart proxmox-backup proxmox-backup-proxy"
 OUTSIDE = "Root of this container has no rights over ids that it cannot express: PBS-HOST-06 says what to do outside."
 
 

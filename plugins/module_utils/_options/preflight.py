@@ -56,6 +56,7 @@ def preflight_plan(options: Options, check_mode: bool, now: float) -> PreflightP
         waivers=parse_waivers(options["waivers"]),
         controls=options["controls"],
         check_mode=check_mode,
+        inventory=options.get("inventory") or (),
     )
     return PreflightPlan(look, question, options.get("before") or [])
 

@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import errno
+import os.path
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import FileFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import LocationFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import TouchFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import (
     explain,
@@ -23,6 +25,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     Case,
     Evidence,
     NotObserved,
+    Remedy,
     Rule,
     Verdict,
     failed,
@@ -73,15 +76,15 @@ def _evidence(case: Case, touch: t.Optional[TouchFacts]) -> Evidence:
     return evidence
 
 
-def _cause(case: Case, touch: TouchFacts) -> tuple[str, str]:
-    """What an errno means here, and what mends it."""
+def _cause(case: Case, touch: TouchFacts) -> tuple[str, Remedy]:
+    """What an errno means here, and what fixes it."""
     if touch.errno in (errno.EPERM, errno.EACCES):
         return _permission(case, touch)
     explanation, remedy = explain(case, touch.errno)
     return f"{touch.error}: {explanation}" if explanation else touch.error, remedy
 
 
-def _permission(case: Case, touch: TouchFacts) -> tuple[str, str]:
+def _permission(case: Case, touch: TouchFacts) -> tuple[str, Remedy]:
     file = touch.file
     account = case.host.account
     if file is not None and file.flags:
@@ -91,40 +94,55 @@ def _permission(case: Case, touch: TouchFacts) -> tuple[str, str]:
         )
     if file is not None and file.uid != touch.uid:
         return (
-            "%s: %s belongs to %d:%d mode %s, and to touch only atime takes the owner, which is not uid %d"
+            "%s: %s belongs to %d:%d mode %s; only the owner may update atime alone, and uid %d is not the owner"
             % (touch.error, touch.path, file.uid, file.gid, file.mode, touch.uid),
             case.give(touch.path),
         )
     store = case.the_store
     if store.location is not None and store.location.reachable is False:
-        blocked = store.location.blocked_at
-        return (
-            f"{touch.error}: '{account.user}' cannot enter {blocked}",
-            f"Let '{account.user}' pass: chmod o+x {in_shell(blocked)}",
+        return f"{touch.error}: '{account.user}' cannot enter {store.location.blocked_at}", _let_in(
+            case, store.location
         )
     if touch.step in ("create", "open"):
         above = store.skeleton
         for part in (above.base, above.chunks) if above is not None else ():
             if part is not None and part.uid != touch.uid:
+                given = case.give(part.path)
                 return (
                     "%s: %s belongs to %d:%d mode %s" % (touch.error, part.path, part.uid, part.gid, part.mode),
-                    f"{case.give(part.path)} (PBS-OWNER-01 names all that is wrong)",
+                    Remedy(f"{given.text} PBS-OWNER-01 names everything that is wrong.", given.commands),
                 )
     if inexpressible(case.host, store):
-        return f"{touch.error} at {touch.path}", OUTSIDE
+        return f"{touch.error} at {touch.path}", Remedy(OUTSIDE)
     return (
         f"{touch.error} at {touch.path}",
-        f"Check owners and modes from {store.path} downwards; a security module or an ACL may forbid it, too.",
+        Remedy(
+            f"Check owners and modes from {store.path} downwards; a security module or an ACL may forbid it, too.",
+            (f"namei -l {in_shell(touch.path)}",),
+        ),
     )
+
+
+def _let_in(case: Case, location: LocationFacts) -> Remedy:
+    """What lets the daemon's user through a directory. The base directory has an exact mode; others keep theirs."""
+    blocked, user = location.blocked_at, case.host.account.user
+    if blocked in (location.realpath, case.the_store.path):
+        return Remedy(
+            f"Give the base directory the mode that PBS gives it: '{user}' must enter it.",
+            (f"chmod 0755 {in_shell(blocked)}",),
+        )
+    # For all: whether owner, group or others is what holds for the user depends on who owns the directory.
+    return Remedy(f"Let '{user}' enter the directory.", (f"chmod a+x {in_shell(blocked)}",))
 
 
 def _flags(file: FileFacts) -> str:
     return f"{' and '.join(file.flags)} {'flag is' if len(file.flags) == 1 else 'flags are'}"
 
 
-def _without_flags(file: FileFacts, path: str) -> str:
+def _without_flags(file: FileFacts, path: str) -> Remedy:
     letters = {"immutable": "-i", "append": "-a"}
-    return f"chattr {' '.join(letters[flag] for flag in file.flags if flag in letters)} {in_shell(path)}"
+    words = " ".join(letters[flag] for flag in file.flags if flag in letters)
+    return Remedy("Remove the flag; find out first who set it, and why.", (f"chattr {words} {in_shell(path)}",))
 
 
 # --- the rules ----------------------------------------------------------------------------------------------------------
@@ -135,7 +153,7 @@ def explicit_touch(case: Case) -> Verdict:
     facts = case.need("atime")
     if facts.mode == "none":
         if read_only(store.mount):
-            cause, remedy = read_only_cause(store)
+            cause, remedy = read_only_cause(case)
             return failed(f"A touch in {store.path} cannot work: {cause}.", remedy, **_evidence(case, None))
         return unknown(f"Only a probe tells, and there was none: {facts.not_tried}.", **_evidence(case, None))
     probe = facts.probe
@@ -260,7 +278,7 @@ def zero_chunk(case: Case) -> Verdict:
     if touch.advanced is None:
         return failed(
             f"The zero chunk at {touch.path} cannot be used: {touch.error}.",
-            f"mv {in_shell(touch.path, 'DIRECTORY')}, out of .chunks; PBS makes a new one.",
+            Remedy("Move it out of the datastore; PBS makes a new one.", (_moved_away(case, touch.path),)),
             **evidence,
         )
     stayed = "" if not touch.advanced else f", and {touch.refreshed_ns} ns after a forced refresh"
@@ -270,6 +288,12 @@ def zero_chunk(case: Case) -> Verdict:
         f"Move the datastore in {store.path} to a filesystem that honours access times.",
         **evidence,
     )
+
+
+def _moved_away(case: Case, path: str) -> str:
+    """Out of the datastore, where neither PBS nor this collection looks; what lies there already is kept."""
+    name = f"{case.the_store.name}-{os.path.basename(path)[:16]}"
+    return f"mv --backup=numbered -T {in_shell(path, os.path.join('/var/tmp', name))}"
 
 
 def _untouched_zero_chunk(case: Case, chunk: FileFacts, mode: str, not_tried: str) -> Verdict:
@@ -307,12 +331,12 @@ def _untouched_zero_chunk(case: Case, chunk: FileFacts, mode: str, not_tried: st
 def check_enabled(case: Case) -> Verdict:
     configured = case.need("configured")
     if configured.tuning_error:
-        return unknown(f"The tuning options do not parse ({configured.tuning_error}), and PBS-HOST-04 says so.")
+        return unknown(f"The tuning options do not parse ({configured.tuning_error}), see PBS-HOST-04.")
     value = configured.tuning.get("gc-atime-safety-check", True)
     if value is False:
         return failed(
             f"gc-atime-safety-check is off for datastore '{configured.name}'; required is on.",
-            _tuning_command(configured, {"gc-atime-safety-check": None}),
+            Remedy("Switch the check on again.", (_tuning_command(configured, {"gc-atime-safety-check": None}),)),
             tuning=configured.tuning,
         )
     version = case.host.pbs_version
@@ -339,7 +363,7 @@ def _tuning_command(configured: DatastoreConfig, changes: t.Mapping[str, t.Optio
 def cutoff(case: Case) -> Verdict:
     configured = case.need("configured")
     if configured.tuning_error:
-        return unknown(f"The tuning options do not parse ({configured.tuning_error}), and PBS-HOST-04 says so.")
+        return unknown(f"The tuning options do not parse ({configured.tuning_error}), see PBS-HOST-04.")
     minutes = configured.tuning.get("gc-atime-cutoff", DEFAULT_CUTOFF)
     low, high = case.policy.gc_atime_cutoff_min, case.policy.gc_atime_cutoff_max
     evidence: Evidence = {
@@ -354,7 +378,7 @@ def cutoff(case: Case) -> Verdict:
     wanted = None if low <= DEFAULT_CUTOFF <= high else max(low, min(DEFAULT_CUTOFF, high))
     return failed(
         "The GC cutoff (gc-atime-cutoff) is %d minutes; the policy wants %d to %d." % (minutes, low, high),
-        _tuning_command(configured, {"gc-atime-cutoff": wanted}),
+        Remedy("Set the cutoff inside the policy.", (_tuning_command(configured, {"gc-atime-cutoff": wanted}),)),
         **evidence,
     )
 

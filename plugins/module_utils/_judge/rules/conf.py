@@ -7,17 +7,17 @@
 from __future__ import annotations
 
 import os.path
-import shlex
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts, JobRunFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import SkeletonFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import help_for
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import OTHERWISE, help_for
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
     Evidence,
     NotObserved,
+    Remedy,
     Rule,
     Verdict,
     counted,
@@ -59,7 +59,7 @@ def drift(case: Case) -> Verdict:
             raise NotObserved(case.configuration_unreadable())
         return failed(
             f"Datastore '{store.name}' is declared, but PBS does not know it.",
-            "ansible-playbook fleetops.pbs.provision",
+            Remedy("Run the provision playbook on the controller.", (case.playbook("provision"),)),
             declared_path=store.path,
         )
     found = differences(case.declared, store.configured, case.host.pbs_version)
@@ -67,7 +67,10 @@ def drift(case: Case) -> Verdict:
         return failed(
             "Datastore '%s' differs from its declaration: %s."
             % (store.name, "; ".join("%s is %s, declared is %s" % (key, have, want) for key, want, have in found)),
-            "ansible-playbook fleetops.pbs.provision, or correct pbs_datastores.",
+            Remedy(
+                "Run the provision playbook on the controller, or correct pbs_datastores.",
+                (case.playbook("provision"),),
+            ),
             differences=[{"property": key, "declared": want, "configured": have} for key, want, have in found],
         )
     return passed("Everything that is declared is configured so.")
@@ -78,7 +81,9 @@ def gc_scheduled(case: Case) -> Verdict:
     if not configured.gc_schedule:
         return failed(
             f"Datastore '{configured.name}' has no gc-schedule: nothing is ever collected.",
-            f"proxmox-backup-manager datastore update {in_shell(configured.name)} --gc-schedule daily",
+            Remedy(
+                "Give it a schedule.", (case.manager("datastore", "update", configured.name, "--gc-schedule", "daily"),)
+            ),
         )
     return passed(f"GC runs at '{configured.gc_schedule}'.", schedule=configured.gc_schedule)
 
@@ -86,11 +91,14 @@ def gc_scheduled(case: Case) -> Verdict:
 def gc_succeeded(case: Case) -> Verdict:
     configured = _configured(case)
     run = configured.gc_last_run
-    log = "proxmox-backup-manager task list --all shows the task; its log says where it stopped."
+    log = _task_log(case, run)
     if run is None or run.state == "created":
         return warned(
             f"GC has not run yet on '{configured.name}'.",
-            f"proxmox-backup-manager garbage-collection start {in_shell(configured.name)}",
+            Remedy(
+                "Start it when the other controls pass.",
+                (case.manager("garbage-collection", "start", configured.name),),
+            ),
         )
     evidence = _run_evidence(run, case.now)
     if run.state == "running":
@@ -103,7 +111,13 @@ def gc_succeeded(case: Case) -> Verdict:
     if age is not None and age > case.policy.gc_max_age_days:
         return failed(
             f"The last GC ended {age:.1f} days ago; the policy allows {case.policy.gc_max_age_days:g}.",
-            "Find out why the scheduler passes over it (journalctl -u proxmox-backup-proxy), then start GC by hand.",
+            Remedy(
+                "Find out why the scheduler skips it, then start GC by hand.",
+                (
+                    "journalctl --no-pager -n 100 -u proxmox-backup-proxy",
+                    case.manager("garbage-collection", "start", configured.name),
+                ),
+            ),
             **evidence,
         )
     if run.state == "warning":
@@ -114,6 +128,16 @@ def gc_succeeded(case: Case) -> Verdict:
             **evidence,
         )
     return passed("The last GC succeeded%s." % ("" if age is None else " %.1f days ago" % max(age, 0.0)), **evidence)
+
+
+def _task_log(case: Case, run: t.Optional[JobRunFacts]) -> Remedy:
+    """Where the reason for the end of a task is."""
+    if run is None or not run.upid:
+        return Remedy(
+            "The list of tasks contains GC; the task's log contains where it stopped.",
+            (case.manager("task", "list", "--all", "true"),),
+        )
+    return Remedy("The task's log contains where it stopped.", (case.manager("task", "log", run.upid),))
 
 
 def _run_evidence(run: JobRunFacts, now: float) -> Evidence:
@@ -131,10 +155,11 @@ def jobs(case: Case) -> Verdict:
         "prune_jobs": [job.id for job in configured.prune_jobs],
         "verify_jobs": [job.id for job in configured.verify_jobs],
     }
-    commands = {
-        "verify": "verify-job create ID --store %s --schedule 'sun 05:00' --outdated-after 30",
-        "prune": "prune-job create ID --store %s --schedule daily --keep-daily 14",
+    options = {
+        "verify": ("--schedule", "sun 05:00", "--outdated-after", "30"),
+        "prune": ("--schedule", "daily", "--keep-daily", "14"),
     }
+    taken = {job.id for job in (*configured.prune_jobs, *configured.verify_jobs)}
     missing = [
         kind
         for kind, found in (("verify", configured.verify_jobs), ("prune", configured.prune_jobs))
@@ -144,10 +169,29 @@ def jobs(case: Case) -> Verdict:
         return failed(
             "Datastore '%s': %s (required: root namespace, all depths, enabled, with a schedule)."
             % (configured.name, " and ".join("no %s job covers it" % kind for kind in missing)),
-            "; ".join("proxmox-backup-manager " + commands[kind] % in_shell(configured.name) for kind in missing),
+            Remedy(
+                "Add the job; choose schedule and retention.",
+                tuple(
+                    case.manager(
+                        f"{kind}-job",
+                        "create",
+                        _job_id(configured.name, kind, taken),
+                        "--store",
+                        configured.name,
+                        *options[kind],
+                    )
+                    for kind in missing
+                ),
+            ),
             **evidence,
         )
     return passed("A verify job and a prune job cover the whole datastore.", **evidence)
+
+
+def _job_id(name: str, kind: str, taken: t.Container[str]) -> str:
+    """An id that PBS takes (at most 32 characters) and that no job of this datastore has."""
+    base = f"{name[: 31 - len(kind)]}-{kind}"
+    return next(one for one in (base, *(f"{base[:29]}-{n}" for n in range(2, 100))) if one not in taken)
 
 
 def _covers(job: JobFacts, kind: str) -> bool:
@@ -170,14 +214,20 @@ def maintenance(case: Case) -> Verdict:
         return failed(
             "Datastore '%s' is in maintenance mode `delete`%s: a removal failed half way, and PBS offers no way back."
             % (configured.name, message),
-            "Finish the removal (proxmox-backup-manager datastore remove %s), or take the line out of datastore.cfg with "
-            "both daemons stopped." % in_shell(configured.name),
+            Remedy(
+                "Finish the removal, which keeps the data and, as written here, the jobs. To keep the datastore instead, remove "
+                "the line maintenance-mode from datastore.cfg while both daemons are stopped.",
+                (case.manager("datastore", "remove", configured.name, "--keep-job-configs", "true"),),
+            ),
             severity="high",
             type=kind,
         )
     return failed(
         f"Datastore '{configured.name}' is in maintenance mode `{kind}`{message}: GC does not run.",
-        f"proxmox-backup-manager datastore update {in_shell(configured.name)} --delete maintenance-mode",
+        Remedy(
+            "End the maintenance mode.",
+            (case.manager("datastore", "update", configured.name, "--delete", "maintenance-mode"),),
+        ),
         type=kind,
     )
 
@@ -187,9 +237,7 @@ def whole(case: Case) -> Verdict:
     broken = store.location.error if store.location is not None and not store.location.exists else ""
     if broken:
         what = f"{store.path}: {broken}"
-        return failed(
-            f"{what}.", help_for(case, what) or "Mend what the error names.", state="", prefixes=0, missing=[]
-        )
+        return failed(f"{what}.", help_for(case, what) or OTHERWISE, state="", prefixes=0, missing=[])
     found: SkeletonFacts = case.need("skeleton")
     evidence: Evidence = {"state": found.state, "prefixes": found.prefixes, "missing": found.missing}
     known = store.configured is not None
@@ -203,7 +251,10 @@ def whole(case: Case) -> Verdict:
         what = f"{store.path} does not exist" if found.state == "absent" else f"{store.path} is empty"
         return failed(
             f"PBS knows datastore '{store.name}', but {what}: most likely a filesystem is not mounted.",
-            "Mount it. Do not create the datastore anew before you know where its chunks are.",
+            Remedy(
+                "Mount it. Do not create the datastore again before you know where its chunks are.",
+                _mounts(case) or (f"findmnt --target {in_shell(store.path)}",),
+            ),
             severity="critical",
             **evidence,
         )
@@ -223,6 +274,17 @@ def whole(case: Case) -> Verdict:
     return _half_made(case, found, evidence)
 
 
+def _mounts(case: Case) -> tuple[str, ...]:
+    """The mounts that are made at boot on the way to the datastore."""
+    path = case.the_store.path.rstrip("/")
+    entries = [entry for entry in case.the_store.persistent or () if entry.kind != "pbs"]
+    return tuple(
+        f"mount {in_shell(entry.where)}"
+        for entry in entries
+        if (path + "/").startswith(entry.where.rstrip("/") + "/") and entry.source_matches is not True
+    )
+
+
 def _hidden(case: Case, evidence: Evidence) -> Verdict:
     """PBS before 3.4.1 passes over hidden names when it looks for indexes, the datastore's own directory included."""
     store, version = case.the_store, case.host.pbs_version
@@ -237,15 +299,34 @@ def _hidden(case: Case, evidence: Evidence) -> Verdict:
     )
 
 
+def complete_prefixes(path: str, user: str) -> str:
+    """The command that makes the missing prefix directories; those that are there stay as they are.
+
+    65,536 names are too many for one command line, so `xargs` makes several of them.
+    """
+    return (
+        f"printf '%04x\\n' $(seq 0 65535) | runuser -u {in_shell(user)} -- env -C {in_shell(os.path.join(path, '.chunks'))} "
+        "xargs mkdir -p -m 0750"
+    )
+
+
 def _half_made(case: Case, found: SkeletonFacts, evidence: Evidence) -> Verdict:
-    account, path = case.host.account, shlex.quote(case.the_store.path)
+    account, path = case.host.account, case.the_store.path
     # A datastore that PBS has in its configuration is in use, and nothing of ours completes it.
     known = case.the_store.configured is not None
-    provision = "" if known else "The `provision` playbook completes it, then PBS can reuse it; "
+    provision = "" if known else " The provision playbook does the same, and then lets PBS reuse the datastore."
     if found.prefixes == PREFIXES:
         return warned(
             ".lock is missing; PBS makes it again when it opens the datastore, and refuses a reuse without it.",
-            provision + f"by hand: install -o {account.user} -g {account.group} -m 0644 /dev/null {path}/.lock",
+            Remedy(
+                f"Make the file as PBS makes it.{provision}",
+                (
+                    in_shell(
+                        *("install", "-o", account.user, "-g", account.group, "-m", "0644"),
+                        *("/dev/null", os.path.join(path, ".lock")),
+                    ),
+                ),
+            ),
             severity="low",
             **evidence,
         )
@@ -257,7 +338,11 @@ def _half_made(case: Case, found: SkeletonFacts, evidence: Evidence) -> Verdict:
             ", ".join(found.missing[:4]),
             ", …" if absent > 4 else "",
         ),
-        provision + f"by hand, below {path}/.chunks: mkdir -m 0750 each, and chown {account.user}:{account.group}.",
+        Remedy(
+            f"Make the directories that are missing, as '{account.user}'. What was in them stays lost: verify afterwards."
+            f"{provision}",
+            (complete_prefixes(path, account.user),),
+        ),
         **evidence,
     )
 

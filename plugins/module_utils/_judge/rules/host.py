@@ -10,9 +10,12 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import ConfigFileFacts, IdRange
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    AS_ROOT,
     OVERFLOW_ID,
+    RESTART,
     Case,
     Evidence,
+    Remedy,
     Rule,
     Verdict,
     counted,
@@ -29,28 +32,35 @@ def account(case: Case) -> Verdict:
     found = case.host.account
     evidence: Evidence = {"uid": found.uid, "primary_gid": found.primary_gid, "gid": found.gid}
     if found.uid is None:
-        made = _made_by_debian(case, found.user) or f"adduser --system --group {in_shell(found.user)}"
+        made = _made_by_debian(case, found.user) or Remedy(
+            "Create the user.", (f"adduser --system --group {in_shell(found.user)}",)
+        )
         return failed(f"There is no user '{found.user}'.", made, **evidence)
     if found.gid is None:
-        made = _made_by_debian(case, found.group) or f"groupadd --system {in_shell(found.group)}"
+        made = _made_by_debian(case, found.group) or Remedy(
+            "Create the group.", (f"groupadd --system {in_shell(found.group)}",)
+        )
         return failed(f"There is no group '{found.group}'.", made, **evidence)
     if found.primary_gid != found.gid:
         return failed(
-            "The primary group of user '%s' is gid %s, but group '%s' is gid %d: PBS creates with the one and demands the "
-            "other." % (found.user, found.primary_gid, found.group, found.gid),
-            f"usermod -g {in_shell(found.group, found.user)}",
+            "The primary group of user '%s' is gid %s, but group '%s' is gid %d: PBS creates with the first and requires "
+            "the second." % (found.user, found.primary_gid, found.group, found.gid),
+            Remedy(
+                "Make the group the user's primary group, and restart the daemons when no backup is running.",
+                (f"usermod -g {in_shell(found.group, found.user)}", RESTART),
+            ),
             **evidence,
         )
     return passed("%s:%s is %d:%d." % (found.user, found.group, found.uid, found.gid), **evidence)
 
 
-def _made_by_debian(case: Case, name: str) -> str:
+def _made_by_debian(case: Case, name: str) -> t.Optional[Remedy]:
     """Debian reserves 34:34 for `backup`; one made anew would get another number, and own nothing of what is there."""
     if name != "backup":
-        return ""
+        return None
     owners = sorted({str(store.location.uid) for store in case.stores if store.location and store.location.uid > 0})
     belong = f" The datastores here belong to uid {', '.join(owners)}." if owners else ""
-    return f"update-passwd, which brings back Debian's own backup (34:34).{belong}"
+    return Remedy(f"Bring back Debian's own account backup (34:34).{belong}", ("update-passwd",))
 
 
 def clock(case: Case) -> Verdict:
@@ -61,7 +71,10 @@ def clock(case: Case) -> Verdict:
     if not found.synchronised:
         return failed(
             "The kernel's clock is not synchronised.",
-            "systemctl enable --now chrony (or systemd-timesyncd), then look at `timedatectl`",
+            Remedy(
+                "Start a time service (chrony, or systemd-timesyncd) and wait until the clock is synchronised.",
+                ("systemctl enable --now chrony", "timedatectl show --property NTPSynchronized"),
+            ),
             **evidence,
         )
     return passed("The kernel's clock is synchronised.", **evidence)
@@ -84,7 +97,13 @@ def daemons(case: Case) -> Verdict:
     if down:
         return failed(
             "%s, not active." % " and ".join("%s is %s" % (d.unit, d.active_state or "not there") for d in down),
-            f"systemctl start {' '.join(d.unit for d in down)}; journalctl -u {down[0].unit} says why it stopped",
+            Remedy(
+                "Start it; the journal contains why it stopped.",
+                (
+                    f"systemctl start {' '.join(d.unit for d in down)}",
+                    f"journalctl --no-pager -n 50 -u {down[0].unit}",
+                ),
+            ),
             **evidence,
         )
     replaced = [daemon for daemon in found if daemon.replaced]
@@ -96,7 +115,9 @@ def daemons(case: Case) -> Verdict:
                 "runs" if len(replaced) == 1 else "run",
                 case.host.pbs_version or "unknown",
             ),
-            f"systemctl restart {' '.join(d.unit for d in replaced)}, when no backup is running",
+            Remedy(
+                "Restart it when no backup is running.", (f"systemctl restart {' '.join(d.unit for d in replaced)}",)
+            ),
             **evidence,
         )
     unclear = [daemon for daemon in found if daemon.replaced is None]
@@ -104,7 +125,7 @@ def daemons(case: Case) -> Verdict:
         return unknown(
             "Whether %s runs the installed version could not be found out: %s."
             % (unclear[0].unit, unclear[0].error or "it has no main process"),
-            "Run preflight as root (become: true).",
+            AS_ROOT,
             **evidence,
         )
     workers = sorted(pid for daemon in found for pid in daemon.old_workers)
@@ -112,7 +133,7 @@ def daemons(case: Case) -> Verdict:
         return warned(
             "%s of a replaced program still run, for tasks that have not ended."
             % counted(len(workers), "process", "processes"),
-            "Wait for the tasks to end; then restart both daemons.",
+            Remedy("Wait for the tasks to end; then restart both daemons.", (RESTART,)),
             old_workers=workers,
             **evidence,
         )
@@ -124,16 +145,19 @@ def configuration(case: Case) -> Verdict:
     directory = case.host.config_dir
     wanted = case.host.account
     if directory.error:
-        return unknown(f"{directory.path}: {directory.error}.", "Run preflight as root (become: true).")
+        return unknown(f"{directory.path}: {directory.error}.", AS_ROOT)
     if not directory.exists:
-        return failed(f"{directory.path} does not exist.", "apt install --reinstall proxmox-backup-server")
+        return failed(
+            f"{directory.path} does not exist.",
+            Remedy("Install the package again.", ("apt-get install --reinstall proxmox-backup-server",)),
+        )
     files = [file for file in directory.files if file.exists]
     evidence: Evidence = {"uid": directory.uid, "gid": directory.gid, "mode": directory.mode}
     broken = [f"{_where(file)}: {file.error}" for file in files if file.parsed is False]
     if broken:
         return failed(
             f"{counted(len(broken), 'file does not parse', 'files do not parse')}: {'; '.join(broken)}.",
-            "Correct the line that is named; PBS has no comment syntax, and one wrong line hides the whole file.",
+            "Correct the line; PBS has no comment syntax, and one wrong line hides the whole file.",
             broken=broken,
             **evidence,
         )
@@ -146,8 +170,10 @@ def configuration(case: Case) -> Verdict:
         return failed(
             "Tuning options do not parse: %s. PBS keeps them as they are, and the next GC stops there."
             % "; ".join("datastore '%s', %s" % item for item in untuned),
-            "proxmox-backup-manager datastore update %s --tuning … with options that PBS knows, or --delete tuning"
-            % in_shell(untuned[0][0]),
+            Remedy(
+                "Correct the option, or remove the tuning options.",
+                (case.manager("datastore", "update", untuned[0][0], "--delete", "tuning"),),
+            ),
             broken=[error for _name, error in untuned],
             **evidence,
         )
@@ -157,16 +183,26 @@ def configuration(case: Case) -> Verdict:
         return failed(
             "%s is %s:%s %s; required is %s:%s 0700."
             % (directory.path, directory.uid, directory.gid, directory.mode, wanted.uid, wanted.gid),
-            "chown %s && chmod 0700 %s"
-            % (in_shell("%s:%s" % (wanted.user, wanted.group), directory.path), in_shell(directory.path)),
+            Remedy(
+                "Give the directory the owner and the mode that the daemon demands.",
+                (
+                    f"chown -h {in_shell(f'{wanted.user}:{wanted.group}', directory.path)}",
+                    f"chmod 0700 {in_shell(directory.path)}",
+                ),
+            ),
             **evidence,
         )
     closed = [file for file in files if file.readable is False]
     if closed:
         return failed(
             f"User '{wanted.user}' cannot read {', '.join(file.path for file in closed)}.",
-            "chown root:%s %s && chmod 0640 %s"
-            % (wanted.group, in_shell(*(file.path for file in closed)), in_shell(*(file.path for file in closed))),
+            Remedy(
+                "Give the files the owner and the mode that PBS gives them.",
+                (
+                    f"chown -h {in_shell(f'root:{wanted.group}', *(file.path for file in closed))}",
+                    f"chmod 0640 {in_shell(*(file.path for file in closed))}",
+                ),
+            ),
             unreadable=[file.path for file in closed],
             **evidence,
         )
@@ -174,7 +210,7 @@ def configuration(case: Case) -> Verdict:
     if unread:
         return unknown(
             f"{unread[0].path} could not be read: {unread[0].error or 'no reason was given'}.",
-            "Run preflight as root (become: true).",
+            AS_ROOT,
             **evidence,
         )
     parsing = counted(len(files), "file parses", "files parse")
@@ -191,7 +227,7 @@ def old_locking(case: Case) -> Verdict:
     if case.host.old_locking:
         return failed(
             "/run/proxmox-backup/old-locking exists: PBS was upgraded over 3.3.5, and the host was not rebooted since.",
-            "Reboot the host in a maintenance window.",
+            Remedy("Reboot the host in a maintenance window.", ("systemctl reboot",)),
         )
     return passed("No old-locking marker.")
 
@@ -222,8 +258,9 @@ def id_map(case: Case) -> Verdict:
         return failed(
             "%s belongs, in whole or in part, to an id that this container cannot express (shown as %d)."
             % (", ".join(nobodys), OVERFLOW_ID),
-            "On the outer host: chown -R %d:%d DIRECTORY, for it is %d that '%s' is there."
-            % (outer_uid, outer_gid, outer_uid, account_facts.user),
+            "'%s' is %d:%d on the outer host. Run there, in the directory that the container has as its datastore: "
+            "find . -xdev ! \\( -uid %d -gid %d \\) -exec chown -h %d:%d {} +"
+            % (account_facts.user, outer_uid, outer_gid, outer_uid, outer_gid, outer_uid, outer_gid),
             paths=nobodys,
             **evidence,
         )

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os.path
 import re
 import typing as t
 
@@ -15,6 +16,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     Case,
     Evidence,
     NotObserved,
+    Remedy,
     Rule,
     Verdict,
     counted,
@@ -41,7 +43,7 @@ LINKED_PREFIX = (
 )
 STRAY = "What lies beside ct, host, ns and vm the repair leaves alone: let '%s' read it, or move it away."
 FOREIGN_REMEDIES = {
-    "immutable": "chattr -i -a on what is named: GC stops at a chunk that it needs and that has such a flag.",
+    "immutable": "Remove the flags: GC stops at a chunk that it needs and that has such a flag.",
     "mount": "Unmount what is mounted inside the datastore; do not run GC before, for it sees the wrong chunks.",
 }
 """What mends a kind that moving away does not mend."""
@@ -325,13 +327,14 @@ def metadata(case: Case, facts: OwnershipFacts) -> Verdict:
     )
 
 
-def _make_readable(case: Case, counts: WalkCounts) -> str:
+def _make_readable(case: Case, counts: WalkCounts) -> Remedy:
     """GC walks over everything in the base directory; what is not PBS's own is not the repair's, either."""
     base = display(case.the_store.path).rstrip("/") + "/"
     below = [problem.path[len(base) :] for problem in counts.examples.get("unreadable", [])]
     stray = sum(path.partition("/")[0] not in GROUPS for path in below)
-    remedies = [case.repair] if stray < counts.unreadable else []
-    return " ".join(remedies + ([STRAY % case.host.account.user] if stray else []))
+    repair = case.repair if stray < counts.unreadable else Remedy("")
+    left_alone = STRAY % case.host.account.user if stray else ""
+    return Remedy(" ".join(filter(None, (repair.text, left_alone))), repair.commands)
 
 
 @_walked("full", "sample", "skeleton")
@@ -354,7 +357,10 @@ def foreign(case: Case, facts: OwnershipFacts) -> Verdict:
         return failed(
             "%s in the store that PBS does not make (%s)%s."
             % (counted(total, "thing is", "things are"), kinds, _examples(examples)),
-            " ".join(_foreign_remedies(case, facts, found)),
+            Remedy(
+                " ".join(_foreign_remedies(case, facts, found)),
+                _foreign_commands(examples, parts),
+            ),
             **evidence,
         )
     for counts in parts:
@@ -381,6 +387,16 @@ def _link_remedy(parts: t.Sequence[str]) -> str:
     if len(parts) == 2 and parts[0] == ".chunks" and re.fullmatch("[0-9a-f]{4}", parts[1]):
         return LINKED_PREFIX
     return MOVE_AWAY
+
+
+def _foreign_commands(examples: t.Sequence[PathProblem], parts: t.Sequence[WalkCounts]) -> tuple[str, ...]:
+    """Flags are removed and mounts are unmounted; what else is foreign somebody has to look at."""
+    kinds = {
+        problem.path: kind for counts in parts for kind in counts.foreign for problem in counts.examples.get(kind, [])
+    }
+    commands = {"immutable": "chattr -i -a", "mount": "umount"}
+    named = [problem.path for problem in examples[: 2 * EXAMPLES]]
+    return tuple(f"{commands.get(kinds[path], 'ls -ld')} {in_shell(path)}" for path in named)
 
 
 @_walked("full", "sample")
@@ -415,8 +431,13 @@ def debris(case: Case, facts: OwnershipFacts) -> Verdict:
         return warned(
             "%s older than a day (%s bytes) that GC will never remove."
             % (counted(facts.temporary, "temporary file"), format(facts.temporary_bytes, ",")),
-            "Remove them while no backup runs: find %s -xdev -type f -name '*.tmp_*' -mtime +1"
-            % in_shell(case.the_store.path + "/.chunks"),
+            Remedy(
+                "Remove them while no backup runs.",
+                (
+                    "find %s -xdev -type f -name '*.tmp_*' -mtime +1 -delete"
+                    % in_shell(os.path.join(case.the_store.path, ".chunks")),
+                ),
+            ),
             severity="low",
             **evidence,
         )

@@ -239,7 +239,7 @@ def _move_out(case: Case, path: str) -> list[str]:
 def _put_back(case: Case, path: str) -> list[str]:
     """The directory that a link leads to, in place of the link."""
     link = in_shell(_absolute(case, path))
-    return [f"target=$(readlink -f {link})", f'rm {link} && mv "$target" {link}']
+    return [f'target=$(readlink -f {link}) && rm {link} && mv -T "$target" {link}']
 
 
 def _unmount(case: Case, path: str) -> list[str]:
@@ -257,7 +257,7 @@ def _give_owner(case: Case, path: str) -> list[str]:
         return []
     file = in_shell(_absolute(case, "/".join(parts)))
     account = case.host.account
-    return [f"echo 'USER@REALM' > {file}", f"chown {in_shell(f'{account.user}:{account.group}')} {file}"]
+    return [f"echo 'USER@REALM' > {file}", f"chown -h {in_shell(f'{account.user}:{account.group}')} {file}"]
 
 
 def _verify_snapshot(case: Case, path: str) -> list[str]:
@@ -316,9 +316,10 @@ ACCESS = ("index-unreadable", "directory-unreadable")
 def opened(case: Case, facts: ReferenceFacts) -> Verdict:
     kinds = found(facts, OPENED)
     if kinds:
-        words = {**OPENED, **{kind: dataclasses.replace(OPENED[kind], remedy=case.repair) for kind in ACCESS}}
+        words = {**OPENED, **{kind: dataclasses.replace(OPENED[kind], remedy=case.repair.text) for kind in ACCESS}}
         stop = "GC stops there, every time, and removes nothing."
-        return _problem_verdict(case, facts, kinds, words, stop)
+        verdict = _problem_verdict(case, facts, kinds, words, stop)
+        return verdict.then(*case.repair.commands) if set(kinds) & set(ACCESS) else verdict
     evidence = _evidence(facts, {})
     if not facts.complete:
         raise NotObserved(_incomplete(facts))
@@ -593,7 +594,7 @@ def belongs(case: Case, facts: ReferenceFacts) -> Verdict:
         words = {
             **BELONGS,
             **{
-                kind: dataclasses.replace(BELONGS[kind], remedy=case.repair)
+                kind: dataclasses.replace(BELONGS[kind], remedy=case.repair.text)
                 for kind in ("manifest-unreadable", "owner-unreadable")
             },
         }
@@ -604,8 +605,11 @@ def belongs(case: Case, facts: ReferenceFacts) -> Verdict:
             consequences.append("Verify and restore of these snapshots fail.")
         if owner:
             consequences.append("Backups to these groups fail, and lists leave them out.")
-        return _problem_verdict(
+        verdict = _problem_verdict(
             case, facts, kinds, words, " ".join(consequences) or "PBS neither verifies nor restores these files."
+        )
+        return (
+            verdict.then(*case.repair.commands) if set(kinds) & {"manifest-unreadable", "owner-unreadable"} else verdict
         )
     if not facts.complete:
         raise NotObserved(_incomplete(facts))

@@ -100,7 +100,7 @@ def test_every_status_has_its_colour():
     assert "green|    FIXED PBS-HOST-01 (critical)" in lines
     assert "red|    FAIL PBS-CONF-02 (high)" in lines
     assert "yellow|    WARN PBS-OWNER-07 (low)" in lines
-    assert "      -> proxmox-backup-manager datastore update tank --gc-schedule daily" in lines, "commands have none"
+    assert "        proxmox-backup-manager datastore update tank --gc-schedule daily" in lines, "commands have none"
 
 
 @pytest.mark.parametrize(("asked", "given"), [(20, 60), (80, 80), (500, 120)])
@@ -111,12 +111,21 @@ def test_lines_are_wrapped_and_words_never_broken(asked, given):
     assert any("x" * 200 in line for line in lines)
 
 
+def test_a_command_is_one_line_however_long():
+    made = document({**FAILING, "path": "/mnt/my data/" + "x y" * 60})
+    command = "chown -h backup:backup '/mnt/my data/" + "x y" * 60 + "'"
+    next(f for f in made["findings"] if f["status"] == "fail")["commands"] = [command, "true"]
+    lines = summary(made, "Everything.", 60).split("\n")
+    assert lines[lines.index("        " + command) + 1] == "        true"
+
+
 def test_nothing_in_a_document_steers_the_terminal():
     """A document is what another machine says."""
     made = document(FAILING, [{"control": "PBS-CONF-02"}])
     made["host"] = "pbs1\x1b[31m"
     made["datastores"][0]["path"] = "/mnt/\n\x1b[2J"
     for finding in made["findings"]:
+        finding["commands"] = ["\x1b[2J"]
         finding["message"] = finding["remedy"] = "evil\x07\u202e\x1b]0;title\x07"
         if finding["waiver"]:
             finding["waiver"]["justification"] = "\x1b[0m"

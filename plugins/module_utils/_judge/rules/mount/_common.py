@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts, PersistentMount
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import explain
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import Case, Evidence
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import Case, Evidence, Remedy, in_shell
 
 
 def mount_of(case: Case) -> MountFacts:
@@ -36,8 +36,8 @@ def own_persistent(case: Case, mount: MountFacts) -> list[PersistentMount]:
     return [entry for entry in case.need("persistent") if entry.where == mount.mount_point]
 
 
-def refused_by(case: Case, numbers: t.Sequence[int]) -> t.Optional[tuple[str, str]]:
-    """What the probe could not do, and what mends it, if it was stopped by one of these errors; None if it was not."""
+def refused_by(case: Case, numbers: t.Sequence[int]) -> t.Optional[tuple[str, Remedy]]:
+    """What the probe could not do, and what fixes it, if it was stopped by one of these errors; None if it was not."""
     atime = case.the_store.atime
     for touch in (atime.probe, atime.zero_chunk) if atime is not None else ():
         if touch is not None and touch.errno in numbers:
@@ -46,6 +46,20 @@ def refused_by(case: Case, numbers: t.Sequence[int]) -> t.Optional[tuple[str, st
             detail = f"{touch.error}: {explanation}" if explanation else touch.error
             return "no file could be %s as uid %d in %s: %s" % (made, touch.uid, case.the_store.path, detail), remedy
     return None
+
+
+def drop_in(units: t.Sequence[str], section: str, key: str, path: str) -> tuple[str, ...]:
+    """Commands that give units a setting with a path, quoted for the unit file and again for the shell."""
+    quoted = path.replace("%", "%%")
+    if any(char in quoted for char in " \t\"'\\"):
+        quoted = '"%s"' % quoted.replace("\\", "\\\\").replace('"', '\\"')
+    commands = []
+    for unit in units:
+        directory = f"/etc/systemd/system/{unit}.d"
+        file = f"{directory}/fleetops-{section.lower()}.conf"
+        commands.append(f"mkdir -p {in_shell(directory)}")
+        commands.append(f"printf '%s\\n' {in_shell(f'[{section}]', f'{key}={quoted}')} >> {in_shell(file)}")
+    return (*commands, "systemctl daemon-reload")
 
 
 def is_below(path: str, parent: str) -> bool:

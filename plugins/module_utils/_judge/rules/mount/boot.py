@@ -11,6 +11,7 @@ import os.path
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import PersistentMount
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._common import (
     contract_of,
+    drop_in,
     mount_evidence,
     mount_of,
     own_persistent,
@@ -18,6 +19,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._c
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
     Evidence,
+    Remedy,
     Verdict,
     failed,
     in_shell,
@@ -46,7 +48,7 @@ def persistent(case: Case) -> Verdict:
         return failed(
             "The directory that is mounted at %s was removed from its filesystem: nothing can mount it again."
             % mount.mount_point,
-            "Copy what is needed while it is still mounted (cp -a), then make the directory and the mount anew.",
+            "Copy what is needed while it is still mounted (cp -a), then make the directory and the mount again.",
             **evidence,
         )
     if not entries and case.host.container:
@@ -60,7 +62,10 @@ def persistent(case: Case) -> Verdict:
     if not entries:
         return failed(
             f"Nothing mounts {mount.mount_point} at boot: no line in /etc/fstab, no .mount unit, no ZFS dataset.",
-            "Add a line to /etc/fstab (by UUID) or enable a .mount unit; the `mounts` role does it.",
+            Remedy(
+                "Add a line to /etc/fstab (by UUID) or enable a .mount unit; the role mounts does it for a declared datastore.",
+                (f"findmnt --noheadings --output UUID,FSTYPE,OPTIONS {in_shell(mount.mount_point)}",),
+            ),
             **evidence,
         )
     good = [entry for entry in entries if entry.active_at_boot and entry.source_matches is not False]
@@ -98,15 +103,15 @@ def persistent(case: Case) -> Verdict:
     )
 
 
-def _activate(entry: PersistentMount) -> str:
+def _activate(entry: PersistentMount) -> Remedy:
     """What makes an entry count at boot."""
     if entry.kind == "zfs":
-        return f"zfs set canmount=on {in_shell(entry.file)}"
+        return Remedy("Let ZFS mount the dataset at boot.", (f"zfs set canmount=on {in_shell(entry.file)}",))
     if entry.kind == "systemd":
-        return f"systemctl enable {in_shell(os.path.basename(entry.file))}"
+        return Remedy("Enable the unit.", (f"systemctl enable {in_shell(os.path.basename(entry.file))}",))
     if entry.kind == "fstab":
-        return f"Remove `noauto` from the line for {entry.where} in {entry.file}, or what overrides it."
-    return f"Unmask {entry.file}."
+        return Remedy(f"Remove `noauto` from the line for {entry.where} in {entry.file}, or what overrides it.")
+    return Remedy("Unmask the unit.", (f"systemctl unmask {in_shell(os.path.basename(entry.file))}",))
 
 
 def unit_order(case: Case) -> Verdict:
@@ -129,7 +134,10 @@ def unit_order(case: Case) -> Verdict:
         return failed(
             "%s not wait for %s at boot."
             % (" and ".join(order.unit for order in idle) + (" does" if len(idle) == 1 else " do"), mount.mount_point),
-            f"A drop-in for both units: [Unit] RequiresMountsFor={store.path} (the `mounts` role writes it).",
+            Remedy(
+                "Add a drop-in to the units; the role mounts writes the same.",
+                drop_in([order.unit for order in idle], "Unit", "RequiresMountsFor", store.path),
+            ),
             **evidence,
         )
     unclear = [order for order in orders if order.waits is None]

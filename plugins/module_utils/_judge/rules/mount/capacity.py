@@ -19,6 +19,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._c
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
     Evidence,
+    Remedy,
     Verdict,
     counted,
     failed,
@@ -48,7 +49,12 @@ def directory_limit(case: Case) -> Verdict:
         if not dir_nlink:
             return failed(
                 "ext4 without dir_nlink ends at 64,998 directories in one; a chunk store has 65,536.",
-                f"Unmounted: tune2fs -O dir_nlink {in_shell(mount.source)} && e2fsck -f {in_shell(mount.source)}",
+                Remedy(
+                    "Switch the feature on while the filesystem is not mounted.",
+                    case.unmounted(
+                        mount, f"tune2fs -O dir_nlink {in_shell(mount.source)}", f"e2fsck -fy {in_shell(mount.source)}"
+                    ),
+                ),
                 **evidence,
             )
         return passed("ext4 with dir_nlink.", **evidence)

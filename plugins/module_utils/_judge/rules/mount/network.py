@@ -12,6 +12,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.filesystems im
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._common import mount_evidence, mount_of
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
+    Remedy,
     Verdict,
     failed,
     owners_by_mount,
@@ -37,11 +38,11 @@ def network(case: Case) -> Verdict:
         return skipped(f"{mount.fstype} is no network filesystem.")
     live = set(mount.options) | set(mount.super_options)
     if mount.fstype in ("nfs", "nfs4"):
-        return _nfs(mount, live)
+        return _nfs(case, mount, live)
     return _cifs(case, mount, live)
 
 
-def _nfs(mount: MountFacts, live: set[str]) -> Verdict:
+def _nfs(case: Case, mount: MountFacts, live: set[str]) -> Verdict:
     problems, remedies = [], []
     if live & {"soft", "softerr"}:
         problems.append("soft: a slow server becomes an I/O error, and verify renames good chunks")
@@ -52,7 +53,10 @@ def _nfs(mount: MountFacts, live: set[str]) -> Verdict:
     if problems:
         return failed(
             f"{mount.mount_point}: {'; '.join(problems)}.",
-            f"Unmount, and mount again with {' and '.join(remedies)}.",
+            Remedy(
+                f"Write {' and '.join(remedies)} where the mount is made at boot (/etc/fstab), then mount it again.",
+                case.unmounted(mount),
+            ),
             problems=problems,
             **mount_evidence(mount),
         )
@@ -77,7 +81,11 @@ def _cifs(case: Case, mount: MountFacts, live: set[str]) -> Verdict:
     if problems:
         return failed(
             f"{mount.mount_point}: {'; '.join(problems)}.",
-            f"Unmount, and mount again with uid={account.uid},gid={account.gid},forceuid,forcegid and without nobrl.",
+            Remedy(
+                f"Write uid={account.uid},gid={account.gid},forceuid,forcegid, without nobrl, where the mount is made at boot "
+                "(/etc/fstab), then mount it again.",
+                case.unmounted(mount),
+            ),
             problems=problems,
             **mount_evidence(mount),
         )
@@ -89,7 +97,10 @@ def _cifs(case: Case, mount: MountFacts, live: set[str]) -> Verdict:
     if "noserverino" in live:
         return warned(
             "noserverino: inode numbers are made up by the client and may change, which PBS's check takes for another file.",
-            "Mount with serverino.",
+            Remedy(
+                "Replace noserverino with serverino where the mount is made at boot, then mount it again.",
+                case.unmounted(mount),
+            ),
             severity="medium",
             **mount_evidence(mount),
         )

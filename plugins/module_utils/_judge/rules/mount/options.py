@@ -21,6 +21,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._c
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
     Evidence,
+    Remedy,
     Verdict,
     failed,
     in_shell,
@@ -30,6 +31,12 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
 
 ATIME_OPTIONS = ("noatime", "strictatime", "relatime")
 FLAGS = (("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec"), ("sync", "async"), ("nodiratime", "diratime"))
+ATIME_OPPOSITES = (
+    ("noatime", "relatime"),
+    ("strictatime", "relatime"),
+    ("relatime", "strictatime"),
+    ("atime", "noatime"),
+)
 IMPLIED = {
     "user": ("noexec", "nosuid", "nodev"),
     "users": ("noexec", "nosuid", "nodev"),
@@ -48,21 +55,21 @@ def writable(case: Case) -> Verdict:
     if stopped:
         return failed(
             f"{mount.mount_point}: the filesystem has stopped after an error (superblock option {stopped.pop()}).",
-            damaged(mount),
+            damaged(case),
             half=half,
             **mount_evidence(mount),
         )
     if half == "filesystem":
         return failed(
             f"{mount.mount_point}: the filesystem itself is read-only (superblock option ro).",
-            read_only_cause(case.the_store)[1],
+            read_only_cause(case)[1],
             half=half,
             **mount_evidence(mount),
         )
     if half == "mount":
         return failed(
             f"{mount.mount_point}: this mount is read-only (mount option ro), the filesystem below is not.",
-            f"mount -o remount,bind,rw {in_shell(mount.mount_point)}",
+            read_only_cause(case)[1],
             half=half,
             **mount_evidence(mount),
         )
@@ -88,7 +95,7 @@ def options(case: Case) -> Verdict:
         parts += [f"forbidden and present: {', '.join(present)}"] if present else []
         return failed(
             f"{mount.mount_point}: {'; '.join(parts)}.",
-            _mend_options(missing, present, mount),
+            _remount(missing, present, mount),
             severity=severity,
             missing=missing,
             present=present,
@@ -108,13 +115,17 @@ def _in_force(mount: MountFacts) -> set[str]:
     return live
 
 
-def _mend_options(missing: t.Sequence[str], present: t.Sequence[str], mount: MountFacts) -> str:
-    parts = []
-    if missing:
-        parts.append(f"mount -o remount,{in_shell(','.join(missing), mount.mount_point)}")
-    if present:
-        parts.append(f"remount {mount.mount_point} without {', '.join(present)}")
-    return f"{'; '.join(parts)}; and the same where the mount is made at boot."
+def _remount(missing: t.Sequence[str], present: t.Sequence[str], mount: MountFacts) -> Remedy:
+    """A remount with what is missing, and with the opposite of what is forbidden, as far as an option has one."""
+    opposites = {**dict(FLAGS), **{opposite: flag for flag, opposite in FLAGS}, **dict(ATIME_OPPOSITES)}
+    wanted = [*missing, *(opposites[option] for option in present if option in opposites)]
+    rest = [option for option in present if option not in opposites]
+    text = "Remount with other options, and write them where the mount is made at boot."
+    if rest:
+        text = f"Remove {', '.join(rest)} where the mount is made at boot, and mount it again. {text if wanted else ''}".strip()
+    if not wanted:
+        return Remedy(text)
+    return Remedy(text, (f"mount -o {in_shell(','.join(['remount', *dict.fromkeys(wanted)]), mount.mount_point)}",))
 
 
 def options_persist(case: Case) -> Verdict:
@@ -132,7 +143,10 @@ def options_persist(case: Case) -> Verdict:
     if differences:
         return failed(
             f"{mount.mount_point} is mounted otherwise than {entry.file} says: {'; '.join(differences)}.",
-            f"mount -o remount {in_shell(mount.mount_point)}, or correct {entry.file}.",
+            Remedy(
+                f"Remount with what is written in {entry.file}, or correct that file.",
+                (f"mount -o remount {in_shell(mount.mount_point)}",),
+            ),
             differences=differences,
             **evidence,
         )

@@ -21,6 +21,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._c
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
     NotObserved,
+    Remedy,
     Verdict,
     failed,
     in_shell,
@@ -39,7 +40,10 @@ def declared_mount(case: Case) -> Verdict:
         return failed(
             "%s mounts %s at %s at boot, but it is not mounted now: %s lies on %s (mounted at %s)."
             % (waiting.file, waiting.source, waiting.where, path, mount.source, mount.mount_point),
-            f"mount {in_shell(waiting.where)}, and find out why it was not mounted; do not run GC or backups before.",
+            Remedy(
+                "Mount it, and find out why it was not mounted; do not run GC or backups before.",
+                (f"mount {in_shell(waiting.where)}",),
+            ),
             **mount_evidence(mount),
         )
     point, source = contract.get("path"), contract.get("source")
@@ -64,7 +68,10 @@ def declared_mount(case: Case) -> Verdict:
     if wrong:
         return failed(
             f"{path} is not on the declared mount: {'; '.join(wrong)}.",
-            f"mount {in_shell(point or path)}, and find out why it was not mounted; do not run GC or backups before.",
+            Remedy(
+                "Mount what is declared, and find out why it was not mounted; do not run GC or backups before.",
+                (f"findmnt --target {in_shell(path)}", *_mount_declared(contract, point or path)),
+            ),
             declared=dict(contract),
             **mount_evidence(mount),
         )
@@ -75,6 +82,11 @@ def declared_mount(case: Case) -> Verdict:
             **mount_evidence(mount),
         )
     return passed(f"{path} is on the declared mount ({mount.source} at {mount.mount_point}).", **mount_evidence(mount))
+
+
+def _mount_declared(contract: t.Mapping[str, t.Any], point: str) -> tuple[str, ...]:
+    source = contract.get("source")
+    return (f"mount {in_shell(str(source), point)}",) if source else (f"mount {in_shell(point)}",)
 
 
 def _same_fstype(declared: str, live: str) -> bool:

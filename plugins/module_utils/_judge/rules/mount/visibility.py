@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import read_only
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._common import drop_in
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    RESTART,
     Case,
     Evidence,
+    Remedy,
     Verdict,
     failed,
     passed,
@@ -32,7 +35,7 @@ def daemon_view(case: Case) -> Verdict:
         return failed(
             "%s (process %d) sees something else at %s: %s."
             % (other[0].unit, other[0].pid, case.the_store.path, other[0].detail),
-            "systemctl restart proxmox-backup proxmox-backup-proxy, when no backup is running.",
+            Remedy("Restart both daemons when no backup is running.", (RESTART,)),
             **evidence,
         )
     mount = case.the_store.mount
@@ -41,8 +44,13 @@ def daemon_view(case: Case) -> Verdict:
         return failed(
             "%s (process %d) sees %s read-only, while it is read-write outside of the unit."
             % (closed[0].unit, closed[0].pid, case.the_store.path),
-            "A drop-in for the unit: [Service] ReadWritePaths=%s; then restart it when no backup is running."
-            % case.the_store.path,
+            Remedy(
+                "Let the unit write there with a drop-in, then restart it when no backup is running.",
+                (
+                    *drop_in([closed[0].unit], "Service", "ReadWritePaths", case.the_store.path),
+                    f"systemctl restart {closed[0].unit}",
+                ),
+            ),
             **evidence,
         )
     unclear = [view for view in views if view.same is None]

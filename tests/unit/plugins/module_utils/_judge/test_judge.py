@@ -188,8 +188,26 @@ def test_what_people_declare_cannot_steer_a_terminal():
 def test_commands_of_remedies_are_quoted(path):
     """They are there to be copied into a root shell."""
     answer = facts.ask("PBS-MOUNT-04", {"mount.options": ["ro"], "mount.mount_point": path})
-    command = answer.remedy
+    (command,) = answer.commands
     assert shlex.split(command) == ["mount", "-o", "remount,bind,rw", path]
+
+
+@pytest.mark.parametrize("path", ["/mnt/a b", "/mnt/$(reboot)", "/mnt/it's", "/mnt/-x"])
+def test_commands_about_files_are_quoted_and_change_no_link_target(path):
+    changes = {"path": path, "skeleton.lock": facts.file(path + "/.lock", uid=0, gid=0)}
+    (command,) = facts.ask("PBS-OWNER-01", changes).commands
+    assert shlex.split(command) == ["chown", "-h", "backup:backup", path + "/.lock"]
+
+
+def test_a_playbook_is_run_with_the_inventory_of_this_run():
+    question = Question(Policy(), facts.NOW, inventory=("/srv/my hosts", "pbs1,pbs2,"))
+    wrong = facts.change(facts.store(), {"ownership.chunks.wrong_owner": 3, "ownership.chunks.wrong_uid": 3})
+    found = {finding.control: finding for finding in judge(facts.host(), [wrong], question)}
+    (command,) = found["PBS-OWNER-03"].commands
+    assert shlex.split(command) == [
+        *("ansible-playbook", "-i", "/srv/my hosts", "-i", "pbs1,pbs2,"),
+        *("fleetops.pbs.repair", "--limit", "pbs1"),
+    ]
 
 
 def test_judging_changes_no_fact():

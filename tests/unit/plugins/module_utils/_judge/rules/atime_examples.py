@@ -111,7 +111,7 @@ EXAMPLES = [
             "location.blocked_at": "/mnt/my data",
         },
         ["uid 34 cannot make a file", "'backup' cannot enter /mnt/my data"],
-        "chmod o+x '/mnt/my data'",
+        "chmod a+x '/mnt/my data'",
     ),
     Example(
         "PBS-ATIME-01",
@@ -123,7 +123,7 @@ EXAMPLES = [
             "skeleton.chunks.gid": 0,
         },
         ["EACCES", "/mnt/datastore/tank/.chunks belongs to 0:0 mode 0750"],
-        "chown backup:backup /mnt/datastore/tank/.chunks",
+        "chown -h backup:backup /mnt/datastore/tank/.chunks",
     ),
     Example(
         "PBS-ATIME-01",
@@ -144,10 +144,10 @@ EXAMPLES = [
             ("ENOSPC", 28, "No space left on device", "create", "Free space or inodes on /mnt/datastore/tank"),
             ("EDQUOT", 122, "Disk quota exceeded", "create", "Raise the quota of 'backup' on /mnt/datastore/tank"),
             ("ESTALE", 116, "Stale file handle", "utimensat", "umount -l /mnt/datastore/tank"),
-            ("EIO", 5, "Input/output error", "utimensat", "look at dmesg and at the disks"),
+            ("EIO", 5, "Input/output error", "utimensat", "dmesg --level err,warn"),
             ("ENOSYS", 38, "Function not implemented", "utimensat", "ext4, xfs, ZFS or btrfs"),
             ("EOPNOTSUPP", 95, "Operation not supported", "utimensat", "ext4, xfs, ZFS or btrfs"),
-            ("ETXTBSY", 26, "Text file busy", "utimensat", "Mend what the error names"),
+            ("ETXTBSY", 26, "Text file busy", "utimensat", "Fix what the error names"),
         )
     ),
     # --- without a probe only a read-only mount is certain
@@ -207,8 +207,13 @@ EXAMPLES = [
             "fail",
             refused("EPERM", 1, EPERM, which="zero_chunk")
             | {"atime.zero_chunk.file.uid": uid, "atime.zero_chunk.file.gid": gid, "atime.zero_chunk.file.mode": mode},
-            ["EPERM", "belongs to %d:%d mode %s" % (uid, gid, mode), "not uid 34", "Root's own touch passes"],
-            f"chown backup:backup {ZERO_CHUNK}",
+            [
+                "EPERM",
+                "belongs to %d:%d mode %s" % (uid, gid, mode),
+                "uid 34 is not the owner",
+                "Root's own touch passes",
+            ],
+            f"chown -h backup:backup {ZERO_CHUNK}",
             "critical",
         )
         for uid, gid, mode in ((0, 0, "0644"), (0, 0, "0666"), (0, 34, "0664"))
@@ -251,7 +256,7 @@ EXAMPLES = [
         "fail",
         {"atime.zero_chunk.advanced": None, "atime.zero_chunk.error": "not a regular file but a directory"},
         "not a regular file but a directory",
-        f"mv {ZERO_CHUNK}",
+        f"mv --backup=numbered -T {ZERO_CHUNK}",
     ),
     Example(
         "PBS-ATIME-03",
@@ -272,7 +277,7 @@ EXAMPLES = [
         "fail",
         {**NO_PROBE, "skeleton.zero_chunk.uid": 0},
         ["belongs to uid 0, not to 'backup' (34)", "EPERM"],
-        f"chown backup:backup {ZERO_CHUNK}",
+        f"chown -h backup:backup {ZERO_CHUNK}",
     ),
     Example(
         "PBS-ATIME-03",

@@ -101,7 +101,7 @@ EXAMPLES = [
             "fail",
             changes,
             [f"'tank': no {kind} job covers it", "root namespace, all depths, enabled, with a schedule"],
-            f"proxmox-backup-manager {kind}-job create ID --store tank",
+            f"proxmox-backup-manager {kind}-job create tank-{kind}",
             "medium",
         )
         for kind, changes in (
@@ -139,7 +139,7 @@ EXAMPLES = [
         "fail",
         {"configured.maintenance_type": "delete"},
         "a removal failed half way",
-        ["datastore remove tank", "daemons stopped"],
+        ["datastore remove tank", "both daemons are stopped"],
         "high",
     ),
     Example(
@@ -156,7 +156,7 @@ EXAMPLES = [
         "fail",
         {"skeleton.state": "empty", "skeleton.chunks": None},
         ["PBS knows datastore 'tank'", f"{TANK} is empty", "not mounted"],
-        ["Mount it", "Do not create the datastore anew"],
+        ["Mount it", "Do not create the datastore again"],
         "critical",
     ),
     Example(
@@ -199,7 +199,7 @@ EXAMPLES = [
         "fail",
         half_made(2, "0a3f", "fde6"),
         "half-made: 2 prefix directories are missing (0a3f, fde6).",
-        ["by hand, below /mnt/datastore/tank/.chunks", "mkdir -m 0750"],
+        ["env -C /mnt/datastore/tank/.chunks", "xargs mkdir -p -m 0750"],
         "high",
     ),
     Example(
@@ -207,7 +207,7 @@ EXAMPLES = [
         "fail",
         {**half_made(1, "ffff"), "configured": None},
         "1 prefix directory is missing (ffff)",
-        "`provision`",
+        "provision playbook",
         "high",
     ),
     Example("PBS-CONF-06", "fail", half_made(5, "0000", "0001", "0002", "0003", "0004"), "(0000, 0001, 0002, 0003, …)"),

@@ -85,7 +85,7 @@ EXAMPLES = [
         "fail",
         {"declared_source_matches": False},
         "/dev/sdb1 is mounted, declared is UUID=ffff",
-        f"mount {TANK}, and find out why",
+        f"mount UUID=ffff {TANK}",
         "critical",
         contract(source="UUID=ffff"),
     ),
@@ -156,7 +156,7 @@ EXAMPLES = [
                 "systemctl enable 'mnt-datastore-my\\x2dstore.mount'",
             ),
             ("zfs", "rpool/tank", "canmount=noauto", "zfs set canmount=on rpool/tank"),
-            ("pbs", "removable-device-attach@.service", "masked", "Unmask removable-device-attach@.service"),
+            ("pbs", "removable-device-attach@.service", "masked", "systemctl unmask removable-device-attach@.service"),
         )
     ),
     Example(
@@ -288,7 +288,7 @@ EXAMPLES = [
         "fail",
         {"mount.options": ["ro"], "mount.super_options": ["ro"], "mount.fstype": "nfs4"},
         "the filesystem itself is read-only",
-        [f"mount -o remount,rw {TANK}", "whether the server lets this host write"],
+        [f"mount -o remount,rw {TANK}", "give this host the right to write"],
     ),
     Example("PBS-MOUNT-04", "unknown", NO_MOUNT),
     Example("PBS-MOUNT-04", "skip", UNMOUNTED),
@@ -316,7 +316,7 @@ EXAMPLES = [
         "fail",
         {"mount.options": ["rw", "noatime", "sync"]},
         "forbidden and present: noatime, sync",
-        f"remount {TANK} without noatime, sync",
+        f"mount -o remount,relatime,async {TANK}",
         "critical",
         contract(options_forbidden=["noatime", "sync"], severity="critical"),
     ),
@@ -348,7 +348,7 @@ EXAMPLES = [
             "fail",
             {"persistent.0.options": written, "mount.options": live},
             ["than /etc/fstab says", says],
-            [f"mount -o remount {TANK}", "correct /etc/fstab"],
+            [f"mount -o remount {TANK}", "written in /etc/fstab, or correct that file"],
             "medium",
         )
         for written, live, says in (
@@ -374,7 +374,7 @@ EXAMPLES = [
         "fail",
         {**EMPTY, "dir_nlink": False},
         ["without dir_nlink ends at 64,998", "65,536"],
-        ["Unmounted", "tune2fs -O dir_nlink /dev/sdb1 && e2fsck -f /dev/sdb1"],
+        ["type=offline\numount", "tune2fs -O dir_nlink /dev/sdb1\ne2fsck -fy /dev/sdb1\nmount"],
         "critical",
     ),
     Example("PBS-MOUNT-07", "fail", {**EMPTY, "mount.fstype": "ext3"}, "ext3 ends at about 32,000", "Move to ext4"),
@@ -398,7 +398,7 @@ EXAMPLES = [
         for fstype, source, remedy in (
             ("ext4", "/dev/sdb1", f"Raise the quota of 'backup' on {TANK}"),
             ("nfs4", "nas:/x", "Raise the quota of 'backup' on the file server"),
-            ("btrfs", "/dev/sdb1", f"btrfs qgroup limit SIZE {TANK}"),
+            ("btrfs", "/dev/sdb1", f"btrfs qgroup show -reF {TANK}"),
             ("zfs", "rpool/tank", "zfs get quota,refquota,userquota@backup rpool/tank"),
         )
     ),
@@ -496,7 +496,7 @@ EXAMPLES = [
         "fail",
         {"daemon_views.1.same": False, "daemon_views.1.detail": "there it is on /dev/sda1, mounted at /"},
         ["proxmox-backup-proxy.service (process 701)", "there it is on /dev/sda1"],
-        "systemctl restart proxmox-backup proxmox-backup-proxy, when no backup is running",
+        "systemctl restart proxmox-backup proxmox-backup-proxy",
         "high",
     ),
     Example(

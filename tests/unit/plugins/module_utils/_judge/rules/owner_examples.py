@@ -52,13 +52,13 @@ EXAMPLES = [
     *(
         Example("PBS-OWNER-03", "fail", {**changes, "ownership.chunks.wrong_owner": 3}, "3 chunks do not", remedy)
         for changes, remedy in (
-            ({"mount.fstype": "vfat"}, "vfat keeps no owners: move the datastore"),
+            ({"mount.fstype": "vfat"}, "vfat keeps no owners. Move the datastore"),
             (
                 {"mount.fstype": "cifs", "mount.super_options": ["rw", "nounix", "uid=0"]},
                 "uid=34,gid=34,forceuid,forcegid",
             ),
             ({"mount.fstype": "cifs", "mount.super_options": ["rw", "cifsacl"]}, "fleetops.pbs.repair"),
-            ({"root_refused": "EACCES: Permission denied"}, "where the files are: chown -hR 34:34 /mnt/datastore/tank"),
+            ({"root_refused": "EACCES: Permission denied"}, "on the machine that has the files"),
             ({"host.id_map.namespaced": True, "location.uid": 65534}, "PBS-HOST-06 says what to do outside"),
         )
     ),
@@ -149,7 +149,7 @@ EXAMPLES = [
             "fail",
             {"skeleton.lock.uid": 0, "skeleton.lock.gid": 0, **more},
             [f"{TANK}/.lock belongs to 0:0", "required is backup:backup (34:34)"],
-            f"chown backup:backup {TANK}/.lock",
+            f"chown -h backup:backup {TANK}/.lock",
             "critical",
         )
         for more in ({}, {"ownership": None}, {"ownership.scope": "none"}, STOPPED)

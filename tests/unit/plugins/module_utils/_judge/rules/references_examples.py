@@ -160,7 +160,7 @@ EXAMPLES = [
         needs("link-group", 1, "vm/100", "leads to /mnt/other/100"),
         remedy=[
             "GC does not follow links: put the directory itself back",
-            '\ntarget=$(readlink -f %s/vm/100)\nrm %s/vm/100 && mv "$target" %s/vm/100' % (TANK, TANK, TANK),
+            '\ntarget=$(readlink -f %s/vm/100) && rm %s/vm/100 && mv -T "$target" %s/vm/100' % (TANK, TANK, TANK),
         ],
     ),
     Example("PBS-DATA-02", "fail", needs("mount", 1, "vm"), remedy="\numount %s/vm" % TANK),
@@ -286,7 +286,7 @@ EXAMPLES = [
             ("manifest-checksum", INDEX, "other checksums than their manifests say", "--ignore-verified false", "high"),
             ("manifest-file-unlisted", INDEX, "are not in their manifests", "Find out who put it there", "medium"),
             ("owner-unreadable", "vm/100/owner", "Backups to these groups fail", "fleetops.pbs.repair", "high"),
-            ("owner-damaged", "vm/100/owner", "2 owner files name nobody", "chown backup:backup", "high"),
+            ("owner-damaged", "vm/100/owner", "2 owner files name nobody", "chown -h backup:backup", "high"),
         )
     ),
     *(
@@ -295,7 +295,7 @@ EXAMPLES = [
             "fail",
             needs("owner-missing", 1, path),
             "1 group has no owner file",
-            ["every backup of the group fails", "\necho 'USER@REALM' > %s/vm/100/owner\nchown backup:backup" % TANK],
+            ["every backup of the group fails", "\necho 'USER@REALM' > %s/vm/100/owner\nchown -h backup:backup" % TANK],
         )
         for path in ("vm/100", "vm/100/owner")
     ),

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import CONTROLS
@@ -51,6 +54,53 @@ def test_what_is_not_right_has_a_remedy(example):
     finding = facts.ask(example.control, example.changes, **example.ask)
     assert finding.remedy.strip()
     assert "%s" not in finding.message + finding.remedy
+
+
+PROGRAMS = frozenset(
+    (
+        *(
+            "adduser",
+            "ansible-playbook",
+            "apt-get",
+            "chattr",
+            "chmod",
+            "chown",
+            "df",
+            "dmesg",
+            "find",
+            "findmnt",
+            "free",
+        ),
+        *("groupadd", "install", "journalctl", "ls", "mkdir", "mount", "mv", "namei", "printf", "proxmox-backup-debug"),
+        *("proxmox-backup-manager", "ps", "quota", "btrfs", "sysctl", "systemctl", "timedatectl", "tune2fs", "e2fsck"),
+        *("umount", "update-passwd", "usermod", "xfs_repair", "zfs", "zpool", "fsck", "echo", "proxmox-backup-client"),
+        *("getfattr", "cp", "rm", "rmdir", "setfattr", "stat", "lsblk", "setquota"),
+    )
+)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_commands_can_be_pasted(example):
+    """Each is one line that a shell reads, begins with a program, and has nothing in it that is meant for people."""
+    for command in facts.ask(example.control, example.changes, **example.ask).commands:
+        assert command == command.strip()
+        assert "\n" not in command
+        assert command.partition(" ")[0].replace("target=$(readlink", "mv") in PROGRAMS, command
+        assert "…" not in command
+        assert " && " not in command or command.startswith("target="), "two commands are two entries"
+        assert not re.search(r"\bchown (?!-h )", command), "it would change what a link leads to"
+        assert not re.search(r"\b(NAME|PATH|DEVICE|DIRECTORY|ID)\b", command), "a placeholder"
+        subprocess.run(["bash", "-n", "-c", command], check=True)
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if e.status in ("fail", "warn", "unknown")], ids=str)
+def test_words_of_a_remedy_hold_no_command(example):
+    """What is to be typed stands in `commands`, or it is for another machine, which the words then say."""
+    remedy = facts.ask(example.control, example.changes, **example.ask).remedy
+    for word in ("proxmox-backup-manager ", "systemctl ", "mount -o", "ansible-playbook ", "chmod ", "tune2fs "):
+        assert word not in remedy
+    if "chown -h" in remedy:
+        assert re.search("on the machine that has|on the outer host", remedy)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
