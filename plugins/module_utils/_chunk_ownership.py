@@ -13,8 +13,8 @@ import pwd
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import PathProblem
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.mender import RepairCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairFacts, RepairPlan, repair
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.repairer import RepairCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import WalkProgress
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import OptionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.ownership import OwnershipPlan, ownership_plan
@@ -114,16 +114,28 @@ def _result(facts: RepairFacts, plan: OwnershipPlan) -> dict[str, t.Any]:
     if counts.changed:
         result["diff"] = _diff(counts, f"{plan.user}:{plan.group}")
     result["msg"] = _message(facts, result, plan)
-    hard_links = counts.refused.get("hardlink", 0)
-    if hard_links:
-        warning = (
-            "Files with a second hard link were not changed (%d): the other link may be outside of the datastore, and the "
-            "change would affect it, too." % hard_links
-        )
-        for first in _paths(counts, "hardlink")[:1]:
-            warning += f" First: {first['path']}"
-        result["warnings"] = [warning]
+    warnings = [_warning(counts, kind, why) for kind, why in _REFUSALS.items() if counts.refused.get(kind)]
+    if warnings:
+        result["warnings"] = warnings
     return result
+
+
+_REFUSALS = {
+    "hardlink": "Files with a second hard link were not changed (%d): the other link may be outside of the datastore, and "
+    "the change would affect it, too.",
+    "unproven": "Files that the daemon's user cannot read, and whose content is not PBS's, were not changed (%d): they may "
+    "be somebody else's files, moved here to be given away. Look at them, and remove them or run chown.",
+    "locked": "Directories that the daemon's user cannot enter, and that hold something that is not PBS's, were not changed "
+    "(%d): the change would give away that, too. Look into them, and remove what does not belong there.",
+}
+"""What is refused although its owner is wrong, and why."""
+
+
+def _warning(counts: RepairCounts, kind: str, why: str) -> str:
+    text = why % counts.refused[kind]
+    for first in _paths(counts, kind)[:1]:
+        text += f" First: {first['path']} ({first['detail']})"
+    return text
 
 
 def _message(facts: RepairFacts, result: t.Mapping[str, t.Any], plan: OwnershipPlan) -> str:

@@ -14,10 +14,16 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
 import os
 import stat
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.base import require_apart
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.proof import (
+    first_stranger,
+    first_stranger_among_prefixes,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS, LOCK, PREFIX_COUNT
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
@@ -26,6 +32,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import 
     open_inside,
     open_to_change,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission import READ, SEARCH, allows
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import mode_string
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 BASE_MODE = 0o755
@@ -88,7 +97,10 @@ def _in_child(path: str, deadline: float, work: t.Callable[[Channel], t.Any]) ->
 def _complete(path: str, uid: int, gid: int, channel: Channel) -> int:
     os.umask(0)
     base = open_to_change(path)
+    identity = Identity(uid, gid)
+    require_apart(base, path)
     chunks = open_inside(CHUNKS, base)
+    _require_that_it_is_of_pbs(chunks, CHUNKS, identity, first_stranger_among_prefixes)
     made = _hand_over(base, BASE_MODE, uid, gid)
     made += _make_lock(base, uid, gid)
     device = os.fstat(chunks).st_dev
@@ -107,6 +119,7 @@ def _complete(path: str, uid: int, gid: int, channel: Channel) -> int:
         try:
             if os.fstat(prefix).st_dev != device:
                 raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), name)
+            _require_that_it_is_of_pbs(prefix, name, identity, functools.partial(first_stranger, prefix=name))
             made += max(_hand_over(prefix, PREFIX_MODE, uid, gid), fresh)
         finally:
             os.close(prefix)
@@ -114,6 +127,21 @@ def _complete(path: str, uid: int, gid: int, channel: Channel) -> int:
     os.fsync(chunks)
     os.fsync(base)
     return made
+
+
+def _require_that_it_is_of_pbs(
+    fd: int, name: str, identity: Identity, look: t.Callable[[int], t.Optional[str]]
+) -> None:
+    """Raise `OSError` where the daemon's user cannot enter a directory that holds something that PBS has not made."""
+    status = os.fstat(fd)
+    if status.st_uid == identity.uid or allows(identity, status, READ | SEARCH):
+        return
+    stranger = look(fd)
+    if stranger is not None:
+        raise OSError(
+            f"{name} belongs to uid {status.st_uid} with mode {mode_string(status.st_mode)} and holds "
+            f"{display(stranger)}, which is not PBS's; it is not given away. Look at it, and remove what does not belong there"
+        )
 
 
 def _hand_over(fd: int, mode: int, uid: int, gid: int) -> int:

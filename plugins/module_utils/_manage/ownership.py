@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Gives a datastore back to the daemon's user: the same walk as the audit's, with a `Mender` in it.
+"""Gives a datastore back to the daemon's user: the same walk as the audit's, with a `Repairer` in it.
 
 It may be interrupted at any moment: every object is either as it was or as it should be, and another run does the
 rest. Access and modification times stay as they are; garbage collection and backups may go on meanwhile.
@@ -15,7 +15,8 @@ import time
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import load
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.mender import Futile, Mender, RepairCounts
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.base import require_base
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.repairer import RepairCounts, Repairer, RepairStopped
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.chunk_walk import ChunkWalk, walk_together
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import merge
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.metadata_walk import MetadataWalk
@@ -29,7 +30,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers
     run_jobs,
     worker_count,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import PREFIX_COUNT
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import HOST_DIRECTORIES, PREFIX_COUNT
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 
 SCOPES = ("full", "skeleton", "chunks", "metadata")
@@ -51,6 +52,8 @@ class RepairPlan:
     """Repair only what belongs to one of these uids."""
     modes: bool = True
     """Repair modes, too: what the daemon's user could not use, and those that PBS demands exactly."""
+    guarded: tuple[str, ...] = HOST_DIRECTORIES
+    """Directories that must not be given away as a part of a datastore, see `require_base`."""
     dry: bool = False
     """Count only."""
     workers: int = 0
@@ -91,9 +94,9 @@ def repair(plan: RepairPlan, on_progress: t.Optional[OnProgress] = None) -> Repa
     facts.counts = merge(
         RepairCounts, [load(RepairCounts, part["counts"]) for part in parts if "counts" in part], plan.max_paths
     )
-    futile = [part["futile"] for part in parts if "futile" in part]
-    if futile:
-        facts.stopped = futile[0]
+    stopped = [part["stopped"] for part in parts if "stopped" in part]
+    if stopped:
+        facts.stopped = stopped[0]
     facts.complete = not facts.stopped and not facts.counts.failed
     return facts
 
@@ -113,25 +116,26 @@ def _metadata_job(plan: RepairPlan) -> dict[str, Job]:
     return {"metadata": lambda heartbeat: _work(plan, heartbeat, _walk_metadata)}
 
 
-def _work(plan: RepairPlan, heartbeat: Heartbeat, walk: t.Callable[[OpenStore, Mender, Heartbeat], None]) -> None:
+def _work(plan: RepairPlan, heartbeat: Heartbeat, walk: t.Callable[[OpenStore, Repairer, Heartbeat], None]) -> None:
     """What each child does around its walk: the counts are handed over even if the walk fails, or is ended."""
     store = open_together(plan.path, heartbeat, change=True)
-    mender = Mender(plan.identity, store, plan.dry, plan.modes, plan.only_from, plan.max_paths)
-    heartbeat.also = lambda: heartbeat.put("counts", mender.result())
+    require_base(store.base, plan.path, plan.identity, plan.guarded)
+    repairer = Repairer(plan.identity, store, plan.dry, plan.modes, plan.only_from, plan.max_paths)
+    heartbeat.also = lambda: heartbeat.put("counts", repairer.result())
     try:
-        walk(store, mender, heartbeat)
-    except Futile as exc:
-        heartbeat.put("futile", str(exc))
+        walk(store, repairer, heartbeat)
+    except RepairStopped as exc:
+        heartbeat.put("stopped", str(exc))
     finally:
-        heartbeat.put("counts", mender.result())
+        heartbeat.put("counts", repairer.result())
 
 
 def _walk_chunks(
-    plan: RepairPlan, numbers: t.Iterable[int], store: OpenStore, mender: Mender, heartbeat: Heartbeat
+    plan: RepairPlan, numbers: t.Iterable[int], store: OpenStore, repairer: Repairer, heartbeat: Heartbeat
 ) -> None:
     listed: t.Container[int] = () if plan.scope == "skeleton" else range(PREFIX_COUNT)
-    ChunkWalk(store, mender, mender, heartbeat).walk(numbers, listed)
+    ChunkWalk(store, repairer, repairer, heartbeat).walk(numbers, listed)
 
 
-def _walk_metadata(store: OpenStore, mender: Mender, heartbeat: Heartbeat) -> None:
-    MetadataWalk(store, mender, heartbeat).walk()
+def _walk_metadata(store: OpenStore, repairer: Repairer, heartbeat: Heartbeat) -> None:
+    MetadataWalk(store, repairer, heartbeat).walk()

@@ -22,6 +22,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._options.common impor
     check_path,
     require_seconds,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import HOST_DIRECTORIES
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 
@@ -60,6 +61,7 @@ def ownership_plan(options: Options, check_mode: bool) -> OwnershipPlan:
         scope=options["scope"],
         only_from=None if only_from is None else frozenset(map(_uid, only_from)),
         modes=options["modes"],
+        guarded=(options["config_dir"], *HOST_DIRECTORIES),
         workers=options["workers"],
         max_paths=options["max_paths"],
         stall=options["stall"],

@@ -15,6 +15,15 @@ GC_STATUS = ".gc-status"
 GROUPS = ("ct", "host", "ns", "vm")
 """The directories that PBS creates in the base directory of a datastore, for namespaces and backup groups."""
 
+HOST_DIRECTORIES = (
+    "/etc/proxmox-backup",
+    "/run/proxmox-backup",
+    "/var/lib/proxmox-backup",
+    "/var/log/proxmox-backup",
+)
+"""Where PBS keeps configuration, run-time files, state and logs. Most of it belongs to the daemon's user, and some files in
+it are root's."""
+
 PREFIX_COUNT = 65536
 """Number of prefix directories `0000` to `ffff`, one for each value of the first two bytes of a digest."""
 

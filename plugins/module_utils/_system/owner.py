@@ -65,20 +65,6 @@ def change_owners(fds: t.Sequence[int], uid: int, gid: int) -> bool:
     return not any(list(answers))
 
 
-def change_owners_by_name(dir_fd: int, names: t.Sequence[bytes], uid: int, gid: int) -> bool:
-    """The same by name, up to the first failure. Follows no link.
-
-    Only for a directory in which no other user can replace the names.
-    """
-    chown = os.chown
-    try:
-        for name in names:
-            chown(name, uid, gid, dir_fd=dir_fd, follow_symlinks=False)
-    except OSError:
-        return False
-    return True
-
-
 def change_owner(fd: int, uid: int, gid: int) -> None:
     """`fchownat` on the descriptor itself, also on one from `open_handle`; -1 keeps an id. Raises `OSError`."""
     if _fchownat(fd, b"", uid, gid, AT_EMPTY_PATH) == -1:

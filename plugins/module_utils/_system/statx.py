@@ -189,12 +189,6 @@ class Batch:
         """Their sizes (bytes), in order."""
         return t.cast("tuple[int, ...]", self._every(self._SIZES, count))
 
-    def named(self, dir_fd: int, names: t.Sequence[bytes]) -> t.Optional[tuple[bytes, ...]]:
-        """The signature of each name, in order; None as for `look`."""
-        if not self._ask(itertools.repeat(dir_fd), names, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT):
-            return None
-        return self._every(self._SIGNATURES, len(names))
-
     def held(self, fds: t.Sequence[int], st_dev: int) -> t.Optional[tuple[bytes, ...]]:
         """The same for descriptors; also None if one of them is on another device than `st_dev`."""
         if not self._ask(fds, itertools.repeat(b""), AT_EMPTY_PATH):

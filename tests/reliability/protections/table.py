@@ -9,7 +9,6 @@ import dataclasses
 
 UNIT = "tests/unit/plugins/module_utils/"
 OWNERSHIP = UNIT + "_manage/test_ownership.py"
-GRIP = UNIT + "_manage/test_grip.py"
 FILES = UNIT + "_system/test_files.py"
 TIMES = UNIT + "_system/test_times.py"
 CHILD = UNIT + "_system/test_child.py"
@@ -48,7 +47,7 @@ class Protection:
 CHILDREN = "module_utils/_system/child.py"
 DIRECTORIES = "module_utils/_system/files.py"
 HANDLES = "module_utils/_system/owner.py"
-MENDER = "module_utils/_manage/mender.py"
+REPAIRER = "module_utils/_manage/repairer.py"
 STATX = "module_utils/_system/statx.py"
 TOUCH = "module_utils/_observe/probe/touch.py"
 
@@ -56,42 +55,68 @@ PROTECTIONS = (
     Protection(
         "hold-what-is-changed",
         "the repair uses names again, instead of the objects that it holds and has looked at",
-        (Change(MENDER, "self._local and seal(where.fd, where.status)", "True"),),
+        (
+            Change(
+                "module_utils/_manage/handles.py",
+                "        return cls(batch, open_handles(where.fd, names), where.status.st_dev)\n",
+                "        files = cls(batch, open_handles(where.fd, names), where.status.st_dev)\n"
+                "        files.again = lambda: open_handles(where.fd, names)\n"
+                "        return files\n",
+            ),
+            Change(
+                "module_utils/_manage/handles.py",
+                "return change_owners(self._fds, uid, gid)",
+                "return change_owners(self._fds[:1], uid, gid) and change_owners(self.again(), uid, gid)",
+            ),
+        ),
         (OWNERSHIP + "::test_a_chunk_that_is_exchanged_while_it_is_held_is_not_looked_up_again",),
         always=True,
     ),
     Protection(
-        "names-only-where-root-alone-writes",
-        "the repair trusts the names in a directory owned by root that others may write to, and on any filesystem",
-        (
-            Change(
-                "module_utils/_manage/grip.py",
-                "return status.st_uid == 0 and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)",
-                "return status.st_uid == 0",
-            ),
-            Change(
-                "module_utils/_observe/walk/open_store.py",
-                'return entry is not None and entry.fstype in _LOCAL and "idmapped" not in entry.options',
-                "return True",
-            ),
-        ),
-        (
-            OWNERSHIP + "::test_where_others_may_write_a_name_does_not_do",
-            OWNERSHIP + "::test_a_name_does_only_where_the_kernel_sees_to_modes_itself",
-        ),
+        "no-stranger-is-given-away",
+        "a file that only root can read is given away without a look at its content",
+        (Change(REPAIRER, "if prove or (case.closed and not case.left):", "if False:"),),
+        (OWNERSHIP + "::test_a_file_that_only_root_can_read_proves_that_it_is_of_pbs",),
         always=True,
     ),
     Protection(
-        "sealed-until-it-is-given-away",
-        "a directory is given away while another run works by name in it",
-        (Change("module_utils/_manage/grip.py", "while _of_root_alone(status) and _is_locked(fd):", "while False:"),),
-        (OWNERSHIP + "::test_a_directory_in_which_another_run_works_by_name_is_not_given_away",),
+        "no-locked-directory-is-opened",
+        "a directory that only root can enter is given away, whatever it holds",
+        (Change(REPAIRER, "if case.closed:", "if False:"),),
+        (
+            OWNERSHIP
+            + "::test_a_directory_that_only_root_can_enter_is_given_away_only_with_content_of_pbs[prefix-full]",
+        ),
     ),
     Protection(
-        "looked-at-under-the-seal",
-        "a directory counts as writable by root only because it was so before it was sealed",
-        (Change("module_utils/_manage/grip.py", "if _of_root_alone(os.fstat(fd)):", "if True:"),),
-        (GRIP + "::test_a_directory_that_was_given_away_before_it_was_sealed",),
+        "no-directory-of-pbs-itself",
+        "PBS's own configuration directory is taken for a datastore",
+        (Change("module_utils/_manage/base.py", "        if relation:\n", "        if False:\n"),),
+        (OWNERSHIP + "::test_a_directory_of_pbs_itself_is_no_datastore",),
+    ),
+    Protection(
+        "no-locked-base",
+        "a base that the daemon's user cannot enter is given away",
+        (
+            Change(
+                "module_utils/_manage/base.py",
+                "if not allows(identity, status, SEARCH) or not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):",
+                "if False:",
+            ),
+        ),
+        (OWNERSHIP + "::test_a_locked_base_is_no_datastore",),
+    ),
+    Protection(
+        "no-set-user-id",
+        "a file keeps the bits for set-user-id and set-group-id under its new owner",
+        (Change(REPAIRER, "            new_mode &= ~_SPECIAL_BITS\n", "            pass\n"),),
+        (OWNERSHIP + "::test_a_file_loses_set_user_id_and_a_directory_keeps_set_group_id",),
+    ),
+    Protection(
+        "no-stray-is-a-chunk",
+        "any file in a prefix directory is repaired as a chunk",
+        (Change("module_utils/_observe/walk/chunk_walk.py", 'STRAY_FILE if kind == "other" else CHUNK', "CHUNK"),),
+        (OWNERSHIP + "::test_a_stray_name_in_a_prefix_directory_is_no_chunk",),
     ),
     Protection(
         "one-store-for-all-workers",
@@ -103,8 +128,8 @@ PROTECTIONS = (
         "hard-links",
         "files with a second name are not refused",
         (
-            Change(MENDER, "common = links == 1 and case.regular", "common = case.regular"),
-            Change(MENDER, "or status.st_nlink != 1 or status.st_dev != self", "or status.st_dev != self"),
+            Change(REPAIRER, "common = links == 1 and case.regular", "common = case.regular"),
+            Change(REPAIRER, "or status.st_nlink != 1 or status.st_dev != self", "or status.st_dev != self"),
         ),
         (
             OWNERSHIP + "::test_links_and_other_kinds_are_never_touched",
@@ -126,7 +151,7 @@ PROTECTIONS = (
             Change("module_utils/_observe/walk/chunk_walk.py", "if status.st_dev != self._store.device:", "if False:"),
             Change(HANDLES, '_FLAGS = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW', '_FLAGS = getattr(os, "O_PATH", 0)'),
             Change(STATX, "if self._every(self._DEVICES, len(fds)).count(device) != len(fds):", "if False:"),
-            Change(MENDER, "or status.st_nlink != 1 or status.st_dev != self._device:", "or status.st_nlink != 1:"),
+            Change(REPAIRER, "or status.st_nlink != 1 or status.st_dev != self._device:", "or status.st_nlink != 1:"),
         ),
         (
             FILES + "::test_a_directory_inside",
@@ -206,8 +231,8 @@ PROTECTIONS = (
         "look-after-the-change",
         "a change of owner is believed without a second look",
         (
-            Change(MENDER, " and files.look() == wanted * len(names)):", "):"),
-            Change(MENDER, "if now.st_uid != case.new_uid or now.st_gid != case.new_gid:", "if False:"),
+            Change(REPAIRER, " and files.look() == wanted * len(names)):", "):"),
+            Change(REPAIRER, "if now.st_uid != case.new_uid or now.st_gid != case.new_gid:", "if False:"),
         ),
         (OWNERSHIP + "::test_a_filesystem_that_only_says_yes",),
         (FILESYSTEMS + "::test_any_error_in_the_middle_of_a_repair",),
@@ -316,7 +341,7 @@ PROTECTIONS = (
     Protection(
         "mounted-files",
         "a file that is mounted on a chunk is given away",
-        (Change(MENDER, " and not Batch.mounted(signature)", ""),),
+        (Change(REPAIRER, " and not Batch.mounted(signature)", ""),),
         (ATTACKS + "::test_bind_mounts_come_and_go",),
     ),
     Protection(

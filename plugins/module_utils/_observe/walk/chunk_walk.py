@@ -29,6 +29,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_st
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import (
     CHUNK,
     PREFIX,
+    STRAY_FILE,
     Collector,
     Directory,
     Visitor,
@@ -244,6 +245,7 @@ class ChunkWalk:
             return True
         except OSError as exc:
             self._chunks.error(prefix.path, exc)
+            self._chunks.unseen(prefix.join(""))
             return False
 
     def _set_apart(self, prefix: Directory, names: t.Iterable[bytes]) -> list[bytes]:
@@ -268,7 +270,7 @@ class ChunkWalk:
                 if self._collector is not None:
                     self._collector.other(kind, raw, status)
                 self._count(kind, prefix.join(name), status)
-                self._chunks.file(prefix, name, status, CHUNK)
+                self._chunks.file(prefix, name, status, STRAY_FILE if kind == "other" else CHUNK)
         return chunks
 
     def _count(self, kind: str, path: str, status: os.stat_result) -> None:

@@ -26,6 +26,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor
     STRAY_FILE,
     STRAY_INDEX,
     Directory,
+    Rule,
     Visitor,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
@@ -64,9 +65,10 @@ class MetadataWalk:
                     entry = next(level.entries, None)
                 except OSError as exc:
                     self._visitor.error(level.path, exc)
+                    self._visitor.unseen(level.join(""))
                     entry = None
                 if entry is None:
-                    stack.pop().close()
+                    self._leave(stack.pop())
                     continue
                 below = self._visit(level, entry, len(stack))
                 if below is not None:
@@ -80,6 +82,8 @@ class MetadataWalk:
         """Visit one name; returns the directory to descend into, if it is one."""
         name = entry.name
         if name.startswith(".") and not (name == _PROTECTED and level.owned):
+            if level.owned:
+                self._visitor.unseen(level.join(name))
             return None
         if depth == 1 and name == _IGNORED:
             return None
@@ -130,19 +134,36 @@ class MetadataWalk:
                 self._visitor.foreign("mount", path)
                 os.close(fd)
                 return None
-            self._visitor.directory(path, status, rule, fd)
-            return _Level(path, fd, status, owned)
+            return _Level(path, fd, status, owned, level, rule)
         except OSError as exc:
             os.close(fd)
             self._visitor.error(path, exc)
             return None
 
+    def _leave(self, level: _Level) -> None:
+        """Report a directory after everything in it, and close it."""
+        try:
+            if level.rule is not None:
+                self._visitor.directory(level.path, level.status, level.rule, level.fd)
+        finally:
+            level.close()
+
 
 class _Level(Directory):
     """A directory during its listing."""
 
-    def __init__(self, path: str, fd: int, status: os.stat_result, owned: bool) -> None:
-        super().__init__(path, fd, status)
+    def __init__(
+        self,
+        path: str,
+        fd: int,
+        status: os.stat_result,
+        owned: bool,
+        parent: t.Optional[_Level] = None,
+        rule: t.Optional[Rule] = None,
+    ) -> None:
+        """`rule` is None for the base directory, which another walk reports."""
+        super().__init__(path, fd, status, parent)
+        self.rule = rule
         self.entries = itertools.chain.from_iterable(batches(fd))
         self.owned = owned
 

@@ -47,12 +47,12 @@ def walk_skeleton(store: OpenStore, visitor: Visitor, heartbeat: Heartbeat) -> N
             visitor.foreign(foreign_kind(status.st_mode), path, "instead of a file")
     heartbeat.at(CHUNKS)
     top = store.open_chunks()
-    visitor.directory(base.join(CHUNKS), os.fstat(top), CHUNKS_DIRECTORY, top)
     for names, all_prefixes in prefix_lister().batches(top):
         heartbeat.beat(_nothing)
         for name in () if all_prefixes else map(os.fsdecode, names):
             if not is_prefix(name):
                 visitor.foreign("name", base.join(CHUNKS + "/" + name), "not a prefix directory")
+    visitor.directory(base.join(CHUNKS), os.fstat(top), CHUNKS_DIRECTORY, top)
 
 
 def _nothing() -> dict[str, int]:

@@ -50,7 +50,9 @@ STRAY_FILE = Rule(0o644, 0, owned=False)
 class Directory:
     """A directory during a walk."""
 
-    def __init__(self, path: str, fd: int, status: os.stat_result) -> None:
+    def __init__(self, path: str, fd: int, status: os.stat_result, parent: t.Optional[Directory] = None) -> None:
+        self.parent = parent
+        """The directory of the same walk that it is in; None where the walk began with it."""
         self.path = path
         """The whole path, as in the kernel (`os.fsdecode`)."""
         self.fd = fd
@@ -74,8 +76,11 @@ class Visitor:
         raise NotImplementedError
 
     def directory(self, path: str, status: os.stat_result, rule: Rule, fd: int) -> None:
-        """An open directory; `fd` is -1 if it could not be opened. Called after `files` for its contents."""
+        """An open directory; `fd` is -1 if it could not be opened. Called after everything in it."""
         raise NotImplementedError
+
+    def unseen(self, path: str) -> None:
+        """A name that was not looked at, since PBS passes over it; or the rest of a directory, as `DIRECTORY/`."""
 
     def busy(self, status: os.stat_result) -> None:
         """A file that a process is still writing, so that its owner and mode are not final."""

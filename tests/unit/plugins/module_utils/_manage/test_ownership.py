@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import functools
 import os
 import random
 import signal
@@ -19,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnerCount
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import grip as grip_module
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import mender as mender_module
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage import handles as handles_module
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage import repairer as repairer_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairPlan, repair
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import chunk_walk as chunk_walk_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import open_store as open_store_module
@@ -53,7 +51,7 @@ def store(tmp_path):
     return small_store(tmp_path / "store")
 
 
-def mend(store, **more):
+def fix(store, **more):
     uid, gid = backup_ids()
     return repair(RepairPlan(os.fspath(store), uid, gid, **{"stall": 30.0, **more}))
 
@@ -112,7 +110,7 @@ def test_the_examples_are_the_first_by_name_whoever_meets_them(loopfs, workers, 
         own(chunk, 0, 0)
     uid, gid = backup_ids()
     audit = observe_ownership(WalkPlan(os.fspath(path), uid, gid, (gid,), workers=workers, max_paths=15))
-    repair = mend(store, workers=workers, dry=dry, max_paths=15)
+    repair = fix(store, workers=workers, dry=dry, max_paths=15)
     first = [os.fspath(chunk) for chunk in chunks[100:115]]
     assert [problem.path for problem in audit.chunks.examples["wrong_owner"]] == first
     assert paths(repair, "changed") == first
@@ -135,9 +133,9 @@ def test_check_repair_repeat_repeat_in_check_mode(kind, loopfs, tmpfs):
     (store.chunks / "0001").chmod(0o700)
     before, before_times = state(store.path), times(store.path)
 
-    predicted = mend(store, dry=True)
+    predicted = fix(store, dry=True)
     assert state(store.path) == before
-    done = mend(store)
+    done = fix(store)
     assert predicted.complete
     assert done.complete
     assert done.counts == predicted.counts
@@ -152,8 +150,8 @@ def test_check_repair_repeat_repeat_in_check_mode(kind, loopfs, tmpfs):
         path: value for path, value in before_times.items() if path.is_file()
     }
 
-    assert mend(store).counts.changed == 0
-    assert mend(store, dry=True).counts.changed == 0
+    assert fix(store).counts.changed == 0
+    assert fix(store, dry=True).counts.changed == 0
     assert state(store.path) == after
 
 
@@ -161,7 +159,7 @@ def test_modification_times_of_directories_stay(store):
     for path in everything(store.path):
         own(path, 0, 0)
     before = {path: os.stat(path).st_mtime_ns for path in everything(store.path)}
-    assert mend(store).complete
+    assert fix(store).complete
     assert {path: os.stat(path).st_mtime_ns for path in before} == before
 
 
@@ -178,7 +176,7 @@ def test_only_the_id_that_is_wrong_is_changed(store, monkeypatch):
         calls.append((new_uid, new_gid))
         return change_owners(fds, new_uid, new_gid)
 
-    monkeypatch.setattr(grip_module, "change_owners", change)
+    monkeypatch.setattr(handles_module, "change_owners", change)
     (work,) = _in_this_process(store)
     assert sorted(calls) == sorted([(uid, -1), (-1, gid), (uid, gid)])
     assert work.changed == 3
@@ -201,20 +199,20 @@ def _in_this_process(store):
 
     uid, gid = backup_ids()
     opened = OpenStore(os.fspath(store))
-    mender = mender_module.Mender(Identity(uid, gid), opened, False, True, None, 20)
-    walk = ChunkWalk(opened, mender, mender, Heartbeat())
+    repairer = repairer_module.Repairer(Identity(uid, gid), opened, False, True, None, 20)
+    walk = ChunkWalk(opened, repairer, repairer, Heartbeat())
     try:
         walk.walk(range(64), range(64))
     finally:
         walk.close()
         os.close(opened.base)
-    return [mender.result()]
+    return [repairer.result()]
 
 
 @contextlib.contextmanager
 def _before_opening(path, action):
     """Do something once, right before the repair gets hold of a file."""
-    real = grip_module.open_handles
+    real = handles_module.open_handles
     todo = [action]
 
     def open_handles(dir_fd, names):
@@ -223,27 +221,20 @@ def _before_opening(path, action):
         return real(dir_fd, names)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grip_module, "open_handles", open_handles)
+        patch.setattr(handles_module, "open_handles", open_handles)
         yield
     assert not todo, "the file was never opened"
 
 
 def _watch_changes(patch, action):
-    """Have something done right before files of a directory are changed, by whichever way; tells which ways it were."""
-    ways = []
-    real = {name: getattr(grip_module, name) for name in ("change_owners", "change_owners_by_name")}
+    """Have something done right before files of a directory are changed."""
+    real = handles_module.change_owners
 
-    def change(name, *args):
-        ways.append(name)
-        if name == "change_owners":
-            action(Path(os.readlink(f"/proc/self/fd/{args[0][0]}")).parent)
-        else:
-            action(Path(os.readlink(f"/proc/self/fd/{args[0]}")))
-        return real[name](*args)
+    def change(fds, uid, gid):
+        action(Path(os.readlink(f"/proc/self/fd/{fds[0]}")).parent)
+        return real(fds, uid, gid)
 
-    for name in real:
-        patch.setattr(grip_module, name, functools.partial(change, name))
-    return ways
+    patch.setattr(handles_module, "change_owners", change)
 
 
 def test_a_chunk_that_is_exchanged_while_it_is_held_is_not_looked_up_again(store, tmp_path, monkeypatch):
@@ -272,7 +263,7 @@ def test_modes_are_only_repaired_where_the_daemon_would_fail(store):
     chunks = chunks_of(store)
     for path, mode in zip(chunks, (0o444, 0o400, 0o640, 0o777, 0o000, 0o044, 0o200)):
         path.chmod(mode)
-    facts = mend(store)
+    facts = fix(store)
     assert [stat.S_IMODE(path.stat().st_mode) for path in chunks[:7]] == [
         0o444,
         0o400,
@@ -290,24 +281,28 @@ def test_modes_are_left_alone_if_so_wished(store):
     own(chunk, 0, 0)
     chunk.chmod(0o600)
     (store.chunks / "0000").chmod(0o700)
-    facts = mend(store, modes=False)
+    facts = fix(store, modes=False)
     assert facts.counts.changed == 1
     assert stat.S_IMODE(chunk.stat().st_mode) == 0o600
     assert stat.S_IMODE((store.chunks / "0000").stat().st_mode) == 0o700
     assert chunk.stat().st_uid == backup_ids()[0]
 
 
-def test_bits_that_the_change_of_owner_clears_come_back(store):
+@pytest.mark.parametrize("modes", [True, False])
+def test_a_file_loses_set_user_id_and_a_directory_keeps_set_group_id(store, modes):
+    """A program of root with that bit would become one of the daemon's user."""
     chunk = chunks_of(store)[0]
     own(chunk, 0, 0)
     chunk.chmod(0o6755)
     prefix = store.chunks / "0001"
     own(prefix, 0, 0)
     prefix.chmod(0o2700)
-    facts = mend(store)
+    predicted = fix(store, modes=modes, dry=True)
+    facts = fix(store, modes=modes)
     assert facts.complete
-    assert stat.S_IMODE(chunk.stat().st_mode) == 0o6755
-    assert stat.S_IMODE(prefix.stat().st_mode) == 0o2750
+    assert predicted.counts == facts.counts
+    assert stat.S_IMODE(chunk.stat().st_mode) == 0o755
+    assert stat.S_IMODE(prefix.stat().st_mode) == (0o2750 if modes else 0o2700)
 
 
 def test_only_from_some_users(store):
@@ -315,7 +310,7 @@ def test_only_from_some_users(store):
     own(chunks[0], 0, 0)
     own(chunks[1], 4242, 0)
     own(chunks[2], 4243, 0)
-    facts = mend(store, only_from=frozenset([0, 4242]))
+    facts = fix(store, only_from=frozenset([0, 4242]))
     assert (facts.counts.changed, facts.counts.left) == (2, 1)
     assert paths(facts, "left") == [str(chunks[2])]
     assert chunks[2].stat().st_uid == 4243
@@ -340,7 +335,7 @@ def test_scopes(store, scope, repaired):
     }
     for path in parts.values():
         own(path, 0, 0)
-    facts = mend(store, scope=scope)
+    facts = fix(store, scope=scope)
     assert {name for name, path in parts.items() if path.stat().st_uid != 0} == repaired
     assert facts.counts.changed == len(repaired)
 
@@ -352,7 +347,7 @@ def test_what_is_no_part_of_the_datastore_is_left_alone(store):
         (path / "file").touch(mode=0o600)
         (path / "index.fidx").touch(mode=0o600)
     before = state(store.path)
-    facts = mend(store)
+    facts = fix(store)
     assert (facts.complete, facts.counts.changed) == (True, 0)
     assert state(store.path) == before
 
@@ -373,8 +368,8 @@ def test_links_and_other_kinds_are_never_touched(store, tmp_path):
     vm = store.path / "vm"
     vm.symlink_to(outside)
     before = state(outside), state(prefix)
-    predicted = mend(store, dry=True)
-    facts = mend(store)
+    predicted = fix(store, dry=True)
+    facts = fix(store)
     assert predicted.counts == facts.counts
     assert facts.complete
     assert facts.counts.refused == {"link": 3, "fifo": 1, "device": 1, "directory": 1, "hardlink": 1}
@@ -391,8 +386,8 @@ def test_an_immutable_chunk_fails_with_the_flag_and_all_others_are_repaired(loop
         own(path, 0, 0)
     subprocess.run(["chattr", "+i", chunks[3]], check=True)
     try:
-        predicted = mend(store, dry=True)
-        done = mend(store)
+        predicted = fix(store, dry=True)
+        done = fix(store)
     finally:
         subprocess.run(["chattr", "-i", chunks[3]], check=True)
     for facts in (predicted, done):
@@ -403,7 +398,7 @@ def test_an_immutable_chunk_fails_with_the_flag_and_all_others_are_repaired(loop
             str(chunks[3]),
             "EPERM: Operation not permitted, it has the flag immutable: chattr -i",
         )
-    assert mend(store).complete
+    assert fix(store).complete
 
 
 def test_a_read_only_filesystem_is_given_up_at_once(loopfs):
@@ -412,7 +407,7 @@ def test_a_read_only_filesystem_is_given_up_at_once(loopfs):
     for path in chunks_of(store):
         own(path, 0, 0)
     mounts.remount(mount, "ro")
-    for facts in (mend(store, dry=True), mend(store)):
+    for facts in (fix(store, dry=True), fix(store)):
         assert (facts.complete, facts.counts.changed) == (False, 0)
         assert facts.stopped == "the filesystem is mounted read-only"
 
@@ -421,7 +416,7 @@ def test_check_mode_finds_nothing_wrong_on_a_read_only_filesystem_that_is_right(
     mount = loopfs("ext4")
     store = small_store(mount / "store")
     mounts.remount(mount, "ro")
-    facts = mend(store, dry=True)
+    facts = fix(store, dry=True)
     assert (facts.complete, facts.counts.changed) == (True, 0)
 
 
@@ -431,28 +426,22 @@ def test_a_filesystem_that_only_says_yes(faultfs):
     for path in chunks_of(store):
         own(path, 0, 0)
     mount.set("chown-ignored")
-    facts = mend(store)
+    facts = fix(store)
     assert (facts.complete, facts.counts.changed) == (False, 0)
     assert "still 0:0" in facts.stopped
     assert "ignores or maps owners" in facts.stopped
 
 
 def test_failures_without_a_success_end_it(faultfs, monkeypatch):
-    monkeypatch.setattr(mender_module, "_HOPELESS", 5)
+    monkeypatch.setattr(repairer_module, "_HOPELESS", 5)
     mount = faultfs()
     store = small_store(mount.path / "store", chunks=20, prefixes=1)
     for path in chunks_of(store):
         own(path, 0, 0)
     mount.set("errno:EIO@chown")
-    facts = mend(store, workers=1)
+    facts = fix(store, workers=1)
     assert not facts.complete
     assert facts.stopped == "none of the first 5 changes worked; the last one: EIO: Input/output error"
-
-
-@pytest.fixture
-def disk_store(loopfs):
-    """On a filesystem of this kernel's own, which is the condition for working by name."""
-    return small_store(loopfs("ext4") / "store")
 
 
 def _of_root(store, mode=0o750, group=0):
@@ -463,96 +452,37 @@ def _of_root(store, mode=0o750, group=0):
         path.chmod(mode)
 
 
-def test_a_directory_of_root_is_given_away_after_what_is_in_it(disk_store, monkeypatch):
-    _of_root(disk_store)
-    seen = []
-
-    ways = _watch_changes(monkeypatch, lambda directory: seen.append(directory.stat().st_uid))
-    (counts,) = _in_this_process(disk_store)
-    assert (counts.changed, counts.failed) == (48, 0)
-    assert ways == ["change_owners_by_name"] * 8
-    assert seen == [0] * 8
-    assert faults(disk_store) == 0
-
-
-@pytest.mark.parametrize(("mode", "owner"), [(0o770, 0), (0o757, 0), (0o750, 34)])
-def test_where_others_may_write_a_name_does_not_do(disk_store, mode, owner, monkeypatch):
+@pytest.mark.parametrize(("mode", "owner"), [(0o770, 0), (0o757, 0), (0o750, 0), (0o750, 34)])
+def test_names_are_never_used_twice_whoever_may_write_to_the_directory(store, mode, owner, monkeypatch):
     """The moment that an attacker waits for, in a directory in which the attacker may exchange names."""
     uid, gid = backup_ids()
-    secret = disk_store.path.parent / "secret"
+    secret = store.path.parent / "secret"
     secret.touch(mode=0o600)
-    _of_root(disk_store, mode, gid)
-    for path in disk_store.chunks.iterdir():
+    _of_root(store, mode, gid)
+    for path in store.chunks.iterdir():
         own(path, owner and uid, gid)
-    victim = chunks_of(disk_store)[5]
+    victim = chunks_of(store)[5]
     todo = [victim]
 
     def exchange(directory):
         if todo and directory == victim.parent:
-            os.rename(todo.pop(), disk_store.path / "aside")
+            os.rename(todo.pop(), store.path / "aside")
             os.link(secret, victim)
 
-    ways = _watch_changes(monkeypatch, exchange)
-    _in_this_process(disk_store)
+    _watch_changes(monkeypatch, exchange)
+    _in_this_process(store)
     assert not todo
     assert secret.stat().st_uid == 0
-    assert set(ways) == {"change_owners"}
 
 
-@pytest.mark.parametrize("kind", ["another filesystem", "mapped ids"])
-def test_a_name_does_only_where_the_kernel_sees_to_modes_itself(kind, loopfs, faultfs, monkeypatch):
-    """Elsewhere somebody may have rights that the mode does not show."""
-    monkeypatch.setattr(open_store_module, "_LOCAL", open_store_module._LOCAL - {"ext4"})
-    store = small_store(loopfs("ext4") / "store")
-    if kind == "mapped ids":
-        monkeypatch.undo()
-        monkeypatch.setattr(
-            open_store_module.MountTable, "find_entry", _mapped(open_store_module.MountTable.find_entry)
-        )
-    _of_root(store)
-    ways = _watch_changes(monkeypatch, lambda directory: None)
-    (counts,) = _in_this_process(store)
-    assert (counts.changed, set(ways)) == (48, {"change_owners"})
-
-
-def _mapped(real):
-    def find_entry(self, path):
-        entry = real(self, path)
-        return dataclasses.replace(entry, options=(*entry.options, "idmapped"))
-
-    return find_entry
-
-
-def test_a_directory_in_which_another_run_works_by_name_is_not_given_away(disk_store, monkeypatch):
-    monkeypatch.setattr(grip_module, "_PATIENCE", 0.05)
-    _of_root(disk_store)
-    taken = sorted(disk_store.chunks.iterdir())[3]
-    inside = len(list(taken.iterdir()))
-    fd = os.open(taken, os.O_RDONLY | os.O_DIRECTORY)
-    assert grip_module.seal(fd, os.fstat(fd))
-    ways = _watch_changes(monkeypatch, lambda directory: None)
-    (counts,) = _in_this_process(disk_store)
-    os.close(fd)
-    assert (counts.changed, counts.failed) == (47, 1)
-    assert "another process holds a lock" in counts.examples["failed"][0].detail
-    assert counts.examples["failed"][0].path == os.fspath(taken)
-    assert taken.stat().st_uid == 0
-    # What is in it is repaired nevertheless, in the other way.
-    assert ways.count("change_owners") == 1
-    assert inside == 5
-    (counts,) = _in_this_process(disk_store)
-    assert (counts.changed, counts.failed) == (1, 0)
-    assert faults(disk_store) == 0
-
-
-def test_what_cannot_be_changed_by_name_is_tried_by_itself(loopfs):
+def test_what_cannot_be_changed_with_others_is_tried_by_itself(loopfs):
     """One immutable chunk among others of root's: it fails with its flag, the others are repaired."""
     store = small_store(loopfs("ext4") / "store")
     _of_root(store)
     stuck = chunks_of(store)[5]
     subprocess.run(["chattr", "+i", stuck], check=True)
     try:
-        facts = mend(store)
+        facts = fix(store)
     finally:
         subprocess.run(["chattr", "-i", stuck], check=True)
     assert (facts.counts.changed, facts.counts.failed, paths(facts, "failed")) == (47, 1, [os.fspath(stuck)])
@@ -615,7 +545,7 @@ def test_a_hostile_owner_gets_nothing_from_outside(store, tmp_path):
             for path in chunks:
                 with contextlib.suppress(OSError):
                     own(path, 0, 0)
-            mend(store)
+            fix(store)
             assert state(secrets) == before
     finally:
         os.kill(attacker, signal.SIGKILL)
@@ -659,7 +589,7 @@ def test_killed_at_any_moment_another_run_does_the_rest(store):
         worker = os.fork()
         if worker == 0:
             os.setsid()
-            mend(store)
+            fix(store)
             os._exit(0)
         time.sleep(wait * generator.uniform(0.5, 1.5))
         os.kill(worker, signal.SIGKILL)
@@ -673,7 +603,7 @@ def test_killed_at_any_moment_another_run_does_the_rest(store):
         half_way += 0 < done < len(now)
         # How long a repair takes is a matter of what else this machine does just now.
         wait *= 1.25 if done == 0 else 0.8 if done == len(now) else 1.0
-        assert mend(store).complete
+        assert fix(store).complete
         assert set(state(store.path).values()) == {(uid, gid, mode) for _owner, _group, mode in whole.values()}
     assert faults(store) == 0
 
@@ -684,11 +614,11 @@ def test_a_worker_that_hangs_is_given_up_and_says_where(faultfs):
     for path in chunks_of(store):
         own(path, 0, 0)
     mount.set(f"hang:/{(store.chunks / '0001').relative_to(mount.path)}")
-    facts = mend(store, stall=4.0)
+    facts = fix(store, stall=4.0)
     mount.set("ok")
     assert (facts.complete, facts.exact) == (False, False)
     assert facts.stopped == f"{store.chunks / '0001'}: no answer"
-    assert mend(store).complete
+    assert fix(store).complete
     assert faults(store) == 0
 
 
@@ -696,7 +626,7 @@ def test_what_was_not_begun_is_known_exactly(store, monkeypatch):
     monkeypatch.setattr(
         chunk_walk_module, "_arrange", lambda _queue, _path, _heartbeat: os.kill(os.getpid(), signal.SIGKILL)
     )
-    facts = mend(store)
+    facts = fix(store)
     assert (facts.complete, facts.exact, facts.counts.changed) == (False, True, 0)
     assert "ended by SIGKILL" in facts.stopped
 
@@ -707,15 +637,15 @@ def test_what_a_killed_worker_has_done_is_told(store, monkeypatch):
     for path in chunks_of(store):
         own(path, 0, 0)
     monkeypatch.setattr(workers.Heartbeat, "INTERVAL", 0.0)
-    files = mender_module.Mender.files
+    files = repairer_module.Repairer.files
 
     def until_the_sixth(self, where, names, rule):
         if int(where.path[-4:], 16) == 6:
             os.kill(os.getpid(), signal.SIGKILL)
         files(self, where, names, rule)
 
-    monkeypatch.setattr(mender_module.Mender, "files", until_the_sixth)
-    facts = mend(store, workers=1, scope="chunks")
+    monkeypatch.setattr(repairer_module.Repairer, "files", until_the_sixth)
+    facts = fix(store, workers=1, scope="chunks")
     done = sum(path.stat().st_uid != 0 for path in chunks_of(store))
     assert (facts.complete, facts.exact) == (False, False)
     assert "ended by SIGKILL" in facts.stopped
@@ -751,7 +681,7 @@ def test_what_comes_to_the_path_while_it_is_worked_on_is_not_touched(store, tmp_
 
     monkeypatch.setattr(open_store_module, "OpenStore", Waiting)
     monkeypatch.setattr(workers.SharedBase, "check", check)
-    facts = mend(store)
+    facts = fix(store)
     assert {str(path): told for path, told in state(store.path).items()} == before
     assert not facts.complete
     assert "now leads to another directory than at the start" in facts.stopped
@@ -762,7 +692,7 @@ def test_a_base_directory_is_looked_at_again_before_it_is_given_away(tmp_path):
     machine.open_way(tmp_path)
     plain = tmp_path / "plain"
     (plain / "vm").mkdir(parents=True)
-    facts = mend(plain)
+    facts = fix(plain)
     assert not facts.complete
     assert ".chunks" in facts.stopped
     assert facts.counts.changed == 0
@@ -773,10 +703,10 @@ def test_a_directory_in_which_everybody_makes_files_is_not_given_away(tmp_path):
     store = small_store(tmp_path / "store")
     os.chown(store.path, 0, 0)
     store.path.chmod(0o1777)
-    facts = mend(store)
+    facts = fix(store)
     assert "every user may create files" in facts.stopped
     assert store.path.stat().st_uid == 0
-    predicted = mend(store, dry=True)
+    predicted = fix(store, dry=True)
     assert (predicted.stopped, predicted.counts.changed) == (facts.stopped, facts.counts.changed)
 
 
@@ -790,9 +720,199 @@ def test_files_and_directories_that_are_mounted_in_the_store_are_refused(store, 
     for point in points:
         bind(elsewhere / "file", point=point)
     bind(elsewhere / "directory", point=store.chunks / "0003")
-    predicted = mend(store, dry=True)
-    facts = mend(store)
+    predicted = fix(store, dry=True)
+    facts = fix(store)
     assert facts.complete
     assert facts.counts.refused == {"mount": 3}
     assert predicted.counts == facts.counts
     assert {path.stat().st_uid for path in (elsewhere / "file", elsewhere / "directory")} == {0}
+
+
+# --- what may be given away: the daemon's user can rename files of root, but cannot read them -----------------------------
+
+BLOB = bytes.fromhex("42ab3807be8370a1") + bytes(4) + b"data"
+INDEX = bytes.fromhex("2f7f41ed91fd0fcd") + bytes(4088)
+SECRET = b'{"user": "root@pam", "secret": "1234"}\n'
+
+
+def secret_at(path, content=SECRET, mode=0o600):
+    """A file of root that the daemon's user cannot read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(mode)
+    own(path, 0, 0)
+    return path
+
+
+def is_still_roots(path):
+    status = path.lstat()
+    return status.st_uid == 0 and not status.st_mode & 0o044
+
+
+SECRET_PLACES = [
+    ".chunks/0000/" + "0000" + "a" * 60,
+    ".chunks/0000/" + "0000" + "a" * 60 + ".0.bad",
+    ".chunks/0000/" + "0000" + "a" * 60 + ".using",
+    "vm/100/owner",
+    "vm/100/2026-01-01T00:00:00Z/index.json.blob",
+    "vm/100/2026-01-01T00:00:00Z/drive.img.fidx",
+    "vm/authkey.key",
+    ".gc-status",
+    ".lock",
+]
+
+
+@pytest.mark.parametrize("place", SECRET_PLACES)
+def test_a_file_that_only_root_can_read_proves_that_it_is_of_pbs(store, place):
+    uid, gid = backup_ids()
+    path = store.path / place
+    path.unlink(missing_ok=True)
+    secret_at(path)
+    for directory in path.parents:
+        if directory == store.path:
+            break
+        own(directory, uid, gid)
+    predicted = fix(store, dry=True)
+    facts = fix(store)
+    assert is_still_roots(path)
+    assert (facts.counts.refused, paths(facts, "unproven")) == ({"unproven": 1}, [os.fspath(path)])
+    assert predicted.counts == facts.counts
+
+
+@pytest.mark.parametrize(
+    ("place", "content"),
+    [
+        (".chunks/0000/" + "0000" + "a" * 60, BLOB),
+        ("vm/100/owner", b"root@pam\n"),
+        ("vm/100/2026-01-01T00:00:00Z/index.json.blob", BLOB),
+        ("vm/100/2026-01-01T00:00:00Z/drive.img.fidx", INDEX),
+        ("vm/100/2026-01-01T00:00:00Z/drive.img.tmp_fidx", b""),
+        (".gc-status", b'{"upid":null,"index-file-count":1,"disk-bytes":4}'),
+        (".lock", b""),
+    ],
+)
+@pytest.mark.parametrize("directory_mode", [0o755, 0o700])
+def test_what_is_of_pbs_is_given_back_whoever_could_read_it(store, place, content, directory_mode):
+    path = store.path / place
+    path.unlink(missing_ok=True)
+    secret_at(path, content)
+    for directory in path.parents:
+        if directory == store.path:
+            break
+        directory.chmod(directory_mode)
+        own(directory, 0, 0)
+    before = path.stat().st_atime_ns
+    predicted = fix(store, dry=True)
+    facts = fix(store)
+    assert facts.counts.refused == {}
+    assert path.stat().st_uid == backup_ids()[0]
+    assert path.stat().st_mode & 0o400
+    assert path.stat().st_atime_ns == before
+    assert predicted.counts == facts.counts
+    assert faults(store) == 0
+
+
+def test_a_stray_name_in_a_prefix_directory_is_no_chunk(store):
+    strays = [store.chunks / "0000" / name for name in ("authkey.key", "0000" + "a" * 59, "0000" + "a" * 60 + ".x")]
+    for number, path in enumerate(strays):
+        secret_at(path, BLOB, 0o600 if number else 0o644)
+    facts = fix(store)
+    assert {path.stat().st_uid for path in strays} == {0}
+    assert facts.counts.changed == 0
+
+
+@pytest.mark.parametrize("scope", ["full", "skeleton"])
+@pytest.mark.parametrize("kind", ["vm", "prefix", "prefix of another", "nested", "hidden", "chunks"])
+def test_a_directory_that_only_root_can_enter_is_given_away_only_with_content_of_pbs(store, kind, scope):
+    """A directory of root's that was renamed within a directory of the daemon's user; all can read the files in it."""
+    locked = store.path / "vm" if kind in ("vm", "nested", "hidden") else store.chunks / "0003"
+    inside = {
+        "vm": locked / "notes.txt",
+        "nested": locked / "100" / "2026-01-01T00:00:00Z" / "drive.img.fidx",
+        "hidden": locked / ".profile",
+        "prefix": locked / "notes.txt",
+        "prefix of another": locked / ("1111" + "a" * 60),
+        "chunks": store.chunks / "notes.txt",
+    }[kind]
+    if kind == "chunks":
+        locked = store.chunks
+    secret_at(inside, mode=0o644)
+    for path in (locked, *(path for path in everything(locked) if path.is_dir() and kind != "chunks")):
+        path.chmod(0o700 if path == locked else 0o755)
+        own(path, 0, 0)
+    predicted = fix(store, dry=True, scope=scope)
+    facts = fix(store, scope=scope)
+    assert (locked.stat().st_uid, stat.S_IMODE(locked.stat().st_mode)) == (0, 0o700)
+    assert inside.stat().st_uid == 0
+    if scope == "full" or locked.parent == store.chunks or kind == "chunks":
+        assert facts.counts.refused.pop("locked") == 1
+    assert predicted.counts.changed == facts.counts.changed
+    assert facts.counts.failed == 0
+
+
+def test_a_locked_store_of_root_is_given_back_whole(store):
+    """As a copy made by root with a strict umask leaves it."""
+    store.add_snapshot("vm/100", namespace=("prod",))
+    for path in everything(store.path):
+        own(path, 0, 0)
+        if path != store.path:
+            path.chmod(0o700 if path.is_dir() else 0o644)
+    facts = fix(store)
+    assert (facts.complete, facts.counts.refused) == (True, {})
+    assert faults(store) == 0
+
+
+@pytest.mark.parametrize(
+    "relation", ["is", "lies in", "contains", "is, over a bind mount", "lies in, over a bind mount"]
+)
+def test_a_directory_of_pbs_itself_is_no_datastore(tmp_path, relation, bind):
+    """The path of a datastore is what the daemon's user has written into the configuration."""
+    machine.open_way(tmp_path)
+    uid, gid = backup_ids()
+    config = tmp_path / "outer" / "etc"
+    place = {"lies in": config / "sub", "contains": tmp_path / "outer"}.get(relation.split(",")[0], config)
+    config.mkdir(parents=True)
+    evil = small_store(place, chunks=1, prefixes=1)
+    secret = secret_at(evil.chunks / "0000" / ("0000" + "a" * 60), BLOB)
+    path = bind(place) if "bind" in relation else place
+    facts = repair(RepairPlan(os.fspath(path), uid, gid, stall=30.0, guarded=(os.fspath(config),)))
+    assert relation.split(",")[0] + " " + os.fspath(config) in facts.stopped
+    assert facts.counts.changed == 0
+    assert is_still_roots(secret)
+
+
+@pytest.mark.parametrize(("owner", "mode"), [(0, 0o700), (0, 0o750), (34, 0o700), (4242, 0o711 & 0o770)])
+def test_a_locked_base_is_no_datastore(store, owner, mode):
+    own(store.path, backup_ids()[0] if owner == 34 else owner, 0)
+    store.path.chmod(mode)
+    facts = fix(store)
+    assert "is locked" in facts.stopped
+    assert f"chmod 0755 {store.path}" in facts.stopped
+    assert facts.counts.changed == 0
+    assert not store.path.stat().st_mode & 0o005
+
+
+def test_a_file_whose_first_name_is_gone_is_a_file_of_root_still(store):
+    """Linked into the store while it had two names, and then replaced under the first of them."""
+    path = store.chunks / "0000" / ("0000" + "a" * 60)
+    first = secret_at(store.path.parent / "first")
+    os.link(first, path)
+    first.unlink()
+    assert fix(store).counts.refused == {"unproven": 1}
+    assert is_still_roots(path)
+
+
+def test_locks_of_others_cost_no_time(store):
+    """The daemon's user may hold locks on directories of root for ever."""
+    import fcntl
+
+    _of_root(store, 0o755)
+    held = [os.open(path, os.O_RDONLY) for path in store.chunks.iterdir()]
+    for fd in held:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+    started = time.monotonic()
+    facts = fix(store)
+    assert time.monotonic() - started < 5.0 * len(held)
+    for fd in held:
+        os.close(fd)
+    assert (facts.complete, faults(store)) == (True, 0)

@@ -14,7 +14,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import 
     change_mode,
     change_owner,
     change_owners,
-    change_owners_by_name,
     close_handles,
     open_handle,
     open_handles,
@@ -93,20 +92,6 @@ def test_one_failure_among_many_is_told_and_the_others_are_changed(directory):
     assert not change_owners(broken, 34, 34)
     assert owners(directory) == {"one": (34, 34), "two": (0, 0), "three": (34, 34)}
     close_handles(fds)
-
-
-def test_owners_are_changed_by_name_up_to_the_first_failure(directory):
-    assert change_owners_by_name(directory, [b"one", b"two"], 34, -1)
-    assert owners(directory) == {"one": (34, 0), "two": (34, 0), "three": (0, 0)}
-    assert not change_owners_by_name(directory, [b"one", b"none", b"three"], 34, 34)
-    assert owners(directory) == {"one": (34, 34), "two": (34, 0), "three": (0, 0)}
-
-
-def test_a_link_itself_is_given_away_by_name(directory, tmp_path):
-    os.symlink("one", tmp_path / "link")
-    assert change_owners_by_name(directory, [b"link"], 34, 34)
-    assert os.lstat(tmp_path / "link").st_uid == 34
-    assert os.stat(tmp_path / "one").st_uid == 0
 
 
 def test_a_link_itself_is_held(directory, tmp_path):

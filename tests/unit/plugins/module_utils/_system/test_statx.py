@@ -126,23 +126,6 @@ def test_what_many_descriptors_hold_is_told_as_stat_tells_it(tmp_path):
     assert Batch().held([fds[0]], device) is None
 
 
-def test_what_many_names_mean_is_told_as_stat_tells_it(tmp_path):
-    names = [b"a", b"b", b"c"]
-    for number, name in enumerate(names):
-        (tmp_path / os.fsdecode(name)).touch(mode=0o600 + number)
-    (tmp_path / "link").symlink_to("a")
-    fd = os.open(tmp_path, os.O_RDONLY)
-    batch = Batch()
-    named = batch.named(fd, [*names, b"link"])
-    for name, signature in zip([*names, b"link"], named):
-        status = os.lstat(tmp_path / os.fsdecode(name))
-        assert Batch.unpack(signature)[1:] == (status.st_nlink, status.st_uid, status.st_gid, status.st_mode)
-    assert len(named) == 4
-    assert batch.named(fd, names) == named[:3]
-    assert batch.named(fd, [*names, b"gone"]) is None
-    os.close(fd)
-
-
 @pytest.mark.root
 def test_what_is_mounted_is_told_from_what_lies_below(tmp_path, bind):
     (tmp_path / "source").touch()

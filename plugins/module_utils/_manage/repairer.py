@@ -2,12 +2,18 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Makes owners and modes right, one object at a time, and only where they are wrong.
+"""Corrects owners and modes, one object at a time, and only where they are wrong.
 
-The names belong to an account that may be hostile, and this runs as root. So whatever is changed is first got hold of
-by a descriptor, then looked at through it, then changed through it: exchanging the name for a link or for another file
-meanwhile changes nothing. (A directory of root's is given away after what is in it; until then names will do there, see
-`grip`.) A file with a second hard link may be somebody else's file, put here to be given away; it is refused.
+The names belong to an account that may be hostile, and this runs as root. So whatever is changed is first held by a
+descriptor, then looked at through it, then changed through it: exchanging the name for a link or for another file
+meanwhile changes nothing. Nor does a name say whose a file is, since the daemon's user can move files of others:
+
+- A file with a second hard link may be somebody else's file. It is refused.
+- A file that the daemon's user cannot read is given away only if its content is PBS's (see `proof`).
+- A directory that the daemon's user cannot enter is given away after what is in it, and only if all of that has passed:
+  in a prefix directory chunks of that prefix by their names, which nobody but the owner of the directory can have
+  given; elsewhere every file by its content, whatever its mode.
+- A regular file never keeps the bits for set-user-id and set-group-id under its new owner.
 """
 
 from __future__ import annotations
@@ -20,19 +26,21 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import PathProblem
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnerCount
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.grip import Grip, Held, Named, seal, wait_for_seal
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.handles import Handles
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.proof import first_stranger, is_chunk_of, is_of_pbs
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import Examples, Owners, foreign_kind
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import PREFIX, Directory, Rule, Visitor
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import change_mode, change_owner, open_handle
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission import READ, SEARCH, Status, allows
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import (
     Batch,
     marks_mounts,
     mode_string,
     statx_fd,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 _HOPELESS = 1000
 """Failures without a single success after which it is given up."""
@@ -47,7 +55,10 @@ _KEEP = -1
 _READ_ONLY = "the filesystem is mounted read-only"
 
 
-class Futile(Exception):
+_SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID
+
+
+class RepairStopped(Exception):
     """There is no point in going on; the text says why."""
 
 
@@ -68,7 +79,9 @@ class RepairCounts:
     left: int = 0
     """Wrong, but not of those users that the repair was restricted to."""
     refused: dict[str, int] = dataclasses.field(default_factory=dict)
-    """What is never touched, by kind: `hardlink`, `link`, `fifo`, `socket`, `device`, `directory`, `mount`."""
+    """What is never touched, by kind: `hardlink`, `link`, `fifo`, `socket`, `device`, `directory`, `mount`; `unproven`
+    (the daemon's user cannot read the file, and its content is not PBS's), `locked` (the daemon's user cannot enter the
+    directory, and not all of its content is PBS's)."""
     failed: int = 0
     """What could not be looked at or changed."""
     vanished: int = 0
@@ -80,6 +93,7 @@ class _Case:
     """One combination of owner and mode under one rule: what has to be done about it, and how often it was met."""
 
     __slots__ = (
+        "closed",
         "count",
         "gid",
         "left",
@@ -101,6 +115,8 @@ class _Case:
         self.set_uid = _KEEP if uid == new_uid else new_uid
         self.set_gid = _KEEP if gid == new_gid else new_gid
         self.regular = stat.S_ISREG(mode)
+        self.closed = False
+        """The daemon's user can neither use it nor allow itself to."""
         self.right = (uid, gid, mode) == (new_uid, new_gid, new_mode)
         self.left = False
         """It is wrong, and not of those that shall be repaired."""
@@ -109,7 +125,7 @@ class _Case:
     @property
     def plain(self) -> bool:
         """A new owner is all that it takes: the mode stays, also through the change."""
-        return not self.left and self.mode == self.new_mode and not self.mode & (stat.S_ISUID | stat.S_ISGID)
+        return not (self.left or self.closed or self.mode != self.new_mode or self.mode & _SPECIAL_BITS)
 
     @property
     def owner_wrong(self) -> bool:
@@ -138,7 +154,7 @@ def _flags_of(fd: int) -> list[str]:
         return []
 
 
-class Mender(Visitor):
+class Repairer(Visitor):
     """Repairs what it is told of; with `dry` it only counts what it would do."""
 
     def __init__(
@@ -154,7 +170,6 @@ class Mender(Visitor):
         self.counts = RepairCounts()
         self._identity = identity
         self._device = store.device
-        self._local = store.local
         self._dry = dry
         self._read_only = dry and store.is_read_only()
         self._modes = modes
@@ -167,8 +182,10 @@ class Mender(Visitor):
         """Signatures of files that are as they should be."""
         self._swarm = False
         """Most files of the last batch were wrong."""
-        self._sealed: tuple[t.Optional[Directory], bool] = (None, False)
-        """The last directory, and whether it is sealed (see `grip`)."""
+        self._tainted: set[str] = set()
+        """Directories with something in them that has not passed; each stays here until it is told of itself."""
+        self._listed: t.Optional[os.stat_result] = None
+        """The status of the directory in which files were seen last."""
         try:
             self._batch: t.Optional[Batch] = Batch() if marks_mounts() else None
         except OSError:
@@ -178,25 +195,34 @@ class Mender(Visitor):
 
     def files(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> None:
         self.counts.seen += len(names)
+        self._listed = where.status
+        if self._is_locked(where):
+            names = self._prove_strangers(where, names, rule)
         if self._batch is None:
             for name in names:
                 self._look(where, os.fsdecode(name), rule)
             return
         # What is wrong comes in swarms: among many wrong files each is taken in hand at once, which saves a look.
         suspects = names if self._swarm else self._suspects(self._batch, where, names, rule)
-        wrong = self._mend_all(self._batch, where, suspects, rule) if suspects else 0
+        wrong = self._repair_all(self._batch, where, suspects, rule) if suspects else 0
         self._swarm = 2 * wrong > len(names)
 
     def file(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> None:
         self.counts.seen += 1
+        self._listed = where.status
         try:
             if not self._case(status, rule).right:
-                self._mend(where, name, rule)
+                prove = self._is_locked(where) and not is_chunk_of(os.fsencode(name), os.path.basename(where.path))
+                self._repair(where, name, rule, prove)
         except OSError as exc:
             self.missed(where.join(name), exc)
 
     def directory(self, path: str, status: os.stat_result, rule: Rule, fd: int) -> None:
         self.counts.seen += 1
+        tainted = path in self._tainted
+        if tainted:
+            self._tainted.remove(path)
+            self._taint(path)
         case = self._case(status, rule)
         if case.right:
             return
@@ -204,8 +230,15 @@ class Mender(Visitor):
             if not case.left:
                 if fd < 0:
                     return  # it could not be opened, which the walk tells by itself
-                if rule is PREFIX and not (self._dry or self._has_sealed(status)):
-                    wait_for_seal(fd, status)
+                if case.closed:
+                    if tainted:
+                        self.foreign("locked", path, f"{case.detail}; not all of its content is PBS's")
+                        return
+                    if rule is PREFIX and self._listed is not status:
+                        stranger = first_stranger(fd, os.path.basename(path))
+                        if stranger is not None:
+                            self.foreign("locked", path, f"{case.detail}; it holds {display(stranger)}")
+                            return
                 self._apply(fd, case)
             self._count(case, path)
         except OSError as exc:
@@ -214,7 +247,11 @@ class Mender(Visitor):
     def busy(self, status: os.stat_result) -> None:  # noqa: ARG002
         self.counts.seen += 1
 
+    def unseen(self, path: str) -> None:
+        self._taint(path)
+
     def foreign(self, kind: str, path: str, detail: str = "") -> None:
+        self._taint(path)
         if kind != "name":  # a stray name is no danger to owners, and not ours to judge here
             self.counts.refused[kind] = self.counts.refused.get(kind, 0) + 1
             self._examples.add(kind, path, detail)
@@ -223,6 +260,10 @@ class Mender(Visitor):
         self.counts.vanished += 1
 
     def error(self, path: str, error: t.Union[OSError, str]) -> None:
+        self._taint(path)
+        self._fail(path, error)
+
+    def _fail(self, path: str, error: t.Union[OSError, str]) -> None:
         self.counts.failed += 1
         self._examples.add("failed", path, error if isinstance(error, str) else describe_error(error))
 
@@ -247,7 +288,7 @@ class Mender(Visitor):
             if not stat.S_ISREG(status.st_mode):
                 self.foreign(foreign_kind(status.st_mode), where.join(name))
             elif not self._case(status, rule).right:
-                self._mend(where, name, rule)
+                self._repair(where, name, rule)
         except OSError as exc:
             self.missed(where.join(name), exc)
 
@@ -261,42 +302,36 @@ class Mender(Visitor):
         right = self._right.get(rule, set())
         return [name for name, (signature, _size) in zip(names, answers) if signature not in right]
 
-    def _mend_all(self, batch: Batch, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
-        """As `_mend`, for many names; how many were not right. Raises `Futile`."""
-        if self._sealed[0] is not where:
-            self._sealed = (where, not self._dry and self._local and seal(where.fd, where.status))
-        by_name = self._dry or self._sealed[1]
-        files: Grip = Named(batch, where, names) if by_name else Held.open(batch, where, names)
+    def _repair_all(self, batch: Batch, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
+        """As `_repair`, for many names; how many were not right. Raises `RepairStopped`."""
+        files = Handles.open(batch, where, names)
         try:
             signatures = files.look()
             if signatures is None:
-                return self._mend_each(where, names, rule)
+                return self._repair_each(where, names, rule)
             # From here on it is these objects; a name is used again only for what is looked at again.
             if signatures == signatures[:1] * len(names):
-                return self._mend_alike(where, names, files, signatures[0], rule)
+                return self._repair_alike(where, names, files, signatures[0], rule)
             alike: dict[bytes, list[int]] = {}
             for place, signature in enumerate(signatures):
                 alike.setdefault(signature, []).append(place)
             return sum(
-                self._mend_alike(where, [names[place] for place in places], files.part(places), signature, rule)
+                self._repair_alike(where, [names[place] for place in places], files.part(places), signature, rule)
                 for signature, places in alike.items()
             )
         finally:
             files.close()
 
-    def _has_sealed(self, status: os.stat_result) -> bool:
-        """Whether the seal of the directory with this status is ours already; it is if there were files in it."""
-        where, sealed = self._sealed
-        return sealed and where is not None and where.status is status
+    def _repair_each(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
+        return sum([self._repair(where, os.fsdecode(name), rule) for name in names])
 
-    def _mend_each(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
-        return sum([self._mend(where, os.fsdecode(name), rule) for name in names])
-
-    def _mend_alike(self, where: Directory, names: t.Sequence[bytes], files: Grip, signature: bytes, rule: Rule) -> int:
-        """Objects that look the same; how many were not right. Raises `Futile`."""
+    def _repair_alike(
+        self, where: Directory, names: t.Sequence[bytes], files: Handles, signature: bytes, rule: Rule
+    ) -> int:
+        """Objects that look the same; how many were not right. Raises `RepairStopped`."""
         case, wanted = self._plans.get((rule, signature)) or self._plan(signature, rule)
         if case is None:
-            return self._mend_each(where, names, rule)
+            return self._repair_each(where, names, rule)
         if case.right:
             return 0
         if self._dry:
@@ -308,16 +343,12 @@ class Mender(Visitor):
                     self._examples.add("changed", where.join(os.fsdecode(name)), case.detail)
             return len(names)
         for place in range(len(names)):
-            self._mend_one(where, os.fsdecode(names[place]), files, place, case)
+            self._repair_one(where, os.fsdecode(names[place]), files, place, case)
         return len(names)
 
-    def _mend_one(self, where: Directory, name: str, files: Grip, place: int, case: _Case) -> None:
-        """What did not work for all of them at once. Raises `Futile`."""
-        try:
-            with files.one(place) as fd:
-                self._mend_held(where, name, fd, case)
-        except OSError as exc:
-            self.missed(where.join(name), exc)
+    def _repair_one(self, where: Directory, name: str, files: Handles, place: int, case: _Case) -> None:
+        """What did not work for all of them at once. Raises `RepairStopped`."""
+        self._repair_held(where, name, files.one(place), case)
 
     def _plan(self, signature: bytes, rule: Rule) -> _Plan:
         """For files of this signature."""
@@ -336,8 +367,16 @@ class Mender(Visitor):
         self._plans[rule, signature] = plan
         return plan
 
-    def _mend_held(self, where: Directory, name: str, fd: int, case: _Case) -> None:
-        """An object that is held and that has to be changed. Raises `Futile`."""
+    def _repair_held(self, where: Directory, name: str, fd: int, case: _Case, prove: bool = False) -> None:
+        """A regular file that is held and that has to be changed. Raises `RepairStopped`."""
+        if prove or (case.closed and not case.left):
+            try:
+                if not is_of_pbs(fd, name, os.fstat(fd).st_size):
+                    self.foreign("unproven", where.join(name), f"{case.detail}; its content is not PBS's")
+                    return
+            except OSError as exc:
+                self.error(where.join(name), exc)
+                return
         try:
             if not case.left:
                 self._apply(fd, case)
@@ -347,8 +386,11 @@ class Mender(Visitor):
 
     # --- one object
 
-    def _mend(self, where: Directory, name: str, rule: Rule) -> bool:
-        """Get hold of a file and make it right; whether there was something to do. Raises `Futile`."""
+    def _repair(self, where: Directory, name: str, rule: Rule, prove: bool = False) -> bool:
+        """Hold a file and correct it; whether there was something to do. Raises `RepairStopped`.
+
+        With `prove` its content has to show that it is PBS's, whoever can read it.
+        """
         try:
             fd = open_handle(name, dir_fd=where.fd)
         except OSError as exc:
@@ -363,7 +405,7 @@ class Mender(Visitor):
             if not case.regular or status.st_nlink != 1 or status.st_dev != self._device:
                 self._refuse(where, name, status)
                 return False
-            self._mend_held(where, name, fd, case)
+            self._repair_held(where, name, fd, case, prove)
             return True
         except OSError as exc:
             self._failed(where.join(name), exc, fd)
@@ -383,24 +425,27 @@ class Mender(Visitor):
             self.vanished()  # it has no name any more
 
     def _apply(self, fd: int, case: _Case) -> None:
-        """Change, and look whether it is so. Raises `OSError`, or `Futile` where success was a lie."""
+        """Change, and look whether it is so. Raises `OSError`, or `RepairStopped` where success was a lie."""
         if self._dry:
             self._foresee(fd)
             return
+        if case.regular and case.mode & _SPECIAL_BITS & ~case.new_mode:
+            # Before the change of owner: not every filesystem clears them by itself.
+            change_mode(fd, stat.S_IMODE(case.mode & ~_SPECIAL_BITS))
         if case.set_uid != _KEEP or case.set_gid != _KEEP:
             change_owner(fd, case.set_uid, case.set_gid)
         now = os.fstat(fd)
-        # The kernel clears the bits for set-user-id and set-group-id when the owner changes.
+        # The kernel may have cleared bits that a directory keeps.
         if now.st_mode != case.new_mode:
             change_mode(fd, stat.S_IMODE(case.new_mode))
             now = os.fstat(fd)
         if now.st_uid != case.new_uid or now.st_gid != case.new_gid:
-            raise Futile(
+            raise RepairStopped(
                 "the filesystem answered that the owner is changed, and it is still %d:%d; it ignores or maps owners "
                 "(FUSE, CIFS or NFS with forced ids): mount it so that it keeps them" % (now.st_uid, now.st_gid)
             )
         if now.st_mode != case.new_mode:
-            raise Futile(
+            raise RepairStopped(
                 "the filesystem answered that the mode is changed, and it is still %s instead of %s; it does not keep "
                 "modes" % (mode_string(now.st_mode), mode_string(case.new_mode))
             )
@@ -408,7 +453,7 @@ class Mender(Visitor):
     def _foresee(self, fd: int = -1) -> None:
         """What the kernel would say to a change, as far as it can be known before. Raises as `_apply`."""
         if self._read_only:
-            raise Futile(_READ_ONLY)
+            raise RepairStopped(_READ_ONLY)
         if fd >= 0 and _flags_of(fd):
             raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
@@ -421,16 +466,16 @@ class Mender(Visitor):
 
     def _failed(self, path: str, error: OSError, fd: int) -> None:
         if error.errno == errno.EROFS:
-            raise Futile(_READ_ONLY)
+            raise RepairStopped(_READ_ONLY)
         text = describe_error(error)
         if error.errno == errno.EPERM and fd >= 0:
             flags = _flags_of(fd)
             if flags:
                 letters = " ".join("-" + flag[0] for flag in flags)
                 text += f", it has the flag {' and '.join(flags)}: chattr {letters}"
-        self.error(path, text)
+        self._fail(path, text)
         if self.counts.failed >= _HOPELESS and not self.wrong():
-            raise Futile("none of the first %d changes worked; the last one: %s" % (_HOPELESS, text))
+            raise RepairStopped("none of the first %d changes worked; the last one: %s" % (_HOPELESS, text))
 
     # --- cases
 
@@ -454,9 +499,45 @@ class Mender(Visitor):
         # In the end it belongs to the daemon's user, so it is the owner's bits that count.
         if self._modes and (mode & 0o777 != rule.mode if rule.exact else mode >> 6 & rule.needs != rule.needs):
             new_mode = mode & ~0o777 | rule.mode
+        if stat.S_ISREG(mode) and (uid, gid) != (self._identity.uid, self._identity.gid):
+            new_mode &= ~_SPECIAL_BITS
         case = _Case(uid, gid, mode, self._identity.uid, self._identity.gid, new_mode)
+        case.closed = self._is_closed(_Looks(mode, uid, gid))
         case.left = self._only_from is not None and uid not in self._only_from
         return case
+
+    # --- what may be given away
+
+    def _taint(self, path: str) -> None:
+        """Something in its directory has not passed."""
+        self._tainted.add(os.path.dirname(path))
+
+    def _is_closed(self, status: Status) -> bool:
+        """Whether the daemon's user can neither read it nor, as its owner, allow itself to."""
+        needs = READ | SEARCH if stat.S_ISDIR(status.st_mode) else READ
+        return status.st_uid != self._identity.uid and not allows(self._identity, status, needs)
+
+    def _is_locked(self, where: Directory) -> bool:
+        """Whether the daemon's user cannot come to what is in a directory, before this repair."""
+        at: t.Optional[Directory] = where
+        while at is not None:
+            if self._is_closed(at.status):
+                return True
+            at = at.parent
+        return False
+
+    def _prove_strangers(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> t.Sequence[bytes]:
+        """Repair those names that are no chunks of the directory; return the others. Raises `RepairStopped`."""
+        prefix = os.fsencode(os.path.basename(where.path))
+        if all(name.startswith(prefix) for name in names):
+            return names
+        chunks = []
+        for name in names:
+            if name.startswith(prefix):
+                chunks.append(name)
+            else:
+                self._repair(where, os.fsdecode(name), rule, prove=True)
+        return chunks
 
     def _settle(self) -> None:
         """Turn the cases that were met into counts."""
@@ -477,3 +558,13 @@ class Mender(Visitor):
                 counts.modes[step] = counts.modes.get(step, 0) + case.count
         self._cases.clear()
         self._plans.clear()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Looks:
+    """A `Status`."""
+
+    st_mode: int
+    st_uid: int
+    st_gid: int
+    st_nlink: int = 1
