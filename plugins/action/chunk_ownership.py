@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._answer import ownership_result
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import LongRun
 
 
@@ -18,5 +19,6 @@ class ActionModule(LongRun, ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        result.update(self.run_long("fleetops.pbs.chunk_ownership", dict(self._task.args), task_vars or {}))
+        answer = self.run_long("fleetops.pbs.chunk_ownership", dict(self._task.args), task_vars or {})
+        result.update(ownership_result(answer))
         return result

@@ -11,6 +11,14 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import stringc
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.headline import counted, in_one_line
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._answer import (
+    WrongAnswer,
+    failure,
+    one_line,
+    started,
+    warnings_of,
+)
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._files import document_path, write_document
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import LongRun
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import NotADocument, checked
@@ -32,19 +40,30 @@ class ActionModule(LongRun, ActionBase):
         if not args.get("inventory"):
             args["inventory"] = [str(source) for source in task_vars.get("ansible_inventory_sources") or ()]
         self._forget_earlier(dest, args["host"])
-        result.update(self._look(args, task_vars))
-        document = result.get("document")
+        answer = self._look(args, task_vars)
+        if answer.get("started") and answer.get("ansible_job_id"):
+            result.update(started(answer))
+            return result
+        document = answer.get("document")
         if not document:
+            result.update(failure(answer))
             return result
         try:
-            # Whose it is we know; a host that says otherwise must not take the place of another.
+            # Whose it is we know; a host that says otherwise must not take the place of another. What was counted is
+            # counted again: nothing that a host says about its own document is believed.
             document = checked(dict(document, host=args["host"]))
-        except (NotADocument, TypeError, ValueError) as exc:
-            del result["document"]
-            result.update(failed=True, msg=f"The host's answer is no document of this collection: {exc}.")
+            document["summary"] = counted(document)
+            headline = in_one_line(document)
+        except (NotADocument, WrongAnswer, TypeError, ValueError) as exc:
+            result.update(failed=True, msg=one_line(f"The host's answer is no document of this collection: {exc}."))
             return result
-        result["document"] = document
-        self._display.display(summary(document, result["msg"], self._display.columns, self._paint))
+        result.update(
+            changed=answer.get("changed") is True, document=document, summary=document["summary"], msg=headline
+        )
+        warnings = warnings_of(answer)
+        if warnings:
+            result["warnings"] = warnings
+        self._display.display(summary(document, headline, self._display.columns, self._paint))
         if dest:
             try:
                 result["dest"] = write_document(os.path.abspath(dest), result.pop("document"))
@@ -55,16 +74,11 @@ class ActionModule(LongRun, ActionBase):
     def _look(self, args, task_vars):
         """Run the module. Whatever goes wrong is an answer with a reason: the play goes on to the other hosts."""
         try:
-            answer = self._run(args, task_vars)
+            return self._run(args, task_vars)
         except AnsibleConnectionFailure:
             raise
         except AnsibleError as exc:
             return {"failed": True, "msg": str(exc)}
-        # No Python, no room for temporary files: the reason is in the last line that the host has written.
-        said = str(answer.get("module_stderr") or answer.get("module_stdout") or "").strip().splitlines()
-        if answer.get("failed") and said:
-            answer["msg"] = f"{answer.get('msg', 'The module failed')}: {said[-1]}"
-        return answer
 
     def _run(self, args, task_vars):
         module = "fleetops.pbs.preflight"

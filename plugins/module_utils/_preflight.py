@@ -51,31 +51,3 @@ def _asked(plan: PreflightPlan) -> Asked:
         controls=list(question.controls),
         policy=question.policy,
     )
-
-
-def in_one_line(document: t.Mapping[str, t.Any]) -> str:
-    """The result as text, in one line."""
-    summary = document["summary"]
-    stores = document["datastores"]
-    if not stores:
-        installed = document["observed"]["pbs_installed"]
-        return (
-            "Proxmox Backup Server has no datastore on this host."
-            if installed
-            else "No Proxmox Backup Server was found on this host, and no datastore is declared for it."
-        )
-    unsafe = {item["datastore"] for item in document["findings"] if item["status"] == "fail" and item["datastore"]}
-    counts = ["%d %s" % (summary[status], word) for status, word in _WORDS if summary[status]]
-    worst = f" (worst: {summary['worst']})" if summary["worst"] else ""
-    return f"{len(unsafe)} of {len(stores)} datastores failed a control{worst}: {', '.join(counts)}."
-
-
-_WORDS = (
-    ("fail", "failed"),
-    ("warn", "warnings"),
-    ("unknown", "unknown"),
-    ("waived", "waived"),
-    ("fixed", "fixed"),
-    ("pass", "passed"),
-    ("skip", "skipped"),
-)

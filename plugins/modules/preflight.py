@@ -232,8 +232,9 @@ import platform
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec, datastore_spec, waivers_spec
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.headline import in_one_line
 from ansible_collections.fleetops.pbs.plugins.module_utils._long_run import job_spec, run_module
-from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, preflight
+from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
 
 
 def main():

@@ -40,6 +40,13 @@ _PATIENCE_OFFLINE = 600.0
 _SILENCE = 300.0
 """Seconds without any progress, in addition to what the module allows, after which the work is taken for dead."""
 
+_TOTAL = 86400.0
+"""Seconds after which the work of one host is not waited for any more, whatever the host reports; the report of the other
+hosts is made."""
+
+_STORES = 6
+"""Datastores whose whole limit (the module's option `limit`) is waited for, where that is longer."""
+
 _WIDTH = 1000
 """Characters of what a host says that it is doing."""
 
@@ -80,17 +87,18 @@ class LongRun:
         )
         if not result.get("started"):
             return self._clean(result)
-        job["directory"] = result["results_file"].rpartition("/")[0]
+        job["directory"] = str(result.get("results_file") or "").rpartition("/")[0] or job["directory"]
         watch = _Watch(self._display, host, _at_once(task_vars))
         # Each datastore may be silent three times: when it is looked at, when it is listed, and in its walk.
         silence = float(module_args.get("deadline") or 10.0) + 2 * float(module_args.get("stall") or 60.0) + _SILENCE
-        return self._wait(job, task_vars, watch, silence)
+        total = max(_TOTAL, _STORES * float(module_args.get("limit") or 0.0))
+        return self._wait(job, task_vars, watch, silence, total)
 
-    def _wait(self, job, task_vars, watch, silence):
+    def _wait(self, job, task_vars, watch, silence, total):
         pauses = list(_FIRST_PAUSES)
         began = time.monotonic()
         offline_since = None
-        seen, seen_at = None, time.monotonic()
+        what, seen, seen_at = None, -1, time.monotonic()
         while True:
             time.sleep(pauses.pop(0) if pauses else watch.pause(time.monotonic() - began))
             try:
@@ -110,9 +118,17 @@ class LongRun:
                     self._ask(job, "cleanup", task_vars)
                 return self._clean(answer)
             progress = answer.get("progress")
-            if progress != seen:
-                seen, seen_at = progress, time.monotonic()
-            elif time.monotonic() - seen_at > silence:
+            now = time.monotonic()
+            if now - began > total:
+                return {
+                    "failed": True,
+                    "msg": f"The work on the host took longer than {duration(total)}; it is not waited for.",
+                }
+            # Only going forward counts, in the same datastore.
+            now_at, done = _done(progress)
+            if now_at != what or done > seen:
+                what, seen, seen_at = now_at, done, now
+            elif now - seen_at > silence:
                 return {"failed": True, "msg": "The work on the host was ended, or does not move any more."}
             watch.show(progress)
 
@@ -138,11 +154,8 @@ class LongRun:
 
     @staticmethod
     def _clean(result):
-        for key in _ASYNC_KEYS:
-            result.pop(key, None)
-        invocation = result.get("invocation", {}).get("module_args", {})
-        invocation.pop("_job", None)
-        return result
+        """What the module has answered, without what was added to ask for it."""
+        return {key: value for key, value in result.items() if key not in (*_ASYNC_KEYS, "invocation")}
 
 
 def _at_once(task_vars):
@@ -212,6 +225,12 @@ def progress_line(progress):
     if done and elapsed > 0:
         parts.append(f"about {duration(elapsed * (total - done) / done)} left")
     return ", ".join(parts)
+
+
+def _done(progress):
+    """What the work is at, and how much of that has been done, as one number that grows."""
+    progress = progress if isinstance(progress, dict) else {}
+    return str(progress.get("what"))[:_WIDTH], sum(_number(progress, key) for key in ("prefixes", "files", "indexes"))
 
 
 def _number(progress, key):

@@ -28,6 +28,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._chunk_ownership impo
 from ansible_collections.fleetops.pbs.plugins.module_utils._datastore_info import datastore_info
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnershipFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.headline import in_one_line
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage import completion
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.ownership import RepairFacts, RepairPlan, repair
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import observe_configuration
@@ -41,7 +42,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import ProbePlan, observe_stores
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import workers
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan, observe_ownership
-from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, preflight
+from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import progress_line

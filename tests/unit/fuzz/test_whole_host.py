@@ -16,7 +16,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, preflight
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.headline import in_one_line
+from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._summary import summary
 from ansible_collections.fleetops.pbs.tests.fuzz.seeds import SEEDS

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -57,10 +58,46 @@ def test_an_answer_that_is_no_document_is_a_failure_in_words(run, tmp_path, docu
     assert not (tmp_path / "results/pbs1.json").exists()
 
 
+EXTRA = {
+    "ansible_facts": {
+        "preflight_report_dest": "/tmp/elsewhere",
+        "preflight_report_formats": [],
+        "preflight_fail_on": "never",
+    },
+    "add_host": {"host_name": "x"},
+    "deprecations": [{"msg": "\x1b[2J", "version": "9"}],
+    "exception": "\x1b[2J",
+    "unreachable": True,
+    "skipped": True,
+    "_ansible_no_log": True,
+    "dest": "/tmp/elsewhere",
+    "report": "x",
+}
+
+
+@pytest.mark.parametrize("key", EXTRA)
+def test_nothing_but_what_the_module_documents_is_taken_from_a_host(run, key):
+    usual = run(answer("pbs1"))
+    assert run({**answer("pbs1"), key: EXTRA[key]}) == usual
+    assert key not in run({"failed": True, "msg": "no", key: EXTRA[key]})
+
+
+@pytest.mark.parametrize("claimed", [{"worst": "bogus"}, {"worst": None}, None, "text", {}, {"worst": ["critical"]}])
+def test_summary_and_headline_are_those_of_the_findings(run, claimed):
+    finding = documents.finding("PBS-ATIME-01", "tank", "fail", severity="critical")
+    document = documents.whole("pbs1", ["tank"], [finding], documents.START)
+    document["summary"] = claimed
+    result = run({"document": document, "summary": claimed, "msg": "\x1b[2Jall is well", "failed": False})
+    assert (result["summary"]["fail"], result["summary"]["worst"]) == (1, "critical")
+    assert result["msg"].startswith("1 of 1 datastores failed a control (worst: critical)")
+    written = json.loads(Path(result["dest"]).read_text(encoding="utf-8"))
+    assert written["summary"] == result["summary"]
+
+
 def test_without_a_walk_there_is_nothing_to_be_asked_for_later(run, monkeypatch):
     asked = []
     monkeypatch.setattr(ActionModule, "_execute_module", lambda _self, **how: asked.append(how) or answer("pbs1"))
-    assert run({"failed": True, "msg": "as a long run"}, scope="none")["msg"] == "all is well"
+    assert run({"failed": True, "msg": "as a long run"}, scope="none")["msg"].startswith("No Proxmox")
     (how,) = asked
     assert "_job" not in how["module_args"]
     assert how["wrap_async"] is False

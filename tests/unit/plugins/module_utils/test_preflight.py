@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils import _preflight
-from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import in_one_line, preflight
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.headline import in_one_line
+from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.tests.support.findings import valid
 from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS
@@ -70,8 +71,14 @@ def test_the_line_for_people_counts():
     document = {
         "datastores": [{"name": "tank"}, {"name": "vault"}],
         "observed": {"pbs_installed": True},
-        "findings": [{"status": "fail", "datastore": "tank"}, {"status": "pass", "datastore": "vault"}],
-        "summary": {"fail": 1, "warn": 2, "unknown": 0, "waived": 0, "fixed": 0, "pass": 7, "skip": 3, "worst": "high"},
+        "findings": [
+            {"status": "fail", "datastore": "tank", "severity": "high"},
+            *[{"status": "warn", "datastore": "tank", "severity": "critical"}] * 2,
+            *[{"status": "pass", "datastore": "vault", "severity": "critical"}] * 7,
+            *[{"status": "skip", "datastore": None, "severity": "low"}] * 3,
+        ],
+        # What a document says of itself does not count.
+        "summary": {"fail": 9, "worst": "bogus"},
     }
     assert in_one_line(document) == (
         "1 of 2 datastores failed a control (worst: high): 1 failed, 2 warnings, 7 passed, 3 skipped."

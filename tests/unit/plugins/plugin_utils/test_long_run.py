@@ -84,7 +84,7 @@ HOSTS = {"inventory_hostname": "pbs1", "ansible_play_batch": ["pbs1"]}
 def test_a_short_run_is_one_question():
     action = Action({"changed": False, "msg": "ok", "invocation": {"module_args": {"path": "/x", "_job": {}}}})
     result = action.run_long("m", {"path": "/x"}, HOSTS)
-    assert result == {"changed": False, "msg": "ok", "invocation": {"module_args": {"path": "/x"}}}
+    assert result == {"changed": False, "msg": "ok"}
     ((name, args, wrapped),) = action.asked
     assert (name, args["path"], wrapped) == ("m", "/x", False)
     assert set(args["_job"]) == {"id", "directory", "patience"}
@@ -259,3 +259,32 @@ def test_escapes_do_not_reach_the_terminal():
 )
 def test_what_is_no_progress_counts_as_none(progress):
     assert progress_line(progress) == "working: 0 %, 0 chunks, 0 wrong"
+
+
+def test_a_host_whose_progress_never_ends_is_given_up(clock):
+    """Each answer goes forward a little."""
+    action = Action(*[running(0, files=number) for number in range(20_000)])
+    started = clock.now
+    result = action.run_long("m", {}, HOSTS)
+    assert result["failed"]
+    assert "took longer than 24 h" in result["msg"]
+    assert clock.now - started < 86400 + 300
+
+
+def test_a_longer_limit_of_a_datastore_is_waited_for(clock):
+    action = Action(*[running(0, files=number) for number in range(20_000)])
+    started = clock.now
+    action.run_long("m", {"limit": 20_000.0}, HOSTS)
+    assert 120_000 <= clock.now - started < 121_000
+
+
+def test_going_backwards_is_no_progress(clock):
+    action = Action(*[running(7 - number % 3) for number in range(500)])
+    started = clock.now
+    assert "does not move any more" in action.run_long("m", {"stall": 100, "deadline": 50}, HOSTS)["msg"]
+    assert clock.now - started < 700
+
+
+@pytest.mark.parametrize("place", [None, 7, [], {"a": 1}])
+def test_a_place_of_the_results_that_is_none_is_not_used(place):
+    assert Action({**running(), "results_file": place}, DONE, {}).run_long("m", {}, HOSTS)["msg"] == "done"
