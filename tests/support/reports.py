@@ -29,7 +29,8 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.report import
 
 DATA = Path(__file__).resolve().parents[1] / "unit/plugins/plugin_utils/_report/data"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-NOW = 1795000000.0
+NOW = 2110360000.0
+"""Later than every document of the tests: one from the future is refused."""
 QUIET = ("pass", "skip")
 
 

@@ -19,7 +19,7 @@ import re
 import stat
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import SEVERITIES
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import BY_ID, SEVERITIES
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import SCHEMA, SCHEMA_VERSION
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import STATUSES
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
@@ -33,8 +33,21 @@ REPORT_DOCUMENTS = '"documents": ['
 """How its first line ends; the documents follow, one a line, and then `REPORT_END`."""
 REPORT_END = "]}\n"
 
-MAX_BYTES = 64 * 1024 * 1024
-"""A document takes some 10 KB a datastore; what is larger than this is none."""
+MAX_BYTES = 8 * 1024 * 1024
+"""A document takes some 10 KB a datastore; what is larger than this is none. Python needs up to 24 times as much memory for
+what is in it."""
+
+MAX_DATASTORES = 512
+"""Datastores of one document; a preflight stops at half of that."""
+
+MAX_FINDINGS = 50_000
+"""Findings of one document: each control once for each datastore are fewer."""
+
+MAX_UNKNOWN_CONTROLS = 16
+"""Controls of one document that this version of the collection does not have; a newer version may have some more."""
+
+MAX_TEXT = 256 * 1024
+"""Characters of a message, a remedy or a name."""
 
 MAX_DEPTH = 100
 """Objects and lists inside of each other; a document has some 10. Deeper ones stop some of the writers of formats."""
@@ -319,13 +332,34 @@ def checked(data: t.Any) -> Json:
     for key in ("datastores", "findings"):
         if not isinstance(data.get(key), list):
             raise NotADocument(f"'{key}' is missing or no list")
+    if len(data["datastores"]) > MAX_DATASTORES:
+        raise NotADocument("it has %d datastores, more than %d" % (len(data["datastores"]), MAX_DATASTORES))
+    if len(data["findings"]) > MAX_FINDINGS:
+        raise NotADocument("it has %d findings, more than %d" % (len(data["findings"]), MAX_FINDINGS))
+    for text in (data["host"], data.get("pbs_version") or "", data["collection_version"]):
+        if len(text) > MAX_TEXT:
+            raise NotADocument("the name of the host, or a version, has more than %d characters" % MAX_TEXT)
+    names: set[str] = set()
     for number, item in enumerate(data["datastores"]):
         if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
             raise NotADocument("datastores[%d] has no name" % number)
+        if len(item["name"]) > MAX_TEXT:
+            raise NotADocument("datastores[%d]: the name has more than %d characters" % (number, MAX_TEXT))
+        names.add(item["name"])
+    unknown: set[str] = set()
     for number, item in enumerate(data["findings"]):
         wrong = _wrong_in_finding(item)
         if wrong:
             raise NotADocument("findings[%d]: %s" % (number, wrong))
+        if item["control"] not in BY_ID:
+            unknown.add(item["control"])
+        if item["datastore"] is not None:
+            names.add(item["datastore"])
+    # Reports have a cell for each control and datastore: neither number may be the host's choice.
+    if len(unknown) > MAX_UNKNOWN_CONTROLS:
+        raise NotADocument("it has %d controls that this collection does not know" % len(unknown))
+    if len(names) > MAX_DATASTORES:
+        raise NotADocument("it has findings of %d datastores, more than %d" % (len(names), MAX_DATASTORES))
     return data
 
 
@@ -341,6 +375,8 @@ def _wrong_in_finding(item: t.Any) -> str:
         return f"{exc} is missing" if isinstance(exc, KeyError) else "it is no object"
     if not (isinstance(control, str) and isinstance(message, str) and isinstance(remedy, str) and control):
         return "'control', 'message' or 'remedy' is no text"
+    if max(map(len, (control, message, remedy, datastore if isinstance(datastore, str) else ""))) > MAX_TEXT:
+        return "a text has more than %d characters" % MAX_TEXT
     if datastore is not None and not (isinstance(datastore, str) and datastore):
         return "'datastore' is neither null nor a name"
     if not isinstance(status, str) or status not in _STATUSES:

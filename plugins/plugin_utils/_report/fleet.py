@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime
 import functools
@@ -23,6 +24,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import 
     Counts,
     Finding,
     Host,
+    Place,
     Store,
     count,
     findings_of,
@@ -30,6 +32,14 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import 
 )
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.outlook import outlooks_of
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.waivers import WaiverUse
+
+CLOCK_TOLERANCE = 86400.0
+"""Seconds that a host's clock may be ahead of the controller's for its document to be used."""
+
+MAX_STRANGE_CONTROLS = 64
+"""Controls of all documents together that this version of the collection does not know."""
+
+_KNOWN_IDS = frozenset(control.id for control in KNOWN)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,14 +127,16 @@ class Fleet:
 
 def gather(inputs: Inputs, now: float) -> Fleet:
     """Read everything once; keep of each host what is newest, without its findings. `now`: seconds since the epoch."""
-    gathering = _Gathering(inputs)
+    gathering = _Gathering(inputs, now)
     for path in inputs.documents:
         # Of this run's own documents a missing one is told by its host.
         gathering.take(path, of_this_run=True)
     for path in inputs.merge:
         gathering.take(path, of_this_run=False)
+    gathering.leave_out_strange_controls()
     newest = max((host.finished for host in gathering.newest.values()), default="")
-    generated = newest or timestamp(now)
+    # A host may be wrong about the time, and must not decide what time it is for the whole fleet.
+    generated = min(newest or timestamp(now), timestamp(now))
     gathering.add_missing(generated)
     hosts = sorted(gathering.newest.values(), key=lambda host: (natural(host.name), host.name))
     uses = [WaiverUse(number, waiver) for number, waiver in enumerate(inputs.waivers)]
@@ -140,8 +152,12 @@ def gather(inputs: Inputs, now: float) -> Fleet:
 
 
 class _Gathering:
-    def __init__(self, inputs: Inputs) -> None:
+    def __init__(self, inputs: Inputs, now: float) -> None:
         self.inputs = inputs
+        self._now = timestamp(now)
+        self._latest = timestamp(now + CLOCK_TOLERANCE)
+        self._strange: dict[str, frozenset[str]] = {}
+        """Controls that this collection does not know, by host."""
         self.newest: dict[str, Host] = {}
         self.missing: dict[str, Missing] = {}
         self.left_out: list[LeftOut] = []
@@ -176,6 +192,14 @@ class _Gathering:
         name = display(document["host"])
         if wanted and name not in wanted:
             return
+        if document["finished"] > self._latest:
+            self._refuse(
+                name,
+                item.place,
+                f"it was finished on {document['finished'][:10]}, and the controller has {self._now[:10]}: correct the "
+                "clock of the host",
+            )
+            return
         earlier = self.newest.get(name)
         if earlier is not None and earlier.finished >= document["finished"]:
             return
@@ -198,10 +222,30 @@ class _Gathering:
             place=item.place,
         )
         findings = list(findings_of(name, document, only_problems_in_words=True))
-        self.controls.update(finding.control for finding in findings)
+        self._strange[name] = frozenset(finding.control for finding in findings) - _KNOWN_IDS
         count(host, findings)
         WaiverUse.note(host, findings, self.inputs.waivers)
         self.newest[name] = host
+
+    def _refuse(self, name: str, place: Place, reason: str) -> None:
+        """A document that is not used. Its host gets a row with the reason."""
+        self.left_out.append(LeftOut(display(place.path), reason))
+        self.missing[name] = Missing(name, f"its document is not used: {reason}", self._now)
+
+    def leave_out_strange_controls(self) -> None:
+        """Each control is a column, so their number must not be the hosts' choice: what most hosts have goes first."""
+        named = collections.Counter(control for strange in self._strange.values() for control in strange)
+        most = sorted(named, key=lambda control: (-named[control], control))
+        taken = frozenset(most[:MAX_STRANGE_CONTROLS])
+        for name, host in list(self.newest.items()):
+            strange = self._strange.get(name, frozenset())
+            if not strange <= taken and host.place is not None:
+                del self.newest[name]
+                self._refuse(
+                    name, host.place, "it has controls that this collection does not know; update the collection"
+                )
+            else:
+                self.controls |= strange
 
     def add_missing(self, generated: str) -> None:
         """Rows for the hosts without a document, where that is the newest news about them."""

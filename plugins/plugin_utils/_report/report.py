@@ -12,6 +12,7 @@ import filecmp
 import functools
 import os
 import sqlite3
+import tempfile
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
@@ -192,11 +193,15 @@ class _NewFile:
         self.path = path
         self.mode = mode
         self.name = os.path.basename(path)
-        self._temporary = "%s.%d.tmp" % (path, os.getpid())
 
     def __enter__(self) -> _NewFile:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        descriptor = os.open(self._temporary, flags, self.mode)
+        # Made anew under a name that nobody knows before: the directory may be one that others can write to.
+        descriptor, self._temporary = tempfile.mkstemp(
+            dir=os.path.dirname(self.path) or ".", prefix=f".{self.name}.", suffix=".tmp"
+        )
+        mask = os.umask(0)
+        os.umask(mask)
+        os.fchmod(descriptor, self.mode & ~mask)
         self.stream: t.TextIO = os.fdopen(descriptor, "w", encoding="utf-8", newline="", buffering=1 << 18)
         return self
 

@@ -72,7 +72,7 @@ def test_a_datastore_that_is_gone_has_no_problems(tmp_path: Path) -> None:
 
 def test_a_host_that_does_not_answer_fixes_nothing(tmp_path: Path) -> None:
     day(tmp_path, 0, "fail")
-    reports.report(tmp_path / "out", merge=[], hosts={"pbs1": "down"}, history=None)
+    reports.report(tmp_path / "out", merge=[], hosts={"pbs1": "down"}, history=None, now=documents.START + DAY)
     assert entries(tmp_path) == [("2026-11-20", "2026-11-20", None)]
 
 
