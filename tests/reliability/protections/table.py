@@ -44,6 +44,9 @@ class Protection:
     """It is one of the few that `make test` takes out, too."""
 
 
+ACTION = "tests/unit/plugins/action/test_preflight.py"
+BOUNDS = "tests/unit/plugins/plugin_utils/_report/test_bounds.py"
+DOCUMENTS = "plugin_utils/_report/documents.py"
 CHILDREN = "module_utils/_system/child.py"
 DIRECTORIES = "module_utils/_system/files.py"
 HANDLES = "module_utils/_system/owner.py"
@@ -117,6 +120,53 @@ PROTECTIONS = (
         "any file in a prefix directory is repaired as a chunk",
         (Change("module_utils/_observe/walk/chunk_walk.py", 'STRAY_FILE if kind == "other" else CHUNK', "CHUNK"),),
         (OWNERSHIP + "::test_a_stray_name_in_a_prefix_directory_is_no_chunk",),
+    ),
+    Protection(
+        "known-keys-only",
+        "the answer of a host is taken as it is",
+        (
+            Change(
+                "action/preflight.py",
+                '            changed=answer.get("changed") is True, document=document, summary=document["summary"], msg=headline\n',
+                '            {**answer, "document": document, "summary": document["summary"], "msg": headline}\n',
+            ),
+        ),
+        (ACTION + "::test_nothing_but_what_the_module_documents_is_taken_from_a_host",),
+    ),
+    Protection(
+        "counted-by-the-controller",
+        "a host says itself how many of its controls failed",
+        (Change("action/preflight.py", '            document["summary"] = counted(document)\n', ""),),
+        (ACTION + "::test_summary_and_headline_are_those_of_the_findings[claimed0]",),
+    ),
+    Protection(
+        "bounded-documents",
+        "a document may have as many datastores and controls as it likes",
+        (
+            Change(DOCUMENTS, "if len(unknown) > MAX_UNKNOWN_CONTROLS:", "if False:"),
+            Change(DOCUMENTS, "if len(names) > MAX_DATASTORES:", "if False:"),
+            Change(DOCUMENTS, 'if len(data["datastores"]) > MAX_DATASTORES:', "if False:"),
+        ),
+        (BOUNDS + "::test_what_a_writer_multiplies_is_bounded",),
+    ),
+    Protection(
+        "time-of-the-controller",
+        "a host says what time it is",
+        (
+            Change("plugin_utils/_report/fleet.py", 'if document["finished"] > self._latest:', "if False:"),
+            Change(
+                "plugin_utils/_report/fleet.py",
+                "min(newest or timestamp(now), timestamp(now))",
+                "newest or timestamp(now)",
+            ),
+        ),
+        (BOUNDS + "::test_nobody_else_is_forgotten_because_of_it",),
+    ),
+    Protection(
+        "an-end-of-waiting",
+        "the controller waits for as long as there is progress",
+        (Change("plugin_utils/_long_run.py", "if now - began > total:", "if False:"),),
+        ("tests/unit/plugins/plugin_utils/test_long_run.py::test_a_host_whose_progress_never_ends_is_given_up",),
     ),
     Protection(
         "one-store-for-all-workers",
