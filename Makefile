@@ -14,7 +14,7 @@ ARGS ?=
 # Where Python and Ansible find this checkout as the collection, and only it.
 export PYTHONPATH := $(CURDIR)/.collections
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
-# Only what is local: no look at Galaxy for a newer version.
+# Only local files: do not ask Galaxy for a newer version.
 export ANSIBLE_GALAXY_SERVER_LIST :=
 export PATH := $(VENV)/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export INVENTORY ARGS
@@ -75,7 +75,7 @@ lint: venv ## style and form of every file
 	scripts/lint
 
 .PHONY: format
-format: venv ## put Python files into the form that lint wants
+format: venv ## format the Python files as lint requires
 	ruff check --fix-only --quiet .
 	ruff format --quiet .
 
@@ -100,7 +100,7 @@ test-matrix: venv ## modules, roles, playbooks: ansible-core 2.19 to 2.21 with P
 	python scripts/matrix.py $(ARGS)
 
 .PHONY: generate
-generate: venv ## write what follows from the code: docs/document.schema.json, docs/controls.md
+generate: venv ## generate what is derived from the code: docs/document.schema.json, docs/controls.md
 	python scripts/generate.py
 
 .PHONY: bench
@@ -117,11 +117,11 @@ build: venv ## the artefact that users install, in build/
 	ansible-galaxy collection build --force --output-path build .
 
 .PHONY: lock
-lock: venv ## bring the lock files of requirements/ up to the newest versions
+lock: venv ## update the lock files of requirements/ to the newest versions
 	scripts/lock
 
 .PHONY: clean
-clean: ## remove what make made, and the results of runs
+clean: ## remove everything that make created, and the results of runs
 	rm -rf .venv .collections .cache .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis build tests/output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

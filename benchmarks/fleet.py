@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measures the preflight of a fleet against a play with one ansible.builtin.ping task on the same hosts.
 
-Makes its own hosts (fleet_hosts.py), and removes them. The plays take turns, so that their ratio holds on a machine that
-has other things to do. Then the same fleet in slices through ansible-runner, and whether their merged report is that of
+Makes its own hosts (fleet_hosts.py), and removes them. The plays take turns, so that their ratio is right on a busy
+machine. Then the same fleet in slices through ansible-runner, and whether their merged report is that of
 the undivided run.
 """
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A preflight in slices, as large fleets run it: ansible-runner carries each slice to a worker, and its answers back.
 
-transmit, worker and process know each other by what they write only, so the worker may be any machine. What comes back
-is the directory of artefacts; so that is where a slice leaves its documents and its report.
+transmit, worker and process communicate only through what they write, so the worker may be any machine. Only the
+directory of artefacts comes back, so that a slice writes its documents and its report there.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures the audit and the repair of owners against what else does it: find, chown, ansible.builtin.file.
+"""Measures the audit and the repair of owners against find, chown and ansible.builtin.file.
 
 Makes its own chunk stores in loop images, and removes them. All candidates take turns in every round, so that the
-ratios hold on a machine that has other things to do; the figures are the medians over the rounds.
+ratios are right on a busy machine; the figures are the medians over the rounds.
 """
 
 from __future__ import annotations

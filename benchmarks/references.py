@@ -33,7 +33,7 @@ from ansible_collections.fleetops.pbs.benchmarks.ownership import (
 from ansible_collections.fleetops.pbs.benchmarks.page import PAGE, write_section
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.snapshot import format_time
 from ansible_collections.fleetops.pbs.tests.support import mounts, namespaces
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import backup_ids, blob
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids, blob
 
 PROGRAM = str(Path(__file__).with_name("references_walk.py"))
 CHUNK_SIZE = 4 * 2**20

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what follows from the code: the schema of the document, and the reference of the controls.
+"""Generate what is derived from the code: the schema of the document, and the reference of the controls.
 
 usage: scripts/generate.py [--check]      with --check nothing is written, and a difference is an error
 """

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Puts pip into an empty virtual environment, in the place of the get-pip script that ansible-test would download.
 
-ansible-test runs it by that script's name and with pip's own arguments. The pip that this interpreter carries for
-ensurepip fetches the asked version, from wherever pip is configured to fetch.
+ansible-test runs it by that script's name and with pip's own arguments. The pip of this interpreter's
+ensurepip fetches the requested version from the index that pip is configured for.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds the artefact and has it read by galaxy-importer, as a Galaxy server would. Called by `make import`.
+"""Builds the artefact and reads it with galaxy-importer, as a Galaxy server would. Called by `make import`.
 
 The importer succeeds with warnings, and a server only shows them; here each of them is a failure. So is a module, role
-or playbook that it has not found, or has found without documentation. Nothing is fetched.
+or playbook that it did not find, or found without documentation. Nothing is fetched.
 """
 
 from __future__ import annotations

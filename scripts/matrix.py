@@ -6,7 +6,7 @@
 usage: matrix.py [--core 2.20] [--managed 3.9] [argument of pytest ...]
 
 Called by `make test-matrix`. A line of ansible-core gets a virtual environment of its own, from its lock file in
-requirements/. What this machine has no Python for is left out, and the table at the end says so.
+requirements/. Combinations for which this machine has no Python are left out, and are listed in the table at the end.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 usage: unpack_collections.py REQUIREMENTS DIRECTORY
 
 REQUIREMENTS holds lines as `ansible==12.3.0  # ansible.posix other.collection`; they are put under
-DIRECTORY/ansible_collections. pip does the download, so its configuration holds.
+DIRECTORY/ansible_collections. pip does the download, so its configuration applies.
 """
 
 from __future__ import annotations

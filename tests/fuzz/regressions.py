@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What broke a promise once, found by the fuzzer or by reading for it. `make test` gives each to its target again."""
+"""Inputs that once broke a promise, found by the fuzzer or in review. `make test` gives each to its target again."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
 
 Each target runs in a process of its own, from its seeds and from what earlier runs have found worth keeping. The first
 finding of a target ends it: an exception that is not the documented one, a promise that does not hold, an input that
-takes longer than 10 s, or more than 1 GiB of memory. What was found belongs into tests/fuzz/regressions.py.
+takes longer than 10 s, or more than 1 GiB of memory. Add what was found to tests/fuzz/regressions.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the fuzzer starts from: what hosts say when nothing is wrong, and a little beside it."""
+"""Where the fuzzer starts: what healthy hosts answer, and small variations of it."""
 
 from __future__ import annotations
 

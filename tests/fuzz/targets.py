@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is fuzzed: each parser of foreign text with what it promises, as a function of bytes.
 
-A target returns where the promise holds, and lets any exception but the documented one out. It needs no fuzzer: `make
+A target returns if the promise holds, and passes on every exception but the documented one. It needs no fuzzer: `make
 test` gives the seeds, the regressions and what hypothesis makes up to the same functions that `make fuzz` drives.
 """
 

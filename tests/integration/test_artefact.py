@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What users install is the product: all of it, and nothing of its workshop."""
+"""What users install: everything that the product needs, and nothing that only its development needs."""
 
 from __future__ import annotations
 

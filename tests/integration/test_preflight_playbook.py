@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook preflight on a small fleet: everybody is looked at, documents are written, then the unsafe fail."""
+"""The playbook preflight on a small fleet: every host is checked, documents are written, then unsafe hosts fail."""
 
 from __future__ import annotations
 

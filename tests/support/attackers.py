@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whoever owns a datastore, as a process of its own that does what it likes there; and the victims that it is after.
+"""The owner of a datastore as a hostile process that changes the datastore at will, and the victims that it attacks.
 
-Victims belong to root and lie outside of the store. Nothing may happen to them: they are looked at before and after to
-the last timestamp, and the kernel is asked to tell of every open, change and new name meanwhile.
+Victims belong to root and lie outside of the store. Nothing may happen to them: they are compared before and after,
+timestamps included, and the kernel reports every open, change and new name meanwhile.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A headless Chromium for tests, spoken to over a pipe (the DevTools protocol); nothing but the standard library."""
+"""A headless Chromium for tests, controlled over a pipe (the DevTools protocol); nothing but the standard library."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tests ask of a document: that it is one, and what it says about a control."""
+"""What tests ask of a document: whether it is valid, and what it reports for a control."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One line of a table about rules: a control, what is changed on a healthy host, and what the control says to that."""
+"""One line of a table about rules: a control, what is changed on a healthy host, and what the control reports then."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who opens a file, and who locks it: every opening by the kernel's own notes, locks by looking again and again."""
+"""Who opens a file, and who locks it: the kernel reports every opening, locks are polled."""
 
 from __future__ import annotations
 

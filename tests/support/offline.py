@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a machine has that knows nothing of this checkout: the collections that ours depends on, and no network."""
+"""A machine without this checkout: only the collections that ours depends on, and no network."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Processes of runs that a test kills: which there are, and what they would have left."""
+"""Processes of runs that a test kills: which exist, and what they would have left behind."""
 
 from __future__ import annotations
 

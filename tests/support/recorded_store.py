@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.snapshot import format_time
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import (
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import (
     ZERO_DIGEST,
     ChunkStore,
     backup_ids,

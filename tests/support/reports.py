@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reports in tests: made in one call, read back format by format, checked against what is published about each."""
+"""Reports in tests: made in one call, read back format by format, checked against the published schema of each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Has ansible-compat prepare an environment for a checkout, and says as JSON what is found in it.
+"""Prepares an environment for a checkout with ansible-compat, and prints as JSON what is found in it.
 
 usage: runtime.py CHECKOUT MINIMUM [PLAYBOOK ...], in the directory and with the environment variables of offline.py
 

@@ -22,9 +22,9 @@ import pytest
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references import reader
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
 from ansible_collections.fleetops.pbs.tests.support import machine
-from ansible_collections.fleetops.pbs.tests.support.chunk_store import ZERO_DIGEST
 from ansible_collections.fleetops.pbs.tests.support.findings import valid
 from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import ZERO_DIGEST
 from ansible_collections.fleetops.pbs.tests.support.recorded_store import (
     DATA_BYTES,
     DISK_BYTES,

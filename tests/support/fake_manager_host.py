@@ -1,6 +1,0 @@
-# Copyright (c) 2026, the fleetops.pbs contributors
-# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-"""The former name of pbs/host.py."""
-
-from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost  # noqa: F401
