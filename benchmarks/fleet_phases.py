@@ -40,6 +40,7 @@ def main(payload: str, scope: str) -> None:
         "datastores": None,
         "probe": "private",
         "scope": scope,
+        "references": "full",
         "sample_prefixes": 256,
         "workers": 0,
         "max_paths": 20,
@@ -54,13 +55,13 @@ def main(payload: str, scope: str) -> None:
         "state_dir": "/var/lib/proxmox-backup",
         "run_dir": "/run/proxmox-backup",
     }
-    plan, declarations = _preflight._plan(defaults, False)
-    host, stores = _preflight.observe(plan, None)
+    plan = _preflight.preflight_plan(defaults, False, 0.0)
+    host, stores = _preflight.observe(plan.look, None)
     mark("looking at the host and its datastore")
-    question = _preflight.Question(_preflight.Policy.from_mapping({}), 0.0, declarations, [])
-    findings = _preflight.judge(host, stores, question)
+    findings = _preflight.judge(host, stores, plan.question)
     mark("judging")
-    text = json.dumps(_preflight.build(host, stores, findings, 0.0, 0.0, False))
+    asked = _preflight._asked(plan)
+    text = json.dumps(_preflight.build(host, stores, findings, 0.0, 0.0, False, asked))
     mark("the document")
     before = 0.0
     phases = {}
