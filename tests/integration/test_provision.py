@@ -75,6 +75,8 @@ def provision(host: FakeHost, datastores: list[dict[str, Any]], check: bool = Fa
         "preflight_results": str(host.root / "results"),
         "preflight_scope": "skeleton",
         "preflight_fail_on": "critical",
+        # The machine may be busy; what has no answer in time is unknown, and no success.
+        "preflight_deadline": 120,
         "preflight_waivers": WAIVERS,
         **more,
     }
