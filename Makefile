@@ -107,6 +107,10 @@ generate: venv ## generate what is derived from the code: docs/document.schema.j
 bench: venv ## measure against find, chown and ansible.builtin.file
 	benchmarks/run $(ARGS)
 
+.PHONY: bench-references
+bench-references: venv ## measure what it costs to read every index (ARGS="--references 5000000 --rounds 1")
+	python -m ansible_collections.fleetops.pbs.benchmarks.references $(ARGS)
+
 .PHONY: bench-fleet
 bench-fleet: venv ## measure the preflight of 200 simulated hosts against a ping (ARGS="--hosts 20 --forks 5")
 	python -m ansible_collections.fleetops.pbs.benchmarks.fleet $(ARGS)

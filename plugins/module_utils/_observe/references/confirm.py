@@ -24,8 +24,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.i
     IndexFile,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.reader import Visit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.visit import Visit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import index, manifest, snapshot

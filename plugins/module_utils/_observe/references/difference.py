@@ -7,29 +7,16 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import itertools
 import mmap
-import operator
-import struct
 import typing as t
 
 _memcmp = ctypes.PyDLL(None)["memcmp"]
 """Without giving the interpreter's lock away: it is called a million times for microseconds, by a process of one thread."""
 _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
-_BLOCK = 16384
-"""Bytes that are compared at once in place."""
-_STEPS = (2048, 256)
-"""Bytes of the smaller blocks within those that differ. They are cut out and compared as Python's objects, which takes a
-third of the time of a call of the C library for each."""
-
-
-@functools.lru_cache(maxsize=8)
-def _cut(step: int, size: int) -> struct.Struct:
-    """Blocks of so many bytes each, and what is left at the end."""
-    count, rest = divmod(size, step)
-    return struct.Struct(f"{step}s" * count + (f"{rest}s" if rest else ""))
+_STEPS = (16384, 2048, 512)
+"""Bytes of the blocks that are compared, each size within those of the one before that differ."""
 
 
 class Pair:
@@ -56,30 +43,24 @@ class Pair:
         now, before = self._addresses
         if not _memcmp(now, before, size):
             return []
-        places: t.Sequence[int] = range(0, size - size % _BLOCK, _BLOCK)
-        found = map(_memcmp, map(now.__add__, places), map(before.__add__, places), itertools.repeat(_BLOCK))
-        places = list(itertools.compress(places, found))
-        if size % _BLOCK:
-            places.append(size - size % _BLOCK)
-        above = _BLOCK
+        places: t.Iterable[int] = (0,)
+        above = size
         for step in _STEPS:
-            places = self._unlike(places, above, step, size)
-            above = step
+            blocks = itertools.chain.from_iterable(range(place, min(place + above, size), step) for place in places)
+            places, above = self._unlike(list(blocks), step, size), step
         return _joined(places, above, size)
 
-    def _unlike(self, places: t.Sequence[int], above: int, step: int, size: int) -> list[int]:
-        """Which smaller blocks differ, in blocks of the size `above` at these places."""
-        now, before = self.views
-        unlike: list[int] = []
-        for place in places:
-            end = min(place + above, size)
-            cut = _cut(step, end - place)
-            differ = map(operator.ne, cut.unpack_from(now, place), cut.unpack_from(before, place))
-            unlike += itertools.compress(range(place, end, step), differ)
-        return unlike
+    def _unlike(self, places: list[int], step: int, size: int) -> list[int]:
+        """Which of the blocks at these places differ."""
+        now, before = self._addresses
+        sizes: t.Iterable[int] = itertools.repeat(step)
+        if places and places[-1] + step > size:
+            sizes = [*itertools.repeat(step, len(places) - 1), size - places[-1]]
+        found = map(_memcmp, map(now.__add__, places), map(before.__add__, places), sizes)
+        return list(itertools.compress(places, found))
 
 
-def _joined(places: t.Sequence[int], step: int, size: int) -> list[tuple[int, int]]:
+def _joined(places: t.Iterable[int], step: int, size: int) -> list[tuple[int, int]]:
     runs: list[tuple[int, int]] = []
     start = end = -1
     for place in places:

@@ -36,9 +36,10 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.c
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.digests import Digests, Full
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.join import Join, Joined, Times
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.reader import Reader, Totals
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.reader import Reader
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import TooLarge, Tree
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Queue, TooMany, Units
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.visit import Totals
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import CountingVisitor, merge
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore, open_together
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import (

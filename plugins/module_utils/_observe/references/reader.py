@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import itertools
+import operator
 import os
 import time
 import typing as t
@@ -22,11 +24,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.i
     IndexFile,
     NoFile,
     open_file,
-    open_through_link,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import Hidden, Tree, describe_mode
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.visit import Visit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import blob, index, manifest, owner, snapshot
@@ -46,8 +48,6 @@ _UNFINISHED = 86400.0
 """Seconds without a change after which nobody is still writing a snapshot that has no manifest."""
 _MAX_GROUPS = 20_000
 """Groups that one process remembers."""
-_MAX_LINKED = 10_000
-"""Links to index files whose targets are remembered."""
 _KEPT = 16
 """Index files of the snapshot before that are held open."""
 _DAY = 86400
@@ -72,20 +72,6 @@ _ZERO = bytes(index.DIGEST_SIZE)
 
 
 @dataclasses.dataclass
-class Totals:
-    """Numbers that are added up over all processes; see `ReferenceFacts`."""
-
-    snapshots: int = 0
-    indexes: int = 0
-    index_bytes: int = 0
-    data_bytes: int = 0
-    references: int = 0
-    shared: int = 0
-    groups_left_out: int = 0
-    errors: int = 0
-
-
-@dataclasses.dataclass
 class Found:
     """What is known of one index file."""
 
@@ -93,128 +79,6 @@ class Found:
     header_checksum: bytes
     entries_checksum: t.Optional[bytes]
     """None where the entries were not read, or not all of them."""
-
-
-class Visit:
-    """Opens what a unit consists of; subclasses say what is to be done with it."""
-
-    def __init__(self, store: OpenStore, identity: Identity, problems: ProblemCounter, heartbeat: Heartbeat) -> None:
-        self.totals = Totals()
-        self.first_error = ""
-        self.linked: list[tuple[int, int]] = []
-        """Device and inode of index files that were opened through a link."""
-        self._store = store
-        self._identity = identity
-        self._problems = problems
-        self._heartbeat = heartbeat
-
-    def progress(self) -> dict[str, int]:
-        return {"indexes": self.totals.indexes}
-
-    def error(self, path: str, error: t.Union[OSError, str]) -> None:
-        """What could not be looked at, so that the answer is not complete."""
-        self.totals.errors += 1
-        if not self.first_error:
-            text = error if isinstance(error, str) else describe_error(error)
-            self.first_error = f"{display(os.path.join(self._store.path, path))}: {text}"
-
-    def visit(self, units: t.Iterable[Unit]) -> None:
-        """Do all of them. Raises `digests.Full` and `tree.TooLarge`."""
-        for unit in units:
-            self._heartbeat.at(unit.directory)
-            self._heartbeat.beat(self.progress)
-            fd = self._open(unit.directory)
-            if fd is None:
-                continue
-            try:
-                if unit.stray:
-                    self._strays(unit, fd)
-                else:
-                    self._group(unit, fd)
-            finally:
-                os.close(fd)
-        self._heartbeat.put("progress", self.progress())
-
-    def _open(self, path: str) -> t.Optional[int]:
-        """A directory below the base, name by name; None where it is gone."""
-        fd = os.dup(self._store.base)
-        for name in path.split("/") if path else ():
-            try:
-                below = open_inside(name, fd)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-            except OSError as exc:
-                self.error(path, exc)
-                return None
-            finally:
-                os.close(fd)
-            fd = below
-        return fd
-
-    # --- index files ---------------------------------------------------------------------------------------------------
-
-    def _strays(self, unit: Unit, dir_fd: int) -> None:
-        for name in unit.names:
-            path = f"{unit.directory}/{name}" if unit.directory else name
-            opened = self._open_index(path, name, dir_fd, expected=False)
-            if opened is not None:
-                with contextlib.closing(opened):
-                    self._stray(path, opened)
-
-    def _open_index(self, path: str, name: str, dir_fd: int, expected: bool) -> t.Optional[IndexFile]:
-        """One that PBS would open; None where it is gone, or where it is not that."""
-        self._heartbeat.at(path)
-        self._heartbeat.beat(self.progress)
-        dynamic = bool(index.is_dynamic(name))
-        what = f"can't open {'dynamic' if dynamic else 'fixed'} index: "
-        link = False
-        try:
-            try:
-                fd, status = open_file(name, dir_fd)
-            except NoFile:
-                link = os.path.islink(f"/proc/self/fd/{dir_fd}/{name}")
-                if not link:
-                    raise
-                fd, status = open_through_link(name, dir_fd)
-        except FileNotFoundError:
-            if link:
-                self._problem("index-dangling", path, "a link that leads nowhere")
-            return None
-        except NoFile as exc:
-            self._problem("index-directory", path, what + str(exc))
-            return None
-        except OSError as exc:
-            self.error(path, exc)
-            return None
-        if link:
-            if len(self.linked) < _MAX_LINKED:
-                self.linked.append((status.st_dev, status.st_ino))
-            self._problem("index-link", path, "a link; GC follows it, with a warning")
-        elif not expected:
-            self._problem("index-place", path, "PBS puts no index file there; GC marks its chunks, with a warning")
-        if not allows(self._identity, status, READ):
-            self._problem("index-unreadable", path, f"Permission denied (os error 13): {describe_mode(status)}")
-            if link:
-                # Whoever made the link may not read it, so it is not read for him.
-                os.close(fd)
-                return None
-        try:
-            return IndexFile(fd, status, dynamic)
-        except index.IndexFileError as exc:
-            self._problem(exc.kind, path, what + str(exc))
-        except OSError as exc:
-            self.error(path, exc)
-        return None
-
-    def _problem(self, kind: str, path: str, detail: str) -> None:
-        self._problems.add(kind, path, detail)
-
-    def _group(self, unit: Unit, group_fd: int) -> None:
-        raise NotImplementedError
-
-    def _stray(self, path: str, opened: IndexFile) -> None:
-        """An index file in a place where PBS puts none."""
-        raise NotImplementedError
 
 
 class Reader(Visit):
@@ -350,9 +214,10 @@ class Reader(Visit):
         try:
             data, status = _read_small(OWNER, group_fd, owner.SIZE_LIMIT)
         except FileNotFoundError:
-            # The group itself may have been removed just now.
+            # The group itself may have been made or removed just now.
             with contextlib.suppress(OSError):
-                if os.fstat(group_fd).st_nlink:
+                status = os.fstat(group_fd)
+                if status.st_nlink and self._now - status.st_ctime > _SETTLED:
                     self._problem("owner-missing", path, "every backup to this group fails")
             return
         except (OSError, NoFile) as exc:
@@ -657,8 +522,16 @@ class Reader(Visit):
             # Blocks of a comparison, to whole entries.
             start, end = max(first // entry * entry, done), min(-(-last // entry) * entry, common)
             done = end
-            new.update(*index.digest_tuples(header.dynamic, now[start:end]))
-            old += index.digest_tuples(header.dynamic, pair.views[1][start:end])
+            for fresh, known in zip(
+                index.digest_tuples(header.dynamic, now[start:end]),
+                index.digest_tuples(header.dynamic, pair.views[1][start:end]),
+            ):
+                if header.dynamic:
+                    # What was put in before them moves all that follow, and changes their ends.
+                    new.update(fresh)
+                    old.append(known)
+                else:
+                    new.update(itertools.compress(fresh, map(operator.ne, fresh, known)))
             unlike += end - start
         if new:
             new.difference_update(*old)

@@ -25,24 +25,24 @@ def test_the_same_has_no_difference(size: int) -> None:
     assert differing(bytes(size), bytes(size)) == []
 
 
-@pytest.mark.parametrize("place", [0, 255, 256, 16383, 16384, 40000, 65535])
+@pytest.mark.parametrize("place", [0, 511, 512, 16383, 16384, 40000, 65535])
 def test_one_byte_is_found(place: int) -> None:
     before = bytearray(SIZE)
     before[place] = 1
-    start = place // 256 * 256
-    assert differing(bytes(SIZE), bytes(before)) == [(start, start + 256)]
+    start = place // 512 * 512
+    assert differing(bytes(SIZE), bytes(before)) == [(start, start + 512)]
 
 
 def test_blocks_side_by_side_are_one() -> None:
     before = bytes(1000) + b"x" * 1000 + bytes(3000)
-    assert differing(bytes(5000), before) == [(768, 2048)]
+    assert differing(bytes(5000), before) == [(512, 2048)]
 
 
 def test_what_lies_behind_the_end_does_not_matter() -> None:
     PAIR.views[0][:] = b"a" * SIZE
     PAIR.views[1][:] = b"b" * SIZE
     assert differing(bytes(100), bytes(100)) == []
-    assert differing(bytes(300), bytes(299) + b"x") == [(256, 300)]
+    assert differing(bytes(600), bytes(599) + b"x") == [(512, 600)]
 
 
 def test_what_is_now_becomes_what_was_before() -> None:
@@ -63,6 +63,6 @@ def test_everything_that_differs_is_in_a_block_and_each_block_differs(size: int,
     inside = {place for start, end in found for place in range(start, end)}
     assert {place % size for place in places} <= inside
     for start, end in found:
-        for block in range(start, end, 256):
-            assert any(before[block : min(block + 256, end)])
+        for block in range(start, end, 512):
+            assert any(before[block : min(block + 512, end)])
     assert all(end < start for (_first, end), (start, _last) in zip(found, found[1:]))

@@ -23,7 +23,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.o
     ReferencePlan,
     observe_store,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import chunk_walk, work_queue
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import chunk_walk, counters, work_queue
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan
 from ansible_collections.fleetops.pbs.tests.support.pbs.store import (
     backup_ids,
@@ -98,8 +98,9 @@ def make(base: Path, chunks: list[dict[str, Any]], made: list[Any]) -> tuple[set
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(chunk, min_size=CHUNKS, max_size=CHUNKS), indexes)
-def test_sets_are_equal_to_those_of_the_model(chunks: list[dict[str, Any]], made: list[Any]) -> None:
+@given(st.lists(chunk, min_size=CHUNKS, max_size=CHUNKS), indexes, st.booleans())
+def test_sets_are_equal_to_those_of_the_model(chunks: list[dict[str, Any]], made: list[Any], bare: bool) -> None:
+    """`bare`: the C library has no statx, so that each file is looked at by itself."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         os.chmod(directory, 0o755)
         base = Path(directory) / "store"
@@ -111,6 +112,8 @@ def test_sets_are_equal_to_those_of_the_model(chunks: list[dict[str, Any]], made
         patch.setattr(digests_module, "RUN", 8)
         patch.setattr(digests_module, "SLACK", 16)
         patch.setattr(tree_module, "_LEAST_TOGETHER", 2)
+        if bare:
+            patch.setattr(counters, "Batch", no_statx)
         uid, gid = backup_ids()
         plan = ReferencePlan(now=START, cutoff=CUTOFF, safety_check=False)
         _owners, facts = observe_store(WalkPlan(os.fspath(base), uid, gid, (gid,), stall=120.0, max_paths=100), plan)
@@ -139,6 +142,10 @@ def test_sets_are_equal_to_those_of_the_model(chunks: list[dict[str, Any]], made
             len([name for name in wanted if len(name) != 64]),
         )
     assert (sweep.pending_first, sweep.pending_last) == model.due
+
+
+def no_statx() -> None:
+    raise OSError("no statx")
 
 
 def members(total: int) -> set[str]:
