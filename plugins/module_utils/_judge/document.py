@@ -66,7 +66,7 @@ def build(
             {
                 "name": store.name,
                 "path": store.path,
-                "forecast": _forecast(host, store),
+                "forecast": _forecast(host, store, stores),
                 "observed": dataclasses.asdict(store),
             }
             for store in stores
@@ -83,9 +83,9 @@ def _as_json(value: t.Any) -> t.Any:
     return [_as_json(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _forecast(host: HostFacts, store: StoreFacts) -> t.Optional[dict[str, t.Any]]:
+def _forecast(host: HostFacts, store: StoreFacts, stores: t.Sequence[StoreFacts]) -> t.Optional[dict[str, t.Any]]:
     """What the next GC does; None where PBS does not have the datastore."""
-    told = forecast(host, store)
+    told = forecast(host, store, stores)
     return None if told is None else dataclasses.asdict(told)
 
 

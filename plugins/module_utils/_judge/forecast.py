@@ -25,6 +25,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references imp
     SweepFacts,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import AtimeFacts, StoreFacts, TouchFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
 
 # How it ends.
 SWEEPS = "sweeps"
@@ -53,6 +54,7 @@ OLDEST_WRITER = (
 )
 
 _ZERO_CHUNK_SIZE = 159
+_NESTED_CHECK_SINCE = (3, 3)
 _READ, _WRITE, _ENTER = 4, 2, 1
 _MAINTENANCE = ("read-only", "offline", "delete", "unmount", "s3-refresh")
 
@@ -156,12 +158,12 @@ class Forecast:
     """What cannot be known from outside."""
 
 
-def forecast(host: HostFacts, store: StoreFacts) -> t.Optional[Forecast]:
-    """The next GC of a datastore; None where PBS does not have the datastore."""
+def forecast(host: HostFacts, store: StoreFacts, stores: t.Sequence[StoreFacts] = ()) -> t.Optional[Forecast]:
+    """The next GC of a datastore; None where PBS does not have the datastore. `stores` are all of the host."""
     configured = store.configured
     if configured is None:
         return None
-    stops = _at_start(host, store, configured)
+    stops = _at_start(host, store, configured) or _nested(host, store, stores)
     if stops:
         return _refused(stops)
     references = store.references
@@ -300,6 +302,18 @@ def _at_start(host: HostFacts, store: StoreFacts, configured: DatastoreConfig) -
             detail = f"'{host.account.user}' may not {_VERBS[needs]} it ({file.uid}:{file.gid} {file.mode})"
             stops.append(Stop(START, "permission", 1, file.path, detail))
     return stops
+
+
+def _nested(host: HostFacts, store: StoreFacts, stores: t.Sequence[StoreFacts]) -> list[Stop]:
+    """PBS compares the paths of all its datastores, as text, and does not collect in one that nests with another."""
+    if host.pbs_version and parse_version(host.pbs_version) < _NESTED_CHECK_SINCE:
+        return []
+    own = store.path.rstrip("/") + "/"
+    for other in stores:
+        path = other.path.rstrip("/") + "/"
+        if other.configured is not None and other.name != store.name and (own.startswith(path) or path.startswith(own)):
+            return [Stop(START, "nested", 1, other.path, f"datastore '{other.name}' and this one are nested")]
+    return []
 
 
 _VERBS = {_ENTER: "enter", _READ | _WRITE: "read and write", _READ: "read"}

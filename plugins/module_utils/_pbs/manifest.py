@@ -17,6 +17,7 @@ import re
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.blob import decode
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.job_state import parse_upid
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 NAME = "index.json.blob"
@@ -35,7 +36,6 @@ CRYPT_MODES = ("none", "encrypt", "sign-only")
 _LARGEST = 2**64 - 1
 _DIGITS = 20  # of the largest
 _HEX = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
-_START = re.compile(r"[0-9A-Fa-f]{8}")
 _NOTES = 2000
 _SHOWN = 200
 
@@ -65,7 +65,7 @@ class VerifyState:
     """`ok` or `failed`."""
     upid: str
     """Of the task, fit for showing."""
-    started: t.Optional[int] = None
+    started: int
     """When that task began, in seconds since the epoch."""
 
 
@@ -155,9 +155,8 @@ def _verify(value: t.Any) -> t.Optional[VerifyState]:
     state, upid = value.get("state"), value.get("upid")
     if state not in ("ok", "failed") or not isinstance(upid, str):
         return None
-    fields = upid.split(":")
-    started = int(fields[5], 16) if len(fields) > 5 and _START.fullmatch(fields[5]) else None
-    return VerifyState(state, _cut(display(upid)), started)
+    task = parse_upid(upid)
+    return None if task is None else VerifyState(state, _cut(display(upid)), task.start)
 
 
 def _upload(value: t.Any) -> t.Mapping[str, int]:

@@ -625,10 +625,14 @@ def belongs(case: Case, facts: ReferenceFacts) -> Verdict:
 
 @looked
 def next_gc(case: Case, facts: ReferenceFacts) -> Verdict:
-    told = forecast(case.host, case.the_store)
+    told = forecast(case.host, case.the_store, case.stores)
     if told is None:
         return skipped("PBS does not know this datastore, so there is no GC.")
-    evidence: Evidence = {"forecast": dataclasses.asdict(told)}
+    evidence: Evidence = {
+        key: value
+        for key, value in dataclasses.asdict(told).items()
+        if key in ("outcome", "step", "removes", "pending", "kept", "risks")
+    }
     deleted = [risk for risk in told.risks if risk.why == IGNORED and risk.chunks]
     unchecked = case.the_store.configured is not None and (
         case.the_store.configured.tuning.get("gc-atime-safety-check", True) is False

@@ -133,6 +133,28 @@ def test_gc_begins(changes):
     assert told(changes).outcome == "sweeps"
 
 
+@pytest.mark.parametrize(
+    ("path", "version", "outcome"),
+    [
+        (f"{TANK}/inner", "4.2.3-1", "refused"),
+        ("/mnt/datastore", "4.2.3-1", "refused"),
+        (TANK + "/", "4.2.3-1", "refused"),
+        (f"{TANK}2", "4.2.3-1", "sweeps"),
+        (f"{TANK}/inner", "3.2.9-1", "sweeps"),
+    ],
+)
+def test_gc_does_not_begin_in_nested_datastores(path, version, outcome):
+    host = facts.change(facts.host(), {"pbs_version": version})
+    stores = [facts.store(), facts.change(facts.store("vault", 1), {"path": path})]
+    found = forecast(host, stores[0], stores)
+    assert found is not None
+    assert found.outcome == outcome
+    declared = [stores[0], facts.change(stores[1], {"configured": None})]
+    alone = forecast(host, stores[0], declared)
+    assert alone is not None
+    assert alone.outcome == "sweeps"
+
+
 # --- the check --------------------------------------------------------------------------------------------------------
 
 NO_ZERO_CHUNK = {"skeleton.zero_chunk": None, "atime.zero_chunk": None, "atime.zero_chunk_as_root": None}

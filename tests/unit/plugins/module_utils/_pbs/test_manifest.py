@@ -81,7 +81,17 @@ def test_what_lies_unprotected():
 
 
 @pytest.mark.parametrize(
-    "state", [None, "ok", {}, {"state": "good", "upid": UPID}, {"state": "ok"}, {"upid": UPID}, []]
+    "state",
+    [
+        None,
+        "ok",
+        {},
+        {"state": "good", "upid": UPID},
+        {"state": "ok"},
+        {"upid": UPID},
+        {"state": "ok", "upid": "UPID:pbs1"},
+        [],
+    ],
 )
 def test_a_verify_state_that_pbs_cannot_read_is_none(state):
     assert loose(verify_state=state).verify_state is None
