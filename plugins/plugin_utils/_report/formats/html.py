@@ -51,7 +51,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import 
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.outlook import OUTCOMES
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-NOT_ASKED = "."
+_NO_CELL = len(ALPHABET)
 SCRIPT = (
     "text",
     "fleet",
@@ -192,8 +192,7 @@ class Html(Format):
         stores = host.datastores
         places = {"": 0, **{store: place for place, store in enumerate(stores, 1)}}
         columns = len(self._control_index)
-        cells = [NOT_ASKED] * (columns * len(places))
-        ranks = [len(STATUS_ORDER)] * len(cells)
+        cells: dict[int, int] = {}
         details = []
         for item in items:
             finding = item.finding
@@ -203,9 +202,8 @@ class Html(Format):
             state = _STATUS_INDEX[finding.status]
             severity = _SEVERITY_INDEX[finding.severity]
             cell = place * columns + control
-            if state < ranks[cell]:
-                ranks[cell] = state
-                cells[cell] = ALPHABET[state * len(SEVERITIES) + severity]
+            if state < cells.get(cell, _NO_CELL) // len(SEVERITIES):
+                cells[cell] = state * len(SEVERITIES) + severity
             details.append(_detail(item, place, control, state, severity))
             if finding.status not in _QUIET:
                 self._problems.add(number, place, control, state, severity, finding)
@@ -215,7 +213,7 @@ class Html(Format):
             "pbs_version": host.pbs_version,
             "reason": host.reason,
             "datastores": stores,
-            "cells": "".join(cells),
+            "cells": _in_characters(cells),
             "rank": -1 if is_fleet else self.fleet.ranks[host.name],
             "is_fleet": is_fleet,
         }
@@ -274,6 +272,20 @@ class Html(Format):
             severity_meanings=SEVERITY_MEANINGS,
             status_meanings=STATUS_MEANINGS,
         )
+
+
+def _in_characters(cells: t.Mapping[int, int]) -> str:
+    """The codes of a host's cells, a character each, row by row. What was not asked is not there one by one: `~120~` stands
+    for 120 of such cells, so that no host makes the page large by the number of its datastores times that of its controls.
+    """
+    parts: list[str] = []
+    after = 0
+    for cell in sorted(cells):
+        if cell > after:
+            parts.append(f"~{cell - after}~")
+        parts.append(ALPHABET[cells[cell]])
+        after = cell + 1
+    return "".join(parts)
 
 
 def _detail(item: Item, place: int, control: int, state: int, severity: int) -> str:

@@ -40,8 +40,11 @@ hosts.forEach((host, i) => {
     rowPlace[row] = place;
     rowText[row] = place ? host.datastores[place - 1].toLowerCase() : "";
   }
-  const base = firstRow[i] * COLUMNS;
-  for (let c = 0; c < host.cells.length; c++) cells[base + c] = codes[host.cells.charCodeAt(c)];
+  let cell = firstRow[i] * COLUMNS;
+  host.cells.split("~").forEach((part, k) => {
+    if (k % 2) cell += Number(part); // so many cells that were not asked
+    else for (let c = 0; c < part.length; c++) cells[cell++] = codes[part.charCodeAt(c)];
+  });
 });
 
 const nameOf = (row) => hosts[rowHost[row]].name;

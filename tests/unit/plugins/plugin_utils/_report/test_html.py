@@ -158,6 +158,15 @@ def test_the_policy_stops_what_would_get_through(page: browser.Page, tmp_path: P
     assert any("Content Security Policy" in text for text in page.complaints)
 
 
+def test_no_host_makes_the_page_large_by_two_numbers(tmp_path: Path) -> None:
+    """A finding of its own control in each of many datastores: the matrix has their product of cells, the page has not."""
+    number = 3000
+    told = [documents.finding(f"X-{n}", f"store{n}", "fail") for n in range(number)]
+    document = documents.whole("pbs1", [f"store{n}" for n in range(number)], told, documents.START)
+    path = made(tmp_path, [document])
+    assert path.stat().st_size < number * number
+
+
 def test_filters_by_host_status_severity_and_control(page: browser.Page, tmp_path: Path) -> None:
     found = [documents.document(number, badness=0.4) for number in range(1, 13)]
     show(page, made(tmp_path, found))
