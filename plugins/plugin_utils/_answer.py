@@ -5,7 +5,7 @@
 """What the controller takes from the answer of a host: known keys, of known types, in bounded sizes, fit for a terminal.
 
 A host may be hostile, and Ansible acts on many keys of a result: it sets `ansible_facts`, prints `warnings` and
-`exception`, ends the work on a host that is `unreachable`. So a result is built anew from what a module of this
+`exception`, ends the work on a host that is `unreachable`. So a result is rebuilt from what a module of this
 collection documents; everything else in the answer is left out.
 """
 

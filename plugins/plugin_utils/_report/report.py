@@ -195,7 +195,7 @@ class _NewFile:
         self.name = os.path.basename(path)
 
     def __enter__(self) -> _NewFile:
-        # Made anew under a name that nobody knows before: the directory may be one that others can write to.
+        # Created under a new, unpredictable name: other users may be able to write to the directory.
         descriptor, self._temporary = tempfile.mkstemp(
             dir=os.path.dirname(self.path) or ".", prefix=f".{self.name}.", suffix=".tmp"
         )

@@ -160,7 +160,7 @@ PROTECTIONS = (
                 "newest or timestamp(now)",
             ),
         ),
-        (BOUNDS + "::test_nobody_else_is_forgotten_because_of_it",),
+        (BOUNDS + "::test_no_other_host_is_forgotten_because_of_it",),
     ),
     Protection(
         "an-end-of-waiting",

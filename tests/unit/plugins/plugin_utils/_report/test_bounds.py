@@ -117,7 +117,7 @@ def test_a_clock_that_is_some_hours_ahead_does_not_decide_what_time_it_is(tmp_pa
 
 
 @pytest.mark.parametrize("year", [2027, 2126, 9999])
-def test_nobody_else_is_forgotten_because_of_it(tmp_path: Path, year: int) -> None:
+def test_no_other_host_is_forgotten_because_of_it(tmp_path: Path, year: int) -> None:
     documents.write(tmp_path / "first", [at("pbs1", documents.START)])
     reports.report(tmp_path / "out", tmp_path / "first", now=NOW, history=None)
     documents.write(tmp_path / "second", [in_year("evil", year), at("pbs1", documents.START + 60)])
