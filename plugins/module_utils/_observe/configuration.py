@@ -30,6 +30,8 @@ REMOVABLE_ROOT = "/mnt/datastore"
 """Where PBS mounts removable datastores, each in a directory with its name."""
 
 _SIZE_LIMIT = 1024 * 1024
+_MAX_SECTIONS = 256
+"""Datastores, or jobs of one kind, of a host. Each costs time, and a place in the document."""
 _NOTES = 20
 """Maximum number of unknown settings to report."""
 _DATASTORES, _PRUNE_JOBS, _VERIFY_JOBS = "datastore.cfg", "prune.cfg", "verification.cfg"
@@ -92,7 +94,12 @@ def _missing(path: str) -> ConfigFileFacts:
 def _read_file(
     dir_fd: int, path: str, schema: section_config.Schema, account: t.Optional[AccountFacts], newer: bool
 ) -> tuple[ConfigFileFacts, list[Section]]:
-    found = read_small(os.path.basename(path), dir_fd, _SIZE_LIMIT)
+
+    def refuse(status: os.stat_result) -> str:
+        # Its owner can put any file of root here, and root must not read it into a report.
+        return "the daemon's user may not read it; it was not read" if _may_read(status, account) is False else ""
+
+    found = read_small(os.path.basename(path), dir_fd, _SIZE_LIMIT, refuse)
     if not found.exists:
         return _missing(path), []
     facts = ConfigFileFacts(path=display(path), exists=True, error=found.error)
@@ -113,6 +120,10 @@ def _read_file(
         facts.parsed = True
     except SectionConfigError as exc:
         facts.parsed, facts.error, facts.line = False, exc.message, exc.line
+    if len(sections) > _MAX_SECTIONS:
+        facts.parsed = False
+        facts.error = "it has %d sections; those after the first %d are not checked" % (len(sections), _MAX_SECTIONS)
+        del sections[_MAX_SECTIONS:]
     return facts, [section for section in sections if section.type in schema]
 
 
@@ -185,7 +196,8 @@ def _datastore(section: Section, runs: _Runs) -> DatastoreConfig:
         gc_last_run=runs.last("garbage_collection", section.id),
     )
     for name, value in section.properties.items():
-        if name not in _OWN_FIELDS:
+        # Only what this collection knows: a newer PBS, or another file in this place, may have secrets there.
+        if name not in _OWN_FIELDS and name in section_config.DATASTORE["datastore"].properties:
             config.properties[display(name)] = (
                 display(value) if isinstance(value, str) else [display(item) for item in value]
             )

@@ -112,11 +112,12 @@ def _begin(number: int, line: str, schema: Schema, strict: bool) -> Section:
     kind, name = kind.strip(_SPACE), name.strip(_SPACE)
     if not line[0].isalpha() or not colon:
         hint = "; PBS's files have no comments" if line.lstrip(_SPACE).startswith(("#", ";")) else ""
-        raise SectionConfigError(number, f"expected a section header 'type: id', found {shown(line)}{hint}")
+        # Not what was found: another file may lie here, and its content must not get into a report.
+        raise SectionConfigError(number, f"expected a section header 'type: id'{hint}")
     section = Section(kind, name, number)
     known = schema.get(kind)
     if known is None:
-        problem = f"unknown section type {shown(kind)}; known: {', '.join(sorted(schema))}"
+        problem = f"unknown section type; known: {', '.join(sorted(schema))}"
         if strict:
             raise SectionConfigError(number, problem)
         section.unknown.append("line %d: %s" % (number, problem))
@@ -133,9 +134,7 @@ def _add(section: Section, number: int, line: str, schema: Schema, strict: bool)
     content = line.lstrip(_SPACE)
     end = next((index for index, char in enumerate(content) if char in _SPACES), None)
     if line[0] not in _SPACES or end is None:
-        raise SectionConfigError(
-            number, f"expected an indented 'key value' of section {shown(section.id)}, found {shown(line)}"
-        )
+        raise SectionConfigError(number, f"expected an indented 'key value' of section {shown(section.id)}")
     key, value = content[:end], content[end:].strip(_SPACE)
     if section.type in schema and key in schema[section.type].properties and key in section.properties:
         raise SectionConfigError(number, f"property {shown(key)} is repeated")

@@ -82,6 +82,8 @@ class Outcome:
     finished: bool = False
     """Whether the child ended by itself, in time and without an error."""
     timed_out: bool = False
+    overtime: bool = False
+    """It still answered, but took longer in all than it may."""
     doing: str = ""
     """The last step that it began; if it hangs, it hangs there."""
     error: str = ""
@@ -119,13 +121,14 @@ def run(
     parallel: int = 64,
     on_part: t.Optional[t.Callable[[str, str, t.Any], None]] = None,
     keep: t.Container[int] = (),
+    total: float = float("inf"),
 ) -> dict[str, Outcome]:
     """Run each task in its own forked child, in parallel, and return the outcomes by key.
 
     `deadline` is in seconds from the start of each child; with `renew`, every message restarts it, so that it limits
-    silence instead of the total time. `parallel` limits the number of children at a time. `on_part` is called in this
-    process for each part as it arrives, with key, name and value. `keep` lists the descriptors that the children keep;
-    they close all others.
+    silence instead of the total time, which `total` limits (seconds for each child). `parallel` limits the number of
+    children at a time. `on_part` is called in this process for each part as it arrives, with key, name and value. `keep`
+    lists the descriptors that the children keep; they close all others.
 
     Never raises because of a child. Children end when this process ends, however it ends.
     """
@@ -148,7 +151,7 @@ def run(
                 child = running[ready.fd]
                 if _receive(child, on_part):
                     if renew:
-                        child.expires = time.monotonic() + deadline
+                        child.expires = min(time.monotonic() + deadline, child.started + total)
                 else:
                     selector.unregister(child.fd)
                     del running[child.fd]
@@ -156,6 +159,7 @@ def run(
             now = time.monotonic()
             for child in [child for child in running.values() if child.expires <= now]:
                 child.outcome.timed_out = True
+                child.outcome.overtime = child.started + total <= now
                 selector.unregister(child.fd)
                 del running[child.fd]
                 outcomes[child.key] = _reap(child)

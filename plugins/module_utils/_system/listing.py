@@ -17,6 +17,11 @@ BATCH = 256
 """Number of names in memory at a time; a directory may have millions."""
 
 
+MAX_NAMES = 4 * 1024 * 1024
+"""Names of one directory that are listed. The largest directories of a datastore, `.chunks` and its prefix directories, have
+some 65,536; a filesystem can make up new names for ever."""
+
+
 class LoopDetector:
     """Detects that a listing repeats itself: a broken server can make it endless.
 
@@ -26,6 +31,7 @@ class LoopDetector:
 
     def __init__(self) -> None:
         self._count = 0
+        self._names = 0
         self._mark: t.Optional[tuple[t.Union[str, bytes], int]] = None
 
     def check(self, names: t.Sequence[t.Union[str, bytes]], inodes: t.Sequence[int]) -> None:
@@ -33,6 +39,9 @@ class LoopDetector:
         # A name may also repeat because its file was replaced meanwhile, but then its inode differs.
         if self._mark is not None and self._mark[0] in names and self._mark[1] == inodes[names.index(self._mark[0])]:
             raise ExplainedError(errno.ELOOP, "the listing of this directory never ends")
+        self._names += len(names)
+        if self._names > MAX_NAMES:
+            raise ExplainedError(errno.EOVERFLOW, f"this directory has more than {MAX_NAMES:,} names")
         self._count += 1
         if self._count & (self._count - 1) == 0:
             self._mark = (names[0], inodes[0])

@@ -32,8 +32,13 @@ class SmallFile:
     error: str = ""
 
 
-def read_small(name: str, dir_fd: int, limit: int) -> SmallFile:
-    """Read a regular file of at most `limit` bytes by its name in an open directory. Never raises `OSError`."""
+def read_small(
+    name: str, dir_fd: int, limit: int, refuse: t.Optional[t.Callable[[os.stat_result], str]] = None
+) -> SmallFile:
+    """Read a regular file of at most `limit` bytes by its name in an open directory. Never raises `OSError`.
+
+    `refuse` tells from the status of the file why it must not be read; an empty text if it may.
+    """
     found = SmallFile(exists=False)
     try:
         handle = os.open(name, _HANDLE, dir_fd=dir_fd)
@@ -43,6 +48,9 @@ def read_small(name: str, dir_fd: int, limit: int) -> SmallFile:
             # Check before opening: opening a device can have side effects.
             if not stat.S_ISREG(found.status.st_mode):
                 found.error = f"it is a {kind_of(found.status.st_mode)}, not a regular file; it was not read"
+                return found
+            found.error = refuse(found.status) if refuse is not None else ""
+            if found.error:
                 return found
             data = _read(handle, limit)
         finally:

@@ -31,6 +31,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
 
 DAY = 86400.0
+CLOCK_TOLERANCE_DAYS = 1.0 / 24
+"""How far in the future an end may be: clocks are set back by minutes, not by more."""
 PREFIXES = 65536
 HIDDEN_BASE_SINCE = (3, 4, 1)
 """The first PBS whose GC works in a datastore whose directory has a hidden name."""
@@ -108,6 +110,12 @@ def gc_succeeded(case: Case) -> Verdict:
     if run.state == "error":
         return failed(f"The last GC failed: {run.message.rstrip('.')}.", log, **evidence)
     age = _age_days(run, case.now)
+    if age is not None and age < -CLOCK_TOLERANCE_DAYS:
+        return unknown(
+            f"The last GC ended {-age:.1f} days in the future, so when it ran is not known.",
+            Remedy("Correct the clock of the host, and run GC.", ("timedatectl status",)),
+            **evidence,
+        )
     if age is not None and age > case.policy.gc_max_age_days:
         return failed(
             f"The last GC ended {age:.1f} days ago; the policy allows {case.policy.gc_max_age_days:g}.",

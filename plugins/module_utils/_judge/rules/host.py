@@ -93,7 +93,8 @@ def daemons(case: Case) -> Verdict:
     silent = [daemon for daemon in found if daemon.error and not daemon.active_state]
     if silent:
         return unknown("%s." % "; ".join("%s: %s" % (d.unit, d.error) for d in silent), **evidence)
-    down = [daemon for daemon in found if daemon.active_state != "active"]
+    # systemd's other two names of a unit whose main process runs.
+    down = [daemon for daemon in found if daemon.active_state not in ("active", "reloading", "refreshing")]
     if down:
         return failed(
             "%s, not active." % " and ".join("%s is %s" % (d.unit, d.active_state or "not there") for d in down),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import select
 import typing as t
@@ -23,6 +24,10 @@ _ATTEMPTS = 5
 
 _MAX_LINKS = 40
 """Maximum number of symbolic links in the resolution of one path, as in the kernel."""
+
+
+MAX_ALSO_AT = 20
+"""Other mount points of the same directory that are named; a container host can have many thousands."""
 
 
 class _Step(t.NamedTuple):
@@ -105,12 +110,13 @@ class MountTable:
 
     def facts(self, entry: MountEntry) -> MountFacts:
         """The entry as facts for the document."""
-        also_at = sorted(
+        also_at = heapq.nsmallest(
+            MAX_ALSO_AT,
             {
                 other.mount_point
                 for other in self._same[entry.device, entry.root]
                 if other.mount_point != entry.mount_point
-            }
+            },
         )
         return MountFacts(
             mount_id=entry.mount_id,

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import secrets
@@ -26,6 +27,8 @@ LEFTOVER_AGE = 120 * 1_000_000_000
 """Age in ns after which no running probe can own a file; for files from other machines and containers, and from before a
 reboot."""
 
+_MAX_LEFTOVERS = 1000
+
 _NAME = re.compile(re.escape(PRIVATE_PREFIX) + "(?P<mark>" + PATTERN + r")-[0-9a-f]{16}\Z")
 
 
@@ -43,7 +46,9 @@ def remove_leftovers(directory: int) -> int:
     removed = 0
     with contextlib.suppress(OSError):
         # batches() also detects an endless listing of a broken server.
-        names = [entry.name for batch in batches(directory) for entry in batch if entry.name.startswith(PRIVATE_PREFIX)]
+        ours = (entry.name for batch in batches(directory) for entry in batch if _NAME.match(entry.name))
+        # As many as killed runs can have left; a hostile owner may have made millions, and a later run takes the next.
+        names = list(itertools.islice(ours, _MAX_LEFTOVERS))
         for name in names:
             found = _NAME.match(name)
             with contextlib.suppress(OSError):

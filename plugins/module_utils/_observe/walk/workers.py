@@ -106,6 +106,10 @@ class Heartbeat:
             self.also()
 
 
+WALK_LIMIT = 12 * 3600.0
+"""Seconds that one walk over a datastore may take in all. A filesystem that answers each call slowly, or lists names without
+end, never stalls; so silence alone is no limit."""
+
 Job = t.Callable[[Heartbeat], None]
 """The work of one worker; it sends its results with `Heartbeat.put`."""
 
@@ -136,7 +140,7 @@ def run_jobs(
         return lambda channel: job(Heartbeat(channel, positions[key], shared_bases[key]))
 
     tasks = {key: task(key, job) for key, job in jobs.items()}
-    outcomes = run(tasks, stall, renew=True, on_part=_Sum(on_progress).on_part, keep=keep)
+    outcomes = run(tasks, stall, renew=True, on_part=_Sum(on_progress).on_part, keep=keep, total=WALK_LIMIT)
     trouble = _trouble(path, outcomes, positions)
     memory.close()
     common.close()
@@ -147,7 +151,8 @@ def _trouble(path: str, outcomes: t.Mapping[str, Outcome], positions: t.Mapping[
     for key, outcome in outcomes.items():
         if not outcome.finished:
             where = display(os.path.join(path, positions[key].get())).rstrip("/")
-            return f"{where}: {'no answer' if outcome.timed_out else outcome.error}"
+            slow = f"not done after {WALK_LIMIT / 3600:g} hours" if outcome.overtime else "no answer"
+            return f"{where}: {slow if outcome.timed_out else outcome.error}"
     return ""
 
 

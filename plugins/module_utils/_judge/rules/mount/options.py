@@ -156,6 +156,12 @@ def options_persist(case: Case) -> Verdict:
 def _option_differences(written: t.Sequence[str], mount: MountFacts) -> list[str]:
     """Compare what the kernel shows of an option list; the last of contradicting options wins, as mount(8) has it."""
     live = set(mount.options)
+    if {"bind", "rbind"} & set(written):
+        # A bind mount keeps the flags of its source, so only what is written asks for something.
+        written = [option for option in written if option != "defaults"]
+        inherited = [flag for flag, _opposite in FLAGS if flag in live or flag in mount.super_options]
+        inherited.append(next((option for option in ATIME_OPTIONS if option in live), "strictatime"))
+        written = ["ro" if read_only(mount) else "rw", *inherited, *written]
     written = [part for option in written for part in (*IMPLIED.get(option, ()), option)]
     differences = []
     wants_ro = _last(written, ("ro", "rw"), "rw") == "ro"

@@ -144,9 +144,9 @@ def test_the_later_of_two_sections_counts() -> None:
         (
             b"# comment\n" + ONE,
             1,
-            "expected a section header 'type: id', found '# comment'; PBS's files have no comments",
+            "expected a section header 'type: id'; PBS's files have no comments",
         ),
-        (ONE + b"# comment\n", 4, "expected an indented 'key value' of section 'store1', found '# comment'"),
+        (ONE + b"# comment\n", 4, "expected an indented 'key value' of section 'store1'"),
         (ONE + b"this is not valid\n", 4, "expected an indented 'key value'"),
         (ONE + b"\nthis is not valid\n", 5, "expected a section header"),
         (b"datastore: abc\n\tfoo bar\n\tpath /x\n", 2, "unknown property 'foo'"),
@@ -155,10 +155,10 @@ def test_the_later_of_two_sections_counts() -> None:
         (b"datastore: abc\n\ndatastore: def\n\tpath /x\n", 1, "section 'abc' has no path"),
         (b"datastore: ab\n\tpath /x\n", 1, "'ab' cannot be the name of a datastore; allowed: 3 to 32 letters"),
         (b"datastore: ../../etc\n\tpath /x\n", 1, "cannot be the name of a datastore"),
-        (b"datastor: abc\n\tpath /x\n", 1, "unknown section type 'datastor'; known: datastore"),
+        (b"datastor: abc\n\tpath /x\n", 1, "unknown section type; known: datastore"),
         (b"datastore abc\n\tpath /x\n", 1, "expected a section header"),
         (b"\tpath /x\n", 1, "expected a section header"),
-        (b"\xef\xbb\xbf" + ONE, 1, r"expected a section header 'type: id', found '\ufeffdatastore: store1'"),
+        (b"\xef\xbb\xbf" + ONE, 1, r"expected a section header 'type: id'"),
         (b"datastore: abc\n\tpath\n", 2, "expected an indented 'key value'"),
         (b"datastore: abc\n\tpath \n", 2, "path is ''; allowed: 1 to 4096 characters"),
         (b"datastore: abc\npath /x\n", 2, "expected an indented 'key value'"),
@@ -223,7 +223,7 @@ def test_tolerated_and_said() -> None:
         "line 6: tuning has no key 'new-key'",
     ]
     assert (bucket.type, bucket.properties) == ("bucket", {"anything": "goes"})
-    assert bucket.unknown == ["line 8: unknown section type 'bucket'; known: datastore"]
+    assert bucket.unknown == ["line 8: unknown section type; known: datastore"]
 
 
 @pytest.mark.parametrize(

@@ -299,3 +299,16 @@ def test_a_path_that_never_answers_is_given_up_and_the_process_ends(faultfs):
     assert outcome["dead"].abandoned
     mount.set("ok")
     assert wait_until_gone(outcome["dead"].abandoned)
+
+
+def test_a_child_that_always_answers_has_an_end_all_the_same():
+    """A filesystem that answers each call slowly, or lists names without end, is never silent."""
+
+    def task(channel):
+        while True:
+            channel.put("progress", 1)
+            time.sleep(0.05)
+
+    (outcome,) = child.run({"": task}, 30.0, renew=True, total=0.5).values()
+    assert (outcome.timed_out, outcome.overtime, outcome.finished) == (True, True, False)
+    assert outcome.parts == {"progress": 1}

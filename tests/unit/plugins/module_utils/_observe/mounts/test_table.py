@@ -389,3 +389,13 @@ def test_links_of_a_long_path_are_looked_for_once_a_part(mounts):
 )
 def test_the_way_back_is_on_the_mount_it_was_on(path, leads_to):
     assert MountTable.parse(MOUNTS).resolve(path) == leads_to
+
+
+def test_other_places_of_the_same_directory_are_bounded():
+    from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MAX_ALSO_AT, MountTable
+
+    lines = ["1 0 8:1 / / rw - ext4 /dev/sda1 rw", "2 1 8:2 / /mnt/tank rw - ext4 /dev/sdb1 rw"]
+    lines += ["%d 1 8:2 / /bind/%05d rw - ext4 /dev/sdb1 rw" % (number + 3, number) for number in range(2000)]
+    facts = MountTable.parse("\n".join(lines).encode()).find("/mnt/tank")
+    assert facts.also_at == ["/bind/%05d" % number for number in range(MAX_ALSO_AT)]
+    assert facts.bind
