@@ -359,7 +359,7 @@ def foreign(case: Case, facts: OwnershipFacts) -> Verdict:
             % (counted(total, "thing is", "things are"), kinds, _examples(examples)),
             Remedy(
                 " ".join(_foreign_remedies(case, facts, found)),
-                _foreign_commands(examples, parts),
+                _foreign_commands(examples, parts, found),
             ),
             **evidence,
         )
@@ -389,11 +389,11 @@ def _link_remedy(parts: t.Sequence[str]) -> str:
     return MOVE_AWAY
 
 
-def _foreign_commands(examples: t.Sequence[PathProblem], parts: t.Sequence[WalkCounts]) -> tuple[str, ...]:
+def _foreign_commands(
+    examples: t.Sequence[PathProblem], parts: t.Sequence[WalkCounts], found: t.Iterable[str]
+) -> tuple[str, ...]:
     """Flags are removed and mounts are unmounted; what else is foreign somebody has to look at."""
-    kinds = {
-        problem.path: kind for counts in parts for kind in counts.foreign for problem in counts.examples.get(kind, [])
-    }
+    kinds = {problem.path: kind for counts in parts for kind in found for problem in counts.examples.get(kind, [])}
     commands = {"immutable": "chattr -i -a", "mount": "umount"}
     named = [problem.path for problem in examples[: 2 * EXAMPLES]]
     return tuple(f"{commands.get(kinds[path], 'ls -ld')} {in_shell(path)}" for path in named)

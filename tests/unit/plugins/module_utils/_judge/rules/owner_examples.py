@@ -243,6 +243,17 @@ EXAMPLES = [
         "2 things are in the store that PBS does not make (link: 1, mount: 1)",
         ["Unmount", "move it away"],
     ),
+    # What another part of the store counts is named with its examples all the same.
+    Example(
+        "PBS-OWNER-06",
+        "fail",
+        {
+            "ownership.skeleton.foreign": {"mount": 1},
+            "ownership.chunks.examples": {"mount": [PathProblem(TANK + "/x", "")]},
+        },
+        TANK + "/x",
+        "umount %s/x" % TANK,
+    ),
     # --- debris
     Example(
         "PBS-OWNER-07",
