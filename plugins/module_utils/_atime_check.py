@@ -17,6 +17,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
     HostFacts,
     IdMapFacts,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, Question, judge
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
@@ -44,7 +45,7 @@ def check_atime(options: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t
     table = MountTable.read()
     (real_path,) = observe_stores([store], plan.probe, table)
     store.mount = table.find(real_path)
-    _require_directory(store)
+    _require_directory(shown(store))
     findings = judge(no_host(plan.account), [store], Question(Policy(), time.time(), controls=CONTROLS))
     return _result(store, findings, check_mode)
 

@@ -19,6 +19,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._atime_check import n
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import AccountFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import LocationFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown as shown_facts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import SkeletonFacts, StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Finding, Question, judge
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
@@ -130,6 +131,7 @@ def _observe(
 def _look(stores: t.Sequence[StoreFacts], plan: ProbePlan, table: MountTable) -> None:
     for store, real_path in zip(stores, observe_stores(stores, plan, table)):
         store.mount = table.find(real_path)
+        shown_facts(store)
 
 
 def _at_parent(name: str, path: str, plan: ProbePlan, table: MountTable) -> StoreFacts:

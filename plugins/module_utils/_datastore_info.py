@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import (
     effective_path,
@@ -26,7 +27,7 @@ def datastore_info(options: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     """One dictionary for each configured datastore, or only for the one with the given name. Raises `CollectionError`."""
     plan = info_plan(options)
     directory, configured = observe_configuration(plan.config_dir, plan.state_dir, plan.account, version.installed()[1])
-    for file in directory.files:
+    for file in shown(directory).files:
         if file.error:
             raise OptionError(f"{file.path} cannot be read: {file.error}")
     if directory.error:
@@ -42,7 +43,7 @@ def datastore_info(options: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
             store.mounted = entry is not None and entry.mount_point == store.path
     for store, real_path in zip(stores, observe_stores(stores, plan.probe, table)):
         store.mount = table.find(real_path)
-    return [_describe(store, item) for store, item in zip(stores, configured)]
+    return [_describe(store, item) for store, item in zip(shown(stores), shown(configured))]
 
 
 def _describe(store: StoreFacts, item: DatastoreConfig) -> dict[str, t.Any]:

@@ -26,6 +26,7 @@ from xml.etree import ElementTree
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import JobRunFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import load
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import LocationFacts, SpaceFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import AtimeFacts, SkeletonFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import WalkCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge import catalog, policy, waivers
@@ -119,9 +120,9 @@ def mountinfo_file(data: bytes) -> None:
     for entry in entries:
         assert entry.mount_point.startswith("/")
         lines.find(entry.mount_point)
-        found = lines.facts(entry)
-        for shown in (found.mount_point, found.source, found.root, found.fstype, *found.options, *found.super_options):
-            is_safe(shown)
+        found = shown(lines.facts(entry))
+        for text_ in (found.mount_point, found.source, found.root, found.fstype, *found.options, *found.super_options):
+            is_safe(text_)
         entry.inside(entry.mount_point + "/x")
 
 
@@ -207,7 +208,7 @@ def zfs_output(data: bytes) -> None:
     for dataset in zfs.list_datasets(lambda _argv, _timeout: answer):
         assert "\n" not in dataset.name
     for found in zfs.observe_zfs_datasets(["tank/pbs"], lambda _argv, _timeout: answer).values():
-        for key, value in found.properties.items():
+        for key, value in shown(found).properties.items():
             is_safe(key + value)
 
 
@@ -219,7 +220,7 @@ def package_version(data: bytes) -> None:
         assert parse_version(text_) == parse_version(text_)
         is_newer_than_known(text_)
     if found:
-        is_safe(found)
+        is_safe(*shown([found]))
 
 
 @contextlib.contextmanager

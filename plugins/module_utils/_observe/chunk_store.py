@@ -28,7 +28,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import (
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import batches
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of, mode_string, statx_fd
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
 _EXAMPLES = 10
 
@@ -63,12 +63,12 @@ def observe_reach(realpath: str) -> tuple[bool, str]:
         try:
             os.stat(way + "/.")
         except PermissionError:
-            return False, display(way or "/")
+            return False, (way or "/")
         way += "/" + part
     try:
         os.stat(way + "/.")
     except PermissionError:
-        return False, display(way)
+        return False, way
     return True, ""
 
 
@@ -97,7 +97,7 @@ def _observe_base(path: str, base: int) -> SkeletonFacts:
             elif not entry.name.startswith(".") and entry.name != "lost+found":
                 facts.foreign_count += 1
                 if len(facts.foreign) < _EXAMPLES:
-                    facts.foreign.append(display(entry.name))
+                    facts.foreign.append(entry.name)
     facts.groups.sort()
     facts.foreign.sort()
     facts.lock = observe_file(path, LOCK, base)
@@ -131,7 +131,7 @@ def _observe_zero_chunk(facts: SkeletonFacts, chunks_path: str, chunks: int) -> 
     try:
         prefix = open_directory(ZERO_CHUNK_PREFIX, chunks)
     except OSError as exc:
-        facts.error = f"{os.path.join(display(chunks_path), ZERO_CHUNK_PREFIX)}: {describe_error(exc)}"
+        facts.error = f"{os.path.join(chunks_path, ZERO_CHUNK_PREFIX)}: {describe_error(exc)}"
         return
     try:
         facts.zero_chunk = observe_file(os.path.join(chunks_path, ZERO_CHUNK_PREFIX), ZERO_CHUNK_DIGEST, prefix)

@@ -24,7 +24,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import i
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import mode_string
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
 REMOVABLE_ROOT = "/mnt/datastore"
 """Where PBS mounts removable datastores, each in a directory with its name."""
@@ -61,7 +61,7 @@ def observe_configuration(
     this collection knows, unknown settings are no error. If PBS cannot parse a file, this still returns the datastores
     that can be recognised, so that they can be checked, and the file's facts record the error.
     """
-    facts = ConfigDirFacts(path=display(config_dir), exists=False)
+    facts = ConfigDirFacts(path=config_dir, exists=False)
     sections: dict[str, list[Section]] = {}
     try:
         dir_fd = open_directory(config_dir, follow=True)
@@ -88,7 +88,7 @@ def observe_configuration(
 
 
 def _missing(path: str) -> ConfigFileFacts:
-    return ConfigFileFacts(path=display(path), exists=False, digest=section_config.digest(b""), parsed=True)
+    return ConfigFileFacts(path=path, exists=False, digest=section_config.digest(b""), parsed=True)
 
 
 def _read_file(
@@ -102,7 +102,7 @@ def _read_file(
     found = read_small(os.path.basename(path), dir_fd, _SIZE_LIMIT, refuse)
     if not found.exists:
         return _missing(path), []
-    facts = ConfigFileFacts(path=display(path), exists=True, error=found.error)
+    facts = ConfigFileFacts(path=path, exists=True, error=found.error)
     if found.status is not None:
         facts.uid, facts.gid, facts.mode = found.status.st_uid, found.status.st_gid, mode_string(found.status.st_mode)
         facts.readable = _may_read(found.status, account)
@@ -190,26 +190,24 @@ def _with_jobs(sections: t.Mapping[str, list[Section]], state_dir: str, proc: st
 def _datastore(section: Section, runs: _Runs) -> DatastoreConfig:
     config = DatastoreConfig(
         name=section.id,
-        path=display(section.text("path")),
-        backing_device=display(section.text("backing-device")),
-        gc_schedule=display(section.text("gc-schedule")),
+        path=section.text("path"),
+        backing_device=section.text("backing-device"),
+        gc_schedule=section.text("gc-schedule"),
         gc_last_run=runs.last("garbage_collection", section.id),
     )
     for name, value in section.properties.items():
         # Only what this collection knows: a newer PBS, or another file in this place, may have secrets there.
         if name not in _OWN_FIELDS and name in section_config.DATASTORE["datastore"].properties:
-            config.properties[display(name)] = (
-                display(value) if isinstance(value, str) else [display(item) for item in value]
-            )
+            config.properties[name] = value if isinstance(value, str) else list(value)
     try:
-        config.tuning = _shown(property_string.parse_typed(section.text("tuning"), property_string.TUNING))
+        config.tuning = dict(property_string.parse_typed(section.text("tuning"), property_string.TUNING))
     except PropertyStringError as exc:
         config.tuning_error = str(exc)
     backend = _raw(section, "backend", "type")
-    config.backend = display(backend.get("type", "filesystem"))
+    config.backend = backend.get("type", "filesystem")
     maintenance = _raw(section, "maintenance-mode", "type")
-    config.maintenance_type = display(maintenance.get("type", ""))
-    config.maintenance_message = display(property_string.percent_decoded(maintenance.get("message", "")))
+    config.maintenance_type = maintenance.get("type", "")
+    config.maintenance_message = property_string.percent_decoded(maintenance.get("message", ""))
     return config
 
 
@@ -221,16 +219,12 @@ def _raw(section: Section, name: str, default_key: str) -> dict[str, str]:
         return {}
 
 
-def _shown(values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    return {display(key): display(value) if isinstance(value, str) else value for key, value in values.items()}
-
-
 def _job(section: Section, last_run: JobRunFacts) -> JobFacts:
     numbers = {name: _number(section.text(name)) for name in section.properties}
     return JobFacts(
         id=section.id,
-        schedule=display(section.text("schedule")),
-        namespace=display(section.text("ns")),
+        schedule=section.text("schedule"),
+        namespace=section.text("ns"),
         max_depth=numbers.get("max-depth"),
         disabled=_flag(section.text("disable")),
         keeps={name: number for name, number in numbers.items() if name.startswith("keep-") and number is not None},

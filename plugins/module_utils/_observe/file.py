@@ -11,13 +11,12 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import FileFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Statx, mode_string, statx
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 
-def file_facts(path: t.Union[str, bytes], found: Statx) -> FileFacts:
+def file_facts(path: str, found: Statx) -> FileFacts:
     """The result of statx as facts; `path` is the path to show."""
     return FileFacts(
-        path=display(path),
+        path=path,
         type=found.kind,
         uid=found.st_uid,
         gid=found.st_gid,

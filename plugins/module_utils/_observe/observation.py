@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import AccountFacts, HostFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references import ReferenceFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnershipFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.persistence import observe_persistence
@@ -36,7 +37,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import WalkProgress
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.cutoff import cutoff_seconds
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
 
 @dataclasses.dataclass
@@ -99,7 +100,7 @@ def observe(
         _observe_mount(store, real_path, sources.get(store.name), host, env)
     _observe_zfs(stores)
     _observe_owners(stores, plan, account, on_progress)
-    return host, stores
+    return shown(host), shown(stores)
 
 
 def _observe_removable(store: StoreFacts, env: MountEnvironment) -> None:
@@ -205,7 +206,7 @@ def _no_walk(store: StoreFacts, plan: Plan, account: AccountFacts) -> t.Optional
             return f"the datastore gave no answer ({store.stuck})"
         error = store.location.error if store.location is not None else ""
         return "the datastore could not be inspected (%s)" % (
-            store.error or ("%s: %s" % (display(store.path), error) if error else "no answer")
+            store.error or ("%s: %s" % (store.path, error) if error else "no answer")
         )
     if account.uid is None or account.gid is None:
         return f"user or group of the daemon do not exist here ({plan.user}:{plan.group})"

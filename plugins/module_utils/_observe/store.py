@@ -32,7 +32,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.atime import AtimeProbe
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, Outcome, run
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become, current
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
 CHECK_MODE = "check mode changes nothing on the host"
 
@@ -108,7 +108,7 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
     new = store.configured is None
 
     def look(channel: Channel) -> None:
-        channel.begin(f"the path {display(path)}")
+        channel.begin(f"the path {path}")
         location = observe_location(path)
         refused = ""
         if location.error and plan.identity is not None and _root_is_refused(location.error):
@@ -123,7 +123,7 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
             if not location.error:
                 channel.put("skeleton", SkeletonFacts(state="absent"))
             return
-        channel.begin(f"free space of {display(path)}")
+        channel.begin(f"free space of {path}")
         try:
             channel.put("space", observe_space(path))
         except OSError as exc:
@@ -135,7 +135,7 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
         if mount is not None:
             channel.begin(f"the superblock of {mount.source}")
             channel.put("dir_nlink", observe_dir_nlink(mount))
-        channel.begin(f"the chunk store in {display(path)}")
+        channel.begin(f"the chunk store in {path}")
         try:
             channel.put("skeleton", observe_skeleton(path))
         except OSError as exc:
@@ -146,21 +146,21 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
             return
         probe = AtimeProbe(path, plan.mode, plan.identity, s3, new) if plan.mode != "none" else None
         if probe is not None:
-            channel.begin(f"the zero chunk of {display(path)}, as root")
+            channel.begin(f"the zero chunk of {path}, as root")
             probe.begin()
         if plan.identity != current():
             channel.begin("becoming uid %d" % plan.identity.uid)
             become(plan.identity)
         if refused:
-            channel.begin("the chunk store in %s, as uid %d" % (display(path), plan.identity.uid))
+            channel.begin("the chunk store in %s, as uid %d" % (path, plan.identity.uid))
             with contextlib.suppress(OSError):  # the daemon's user has no access either: keep root's error
                 channel.put("skeleton", observe_skeleton(path))
                 channel.put("root_refused", refused)
-        channel.begin("the directories above %s, as uid %d" % (display(path), plan.identity.uid))
+        channel.begin("the directories above %s, as uid %d" % (path, plan.identity.uid))
         with contextlib.suppress(OSError):  # the probe reports the same error with more detail
             channel.put("reach", observe_reach(location.realpath))
         if probe is not None:
-            channel.begin("the atime probe in %s, as uid %d" % (display(path), plan.identity.uid))
+            channel.begin("the atime probe in %s, as uid %d" % (path, plan.identity.uid))
             probe.finish()
             channel.put("atime", probe.facts)
             channel.put("lock", probe.lock)
@@ -188,7 +188,7 @@ def _describe(path: str, error: OSError) -> str:
     """The error with its path."""
     name = error.filename
     where = os.path.join(path, name) if isinstance(name, str) else path
-    return f"{display(where)}: {describe_error(error)}"
+    return f"{where}: {describe_error(error)}"
 
 
 def _apply(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
@@ -197,7 +197,6 @@ def _apply(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
     store.deadline = plan.deadline
     if "location" in parts:
         store.location = load(LocationFacts, parts["location"])
-        store.location.realpath = display(store.location.realpath)
     if "reach" in parts and store.location is not None:
         store.location.reachable, store.location.blocked_at = parts["reach"]
     store.root_refused = parts.get("root_refused", "")

@@ -22,23 +22,15 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import docume
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._summary import summary
 from ansible_collections.fleetops.pbs.tests.fuzz.seeds import SEEDS
 from ansible_collections.fleetops.pbs.tests.support.findings import valid
+from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS
 
 OPTIONS: dict[str, Any] = {
-    "host": "pbs1",
-    "datastores": None,
-    "user": "backup",
-    "group": "backup",
+    **PREFLIGHT_OPTIONS,
     "probe": "none",
     "scope": "none",
-    "sample_prefixes": 1,
     "workers": 1,
-    "max_paths": 5,
     "deadline": 30.0,
     "stall": 30.0,
-    "controls": [],
-    "policy": {},
-    "waivers": [],
-    "run_dir": "/nonexistent/run",
 }
 
 PATHS = (

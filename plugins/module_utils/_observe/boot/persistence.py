@@ -22,7 +22,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.systemd import Link, Unit, unit_name_for
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import path_prefixes
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 LOCAL = "local-fs.target"
 REMOTE = "remote-fs.target"
@@ -101,7 +100,7 @@ def _mount_points(path: str, mount: t.Optional[MountFacts]) -> list[str]:
     """The directories from the current mount point down to the path."""
     prefixes = list(path_prefixes(path))
     if mount is not None:
-        shown = [display(prefix) for prefix in prefixes]
+        shown = list(prefixes)
         if mount.mount_point in shown:
             return prefixes[shown.index(mount.mount_point) :]
     return prefixes
@@ -129,7 +128,7 @@ def _from_fstab(
         # systemd generates one unit per name, from the first entry, and none if another file has that name.
         if env.systemd and unit is not None:
             active = False
-            detail += f"; systemd uses {display(unit.file)} instead"
+            detail += f"; systemd uses {unit.file} instead"
         elif env.systemd and found:
             active = False
             detail += "; systemd uses the earlier entry for this mount point"
@@ -139,11 +138,11 @@ def _from_fstab(
             BootMount(
                 facts=PersistentMount(
                     kind="fstab",
-                    where=display(where),
-                    source=display(hide_secret_in_source(entry.source)),
-                    fstype=display(entry.fstype),
-                    options=[display(option) for option in hide_secrets(entry.options)],
-                    file=display(env.fstab_path),
+                    where=where,
+                    source=hide_secret_in_source(entry.source),
+                    fstype=entry.fstype,
+                    options=list(hide_secrets(entry.options)),
+                    file=env.fstab_path,
                     active_at_boot=active,
                     detail=detail,
                     source_matches=_matches(entry.source, entry.fstype, entry.options, mount, env),
@@ -189,11 +188,11 @@ def _from_unit(where: str, unit: Unit, mount: t.Optional[MountFacts], env: Mount
     return BootMount(
         facts=PersistentMount(
             kind="systemd",
-            where=display(where),
-            source=display(hide_secret_in_source(source)),
-            fstype=display(fstype),
-            options=[display(option) for option in hide_secrets(options)],
-            file=display(unit.file),
+            where=where,
+            source=hide_secret_in_source(source),
+            fstype=fstype,
+            options=list(hide_secrets(options)),
+            file=unit.file,
             active_at_boot=active,
             detail=detail,
             source_matches=None if unit.masked else _matches(source, fstype, options, mount, env),
@@ -213,14 +212,14 @@ def _unit_state(where: str, unit: Unit, links: t.Sequence[Link], env: MountEnvir
         return False, "the unit file does not survive a reboot"
     named = unit.value("Mount", "Where")
     if os.path.normpath(named or ".") != os.path.normpath(where):
-        return False, f"systemd refuses it: Where={display(named)} does not match the name of the unit"
-    parents = sorted({display(link.parent) for link in links if link.lasting})
+        return False, f"systemd refuses it: Where={named} does not match the name of the unit"
+    parents = sorted({link.parent for link in links if link.lasting})
     if parents:
         return True, "pulled in by " + ", ".join(parents)
     for dependencies in read_dependencies(env):
         by = dependencies.pulls_in(unit.name, where)
         if by:
-            return True, f"pulled in by {dependencies.unit} ({display(by)})"
+            return True, f"pulled in by {dependencies.unit} ({by})"
     if links:
         return False, "it is enabled only until the next reboot"
     return False, "nothing pulls it in: it is not enabled"
@@ -237,13 +236,13 @@ def _from_zfs(mount_points: t.Sequence[str], mount: t.Optional[MountFacts], env:
     service = env.units.get("zfs-mount.service")
     runs = any(link.lasting for link in env.units.links_to("zfs-mount.service"))
     for dataset in env.datasets:
-        is_mounted_now = mount is not None and mount.fstype == "zfs" and display(dataset.name) == mount.source
+        is_mounted_now = mount is not None and mount.fstype == "zfs" and dataset.name == mount.source
         if not dataset.mountpoint.startswith("/"):
             continue
         if dataset.mountpoint not in mount_points and not is_mounted_now:
             continue
         active: t.Optional[bool] = dataset.canmount == "on"
-        detail = f"canmount={display(dataset.canmount)}"
+        detail = f"canmount={dataset.canmount}"
         if active and service is not None and (service.masked or not runs):
             # zfs-mount-generator may mount it; it then has its own unit.
             active = None
@@ -252,10 +251,10 @@ def _from_zfs(mount_points: t.Sequence[str], mount: t.Optional[MountFacts], env:
             BootMount(
                 facts=PersistentMount(
                     kind="zfs",
-                    where=display(dataset.mountpoint),
-                    source=display(dataset.name),
+                    where=dataset.mountpoint,
+                    source=dataset.name,
                     fstype="zfs",
-                    file=display(dataset.name),
+                    file=dataset.name,
                     active_at_boot=active,
                     detail=detail,
                     source_matches=None if mount is None else is_mounted_now,
@@ -274,7 +273,7 @@ def _from_pbs(path: str, env: MountEnvironment) -> BootMount:
     return BootMount(
         facts=PersistentMount(
             kind="pbs",
-            where=display(path),
+            where=path,
             file=unit,
             active_at_boot=None if there is None else not there.masked,
             detail="PBS mounts it when its device is attached",

@@ -21,7 +21,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.persist
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.systemd import unit_name_for
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 
 def observe_unit_order(path: str, env: MountEnvironment) -> list[UnitOrderFacts]:
@@ -81,14 +80,14 @@ def _order(
     mount_unit = unit_name_for(mount_point)
     needed = path_below(unit.requires_mounts_for, mount_point)
     if needed:
-        return UnitOrderFacts(unit.unit, True, by=display("RequiresMountsFor=" + needed), needs=True)
+        return UnitOrderFacts(unit.unit, True, by=("RequiresMountsFor=" + needed), needs=True)
     is_after = mount_unit in unit.after
     if mount_unit in unit.requires:
         by = f"Requires={mount_unit}" + (f" After={mount_unit}" if is_after else f" without After={mount_unit}")
-        return UnitOrderFacts(unit.unit, is_after, by=display(by), needs=True)
+        return UnitOrderFacts(unit.unit, is_after, by=by, needs=True)
     essential = boot_mount is not None and boot_mount.essential
     by = _waits_by(unit, mount_unit, mount_point, boot_mount, others)
-    return UnitOrderFacts(unit.unit, bool(by), by=display(by), needs=bool(by) and essential)
+    return UnitOrderFacts(unit.unit, bool(by), by=by, needs=bool(by) and essential)
 
 
 def _waits_by(

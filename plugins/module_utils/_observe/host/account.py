@@ -12,7 +12,6 @@ import os
 import pwd
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import AccountFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 _NOT_FOUND = (KeyError, ValueError, OSError)
 """Unknown name, invalid name, failed directory service: in each case the ids are unknown."""
@@ -20,7 +19,7 @@ _NOT_FOUND = (KeyError, ValueError, OSError)
 
 def observe_account(user: str = "backup", group: str = "backup") -> AccountFacts:
     """Look up the user and the group separately. An unknown id is None; never raises an exception."""
-    facts = AccountFacts(user=display(user), group=display(group))
+    facts = AccountFacts(user=user, group=group)
     with contextlib.suppress(*_NOT_FOUND):
         entry = pwd.getpwnam(user)
         facts.uid, facts.primary_gid = entry.pw_uid, entry.pw_gid

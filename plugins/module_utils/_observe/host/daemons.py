@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import DaemonFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Run, run
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
 UNITS = ("proxmox-backup.service", "proxmox-backup-proxy.service")
 
@@ -54,15 +54,15 @@ def _daemon(
     if shown is None:
         facts.error = error or "systemctl returned nothing about it"
         return facts
-    facts.load_state = display(shown.get("LoadState", ""))
-    facts.active_state = display(shown.get("ActiveState", ""))
+    facts.load_state = shown.get("LoadState", "")
+    facts.active_state = shown.get("ActiveState", "")
     main_pid = shown.get("MainPID", "")
     facts.main_pid = int(main_pid) if main_pid.isdecimal() and len(main_pid) < 10 else 0
     if facts.main_pid:
         try:
             program = _program(proc, facts.main_pid)
             facts.replaced = program.endswith(_DELETED)
-            facts.executable = display(program[: -len(_DELETED)] if facts.replaced else program)
+            facts.executable = program[: -len(_DELETED)] if facts.replaced else program
         except OSError as exc:
             facts.error = "process %d: %s" % (facts.main_pid, describe_error(exc))
     others = set(_processes(shown.get("ControlGroup", ""), cgroups)) - {facts.main_pid}

@@ -14,7 +14,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.clock i
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.daemons import observe_daemons
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.idmap import observe_id_map
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Run, run
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 
 def observe_host(
@@ -35,7 +34,7 @@ def observe_host(
     systemd = os.path.isdir(systemd_dir)
     pbs_installed, pbs_version = installed
     return HostFacts(
-        name=display(name),
+        name=name,
         euid=os.geteuid(),
         systemd=systemd,
         pbs_installed=pbs_installed,
@@ -54,7 +53,7 @@ def container_kind(path: str) -> str:
     """The kind of container that systemd recorded at its start; empty outside of containers."""
     try:
         with open(path, "rb") as file:
-            return display(file.read(64).strip())
+            return os.fsdecode(file.read(64).strip())
     except OSError:
         return ""
 

@@ -11,7 +11,6 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import MANAGER, PACKAGE
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Run, run
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 _TIMEOUT = 10.0
 _NOT_THERE = ("not-installed", "config-files")
@@ -23,5 +22,5 @@ def installed(run_command: Run = run, manager: str = MANAGER) -> tuple[bool, t.O
     for line in answer.output.splitlines() if answer.code == 0 else ():
         status, _space, version = line.partition(" ")
         if version and status not in _NOT_THERE:
-            return True, display(version)
+            return True, version
     return os.path.exists(manager), None

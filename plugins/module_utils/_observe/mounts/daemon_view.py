@@ -14,7 +14,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.envir
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount_text import hide_secret_in_source
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mountinfo import MountEntry
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
 
 def observe_daemon_views(
@@ -50,14 +50,14 @@ def _compare(path: str, ours: MountEntry, table: MountTable, view: DaemonViewFac
     if theirs is None:
         view.detail = "the mount of its root directory is not visible from here"
         return view
-    view.options = [display(option) for option in theirs.options]
+    view.options = list(theirs.options)
     view.same = (theirs.device, theirs.inside(path)) == (ours.device, ours.inside(path))
     if not view.same:
         view.detail = "for it the path is %s of %s (%s, mounted on %s)" % (
-            display(theirs.inside(path)),
-            display(hide_secret_in_source(theirs.source)),
-            display(theirs.fstype),
-            display(theirs.mount_point),
+            theirs.inside(path),
+            hide_secret_in_source(theirs.source),
+            theirs.fstype,
+            theirs.mount_point,
         )
     return view
 

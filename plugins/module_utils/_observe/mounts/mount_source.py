@@ -14,7 +14,6 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount_text import hide_secret_in_source
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 _TAGS = {
     "UUID": "by-uuid",
@@ -58,7 +57,7 @@ def _is_bound(source: str, mount: MountFacts, env: MountEnvironment) -> t.Option
     entry = env.table.find_entry(path)
     if entry is None:
         return None
-    return entry.device == mount.device and display(entry.inside(path)) == mount.root
+    return entry.device == mount.device and entry.inside(path) == mount.root
 
 
 def _udev_name(value: str) -> str:
@@ -128,7 +127,7 @@ def _backing_file(mount: MountFacts, env: MountEnvironment) -> str:
 
 
 def _is_same_text(source: str, fstype: str, mount: MountFacts, env: MountEnvironment) -> t.Optional[bool]:
-    wanted = display(hide_secret_in_source(source))
+    wanted = hide_secret_in_source(source)
     if _plain(wanted) == _plain(mount.source):
         return True
     if fstype == "zfs" and mount.fstype == "zfs":

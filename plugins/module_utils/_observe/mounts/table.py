@@ -17,7 +17,6 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount
     hide_secrets,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mountinfo import MountEntry, parse_mountinfo
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 _ATTEMPTS = 5
 """Number of attempts to read a mountinfo that changes meanwhile."""
@@ -122,17 +121,17 @@ class MountTable:
             mount_id=entry.mount_id,
             parent_id=entry.parent_id,
             device=entry.device,
-            root=display(entry.root),
-            mount_point=display(entry.mount_point),
-            fstype=display(entry.fstype),
-            source=display(hide_secret_in_source(entry.source)),
-            options=[display(option) for option in entry.options],
-            super_options=[display(option) for option in hide_secrets(entry.super_options)],
+            root=entry.root,
+            mount_point=entry.mount_point,
+            fstype=entry.fstype,
+            source=hide_secret_in_source(entry.source),
+            options=list(entry.options),
+            super_options=list(hide_secrets(entry.super_options)),
             bind=entry.shows_part or bool(also_at),
             stacked=self._stacked(entry),
             is_root=entry.mount_point == "/",
             deleted=entry.deleted,
-            also_at=[display(mount_point) for mount_point in also_at],
+            also_at=list(also_at),
         )
 
     def resolve(self, path: str) -> str:

@@ -11,7 +11,6 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import ZfsFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Run, run
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 PROPERTIES = ("atime", "relatime", "canmount", "mountpoint", "readonly", "mounted", "quota", "refquota")
 
@@ -41,10 +40,10 @@ def observe_zfs_datasets(datasets: t.Sequence[str], run_command: Run = run) -> d
     answer = run_command(["zfs", "get", "-Hp", "-o", "name,property,value", ",".join(PROPERTIES), *wanted], _TIMEOUT)
     if answer.missing:
         return {}
-    facts = {dataset: ZfsFacts(display(dataset)) for dataset in wanted}
+    facts = {dataset: ZfsFacts(dataset) for dataset in wanted}
     for name, name_of_property, value in _rows(answer.output, 3):
         if name in facts:
-            facts[name].properties[display(name_of_property)] = display(value)
+            facts[name].properties[name_of_property] = value
     for found in facts.values():
         if not found.properties:
             found.error = answer.error or "zfs returned nothing about it"

@@ -50,7 +50,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import 
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, current
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import statx, statx_fd
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
 _PLACEMENTS: tuple[tuple[str, tuple[str, ...]], ...] = (("prefix", (CHUNKS, ZERO_CHUNK_PREFIX)), ("base", ()))
 """Directories for the private file. Not `.chunks` itself: a search for leftovers there must list 65,536 names."""
@@ -148,7 +148,7 @@ class AtimeProbe:
                 if directory is None:
                     continue
                 name = new_name()
-                facts.path = display(os.path.join(path, name))
+                facts.path = os.path.join(path, name)
                 facts.step = "create"
                 born = time.time_ns()
                 try:
@@ -177,7 +177,7 @@ class AtimeProbe:
         if self._unnamed >= 0:
             facts = self._new_facts("base")
             facts.created_by = "root"
-            facts.path = display(self._path)
+            facts.path = self._path
             self._try(OpenFile(self._path, self._unnamed), self._unnamed, facts, None)
             self._try_lock(None, -1, self._unnamed)
             return
@@ -192,7 +192,7 @@ class AtimeProbe:
 
     def _no_place(self) -> TouchFacts:
         facts = self._new_facts("base")
-        facts.path = display(self._path)
+        facts.path = self._path
         facts.step = "open"
         try:
             os.close(open_directory(self._path, follow=True))
@@ -268,7 +268,7 @@ class AtimeProbe:
         with self._open_prefix() as (prefix, path):
             facts = self._new_facts("prefix")
             facts.target = "marker"
-            facts.path = display(os.path.join(path, ZERO_CHUNK_DIGEST))
+            facts.path = os.path.join(path, ZERO_CHUNK_DIGEST)
             facts.step = "create"
             if prefix is None:
                 facts.errno = errno.ENOENT

@@ -21,7 +21,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import current
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.owner import open_handle
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Statx, statx, statx_fd
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.times import (
     set_atime_fd,
     touch_atime,
@@ -127,7 +127,7 @@ def try_touch(target: Target, kind: str, waits: t.Sequence[float] = WAITS, refre
     second replacement there is no result. With `refresh`, it reads the new time again without caches.
     """
     who = current()
-    facts = TouchFacts(kind, display(target.path), who.uid, who.gid, list(who.groups), advanced=False)
+    facts = TouchFacts(kind, target.path, who.uid, who.gid, list(who.groups), advanced=False)
     started = time.perf_counter_ns()
     try:
         _advance(target, facts, waits)

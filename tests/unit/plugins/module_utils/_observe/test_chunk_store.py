@@ -9,6 +9,7 @@ import os
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import (
     observe_location,
     observe_reach,
@@ -141,4 +142,4 @@ def test_looking_moves_no_access_time(whole_store):
 
 def test_hostile_names_are_fit_to_be_shown(tmp_path):
     os.mkdir(os.fsencode(tmp_path) + b"/\xff\n\x1b[31m")
-    assert observe_skeleton(str(tmp_path)).foreign == [r"\xff\x0a\x1b[31m"]
+    assert shown(observe_skeleton(str(tmp_path))).foreign == [r"\xff\x0a\x1b[31m"]

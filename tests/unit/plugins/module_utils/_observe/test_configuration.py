@@ -18,6 +18,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
     ConfigFileFacts,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import load
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import (
     effective_path,
     observe_configuration,
@@ -96,7 +97,7 @@ def test_what_is_no_directory(tmp_path: Path) -> None:
 
 
 def test_a_path_that_cannot_be() -> None:
-    directory, stores = observe_configuration("/etc/\x00\x1b[31m")
+    directory, stores = shown(list(observe_configuration("/etc/\x00\x1b[31m")))
     assert (directory.path, directory.files, stores) == (r"/etc/\x00\x1b[31m", [], [])
     assert directory.error == "EINVAL: no path can hold a NUL byte"
 
@@ -269,7 +270,7 @@ def test_a_tuning_that_breaks_the_next_gc(host: Host) -> None:
     ],
 )
 def test_maintenance(host: Host, text: str, kind: str, message: str) -> None:
-    store = host.store(f"datastore: tank\n\tpath /tank\n\tmaintenance-mode {text}\n")
+    store = shown(host.store(f"datastore: tank\n\tpath /tank\n\tmaintenance-mode {text}\n"))
     assert (store.maintenance_type, store.maintenance_message) == (kind, message)
 
 
@@ -285,7 +286,7 @@ def test_the_path_of_any_other_datastore() -> None:
 
 
 def test_what_is_shown_is_fit_for_people(host: Host) -> None:
-    store = host.store("datastore: tank\n\tpath /tank\x1b[31m\n")
+    store = shown(host.store("datastore: tank\n\tpath /tank\x1b[31m\n"))
     assert store.path == r"/tank\x1b[31m"
 
 

@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.persistence import (
     boot_mounts,
     observe_persistence,
@@ -109,7 +110,7 @@ def test_passwords_do_not_reach_the_report(mount_host):
 def test_names_are_fit_for_showing(mount_host):
     mount_host.fstab.write_bytes(b"LABEL=\x1b[2J /mnt/a\\012\xff ext4 defaults\n")
     env = mount_host.environment("1 0 8:1 / / rw - ext4 /dev/sda1 rw")
-    (entry,) = observed(env, "/mnt/a\n\udcff")
+    (entry,) = shown(observed(env, "/mnt/a\n\udcff"))
     assert (entry.where, entry.source) == ("/mnt/a\\x0a\\xff", "LABEL=\\x1b[2J")
 
 

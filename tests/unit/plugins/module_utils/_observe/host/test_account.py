@@ -11,6 +11,7 @@ import pwd
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
 
 
@@ -39,6 +40,6 @@ def test_user_and_group_are_looked_up_each_by_itself() -> None:
 
 @pytest.mark.parametrize("name", ["no-such-user-here", "", "a\x00b", "a:b", "\udc80", "x" * 5000])
 def test_what_does_not_exist_is_none(name: str) -> None:
-    facts = observe_account(name, name)
+    facts = shown(observe_account(name, name))
     assert (facts.uid, facts.primary_gid, facts.gid, facts.groups) == (None, None, None, [])
     assert facts.user.isprintable()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown as safe
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.daemons import UNITS, observe_daemons
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Answer, Run
 
@@ -152,7 +153,7 @@ def test_what_is_shown_is_fit_for_people(tmp_path: Path) -> None:
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "exe").symlink_to("/usr/sbin/\x1b[31mx\n (deleted)")
     output = f"Id={API}\nLoadState=\x1b[31m\nActiveState=\x00\nMainPID=7\nControlGroup=../../etc\n"
-    api = observe_daemons(True, systemctl(output), proc=str(tmp_path))[0]
+    api = safe(observe_daemons(True, systemctl(output), proc=str(tmp_path)))[0]
     assert (api.load_state, api.active_state) == (r"\x1b[31m", r"\x00")
     assert (api.executable, api.replaced) == (r"/usr/sbin/\x1b[31mx\x0a", True)
 

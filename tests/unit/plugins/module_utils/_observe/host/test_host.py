@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import ConfigDirFacts, HostFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import load
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.host import (
     container_kind,
@@ -40,7 +41,7 @@ def host(tmp_path: Path, systemd: bool = False, installed: tuple[bool, str | Non
 
 
 def test_a_host_without_pbs(tmp_path: Path) -> None:
-    found = host(tmp_path)
+    found = shown(host(tmp_path))
     assert found.name == r"pbs1\x1b[31m"
     assert found.euid == os.geteuid()
     assert (found.systemd, found.pbs_installed, found.pbs_version, found.old_locking) == (False, False, None, False)
@@ -76,5 +77,5 @@ def test_the_kind_of_container_is_what_systemd_noted(tmp_path: Path) -> None:
     note.write_bytes(b"lxc\n")
     assert container_kind(str(note)) == "lxc"
     note.write_bytes(b"\xff\x1b[31m" + b"x" * 1000)
-    assert container_kind(str(note)).isprintable()
+    assert shown([container_kind(str(note))])[0].isprintable()
     assert len(container_kind(str(note))) < 100

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import version
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Answer
 
@@ -36,7 +37,8 @@ def dpkg(answer: Answer) -> version.Run:
     ],
 )
 def test_installed(tmp_path: Path, answer: Answer, found: tuple[bool, str | None]) -> None:
-    assert version.installed(dpkg(answer), str(tmp_path / "manager")) == found
+    there, text = version.installed(dpkg(answer), str(tmp_path / "manager"))
+    assert (there, *shown([text])) == found
 
 
 def test_a_manager_without_a_package_is_pbs_too(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import table as observed_mounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.tests.support import mounts
@@ -133,7 +134,7 @@ def test_names_are_fit_for_showing():
     mount = MountTable.parse(
         b"1 0 8:1 / / rw - ext4 /dev/x rw\n2 1 8:2 / /a\\012\xff\x1b[1m rw - ext4 /dev/y rw\n"
     ).find("/a\n\udcff\x1b[1m")
-    assert mount.mount_point == "/a\\x0a\\xff\\x1b[1m"
+    assert shown(mount).mount_point == "/a\\x0a\\xff\\x1b[1m"
 
 
 def test_passwords_are_not_shown():
@@ -276,7 +277,7 @@ def test_names_of_every_kind(tmpfs, tmp_path, name):
     tmpfs("size=1m", point=point)
     table = MountTable.read()
     assert table.find_entry(str(point / "x")).mount_point == str(point)
-    assert found(point).mount_point.isprintable()
+    assert shown(found(point)).mount_point.isprintable()
     assert table.skipped == 0
 
 
