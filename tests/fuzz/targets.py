@@ -181,7 +181,7 @@ def unit_file(data: bytes) -> None:
 def systemctl_output(data: bytes) -> None:
     answer = Answer(0, os.fsdecode(data))
     with fixed_proc(b"") as proc:
-        for found in daemons.observe_daemons(True, lambda _argv, _timeout: answer, str(proc), (str(proc),)):
+        for found in shown(daemons.observe_daemons(True, lambda _argv, _timeout: answer, str(proc), (str(proc),))):
             is_safe(found.load_state + found.active_state + found.error)
     env = MountEnvironment(
         fstab="/nonexistent", unit_directories=(), systemd=True, run_command=lambda _argv, _timeout: answer
@@ -285,6 +285,7 @@ def section_file(data: bytes) -> None:
             files: dict[str, list[section_config.Section]] = {"datastore.cfg": known}
             files.update({"prune.cfg": [], "verification.cfg": []})
             for config in configuration._with_jobs(files, "/nonexistent", "/nonexistent"):
+                shown(config)
                 is_safe(config.name + config.path + config.maintenance_message + config.tuning_error)
 
 
