@@ -58,7 +58,8 @@ def fleet(place: Path) -> Path:
         documents.write(place / f"results{day}", found)
         hosts = {**{document["host"]: "" for document in found}, **missing}
         inputs = Inputs(documents=[str(place / f"results{day}")], hosts=hosts, waivers=waivers, run=RUN)
-        report = make(Order(inputs, str(place / "report")), 0)
+        made = documents.START + (day - DAYS) * DAY + 3600
+        report = make(Order(inputs, str(place / "report")), made)
     return Path(report.paths["report.html"])
 
 

@@ -142,6 +142,12 @@ PROBLEMS: Sequence[tuple[str, str, str, str, str, dict[str, Any]]] = (
     ),
 )
 
+# What to run against some of them, a command each; documents of other problems have none.
+COMMANDS = {
+    "PBS-HOST-02": ["systemctl enable --now chrony"],
+    "PBS-OWNER-03": ["find %(path)s/.chunks ! -user backup -exec chown -h backup:backup {} +"],
+}
+
 
 def document(
     number: int, seed: int = 1, stores: int = 2, when: float = START, badness: float = 0.06, name: str = ""
@@ -273,6 +279,7 @@ def _finding(control: Control, store: str | None, path: str, chance: random.Rand
                 severity=special or severity,
                 message=message % fill,
                 remedy=remedy,
+                commands=[command % fill for command in COMMANDS.get(name, ())],
                 evidence=json.loads(text),
             )
     if chance.random() < 0.2:

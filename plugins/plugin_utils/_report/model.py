@@ -131,6 +131,8 @@ class Place:
     path: str
     offset: int = 0
     length: int = -1
+    digest: bytes = b""
+    """Of the bytes that were read and checked there; empty where they were not yet."""
 
 
 @dataclasses.dataclass

@@ -184,16 +184,32 @@ def test_every_format_names_what_was_left_out(tmp_path: Path) -> None:
     assert reports.samples(Path(report.paths["metrics.prom"]))["fleetops_pbs_report_left_out"] == [({}, 1.0)]
 
 
+def test_what_was_checked_is_not_checked_again_unless_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path,) = documents.write(tmp_path, [documents.document(1)])
+    (found,) = reader.scan(str(path))
+    assert isinstance(found, Read)
+    checks: list[Any] = []
+    checked = reader.checked
+    monkeypatch.setattr(reader, "checked", lambda data: checks.append(data) or checked(data))
+    assert reader.load(found.place) == found.document
+    assert checks == []
+    path.write_text(json.dumps({**found.document, "findings": 3}))
+    with pytest.raises(reader.NotADocument, match="'findings' is missing or no list"):
+        reader.load(found.place)
+    assert len(checks) == 1
+
+
 def test_a_document_that_changes_meanwhile_stops_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (path,) = documents.write(tmp_path / "in", [documents.document(1)])
-    load = reader.load
+    scan = reader.scan
 
-    def load_and_spoil(place: reader.Place) -> reader.Json:
-        document = load(place)
+    def scan_and_spoil(name: str) -> Any:
+        yield from scan(name)
         path.write_text("{")
-        return document
 
-    monkeypatch.setattr(reader, "load", load_and_spoil)
+    monkeypatch.setattr(reader, "scan", scan_and_spoil)
     from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.report import ReportError
 
     with pytest.raises(ReportError, match="changed while the report was made"):
