@@ -79,7 +79,6 @@ options:
     type: str
     choices: [full, headers, none]
     default: full
-    version_added: 0.2.0
   sample_prefixes:
     description: Number of prefix directories in a sample, evenly spaced.
     type: int

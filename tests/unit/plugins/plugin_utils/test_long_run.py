@@ -221,6 +221,10 @@ def test_progress_for_people():
         )
         == "tank: 100 %, 5 chunks, 1 wrong, 2/s, about 0 s left"
     )
+    assert (
+        progress_line({"what": "tank", "indexes": 1200, "elapsed": 2})
+        == "tank: 0 %, 1,200 index files, 0 chunks, 0 wrong, 0/s"
+    )
     assert [duration(seconds) for seconds in (0.4, 99, 100, 5900, 12000)] == [
         "0 s",
         "99 s",
