@@ -24,8 +24,7 @@ LONGEST_NAMESPACE = 256
 """Characters of a whole namespace, slashes included."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
-_TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+_TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z", re.ASCII)
 
 
 class WrongName(ValueError):
@@ -91,10 +90,13 @@ def parse_namespace(text: str) -> tuple[str, ...]:
 
 def parse_time(name: str) -> int:
     """The name of a snapshot's directory to seconds since the epoch. Raises `WrongName`."""
-    if not _TIME.fullmatch(name):
+    found = _TIME.fullmatch(name)
+    if not found:
         raise WrongName("not a time such as 2025-01-01T00:00:00Z")
     try:
-        moment = datetime.datetime.strptime(name, _TIME_FORMAT)
+        # Not strptime: it imports a module when it is called first, which the daemon's user may not be able to read.
+        year, month, day, hour, minute, second = map(int, found.groups())
+        moment = datetime.datetime(year, month, day, hour, minute, second)
     except ValueError:
         raise WrongName("not a time of the calendar") from None
     return calendar.timegm(moment.timetuple())

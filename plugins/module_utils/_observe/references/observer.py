@@ -179,13 +179,14 @@ class _Run(Companion):
         for part in parts:
             self._facts.types = sorted(part.get("types", []))
             self._take_problems(part)
-        if self._facts.stuck:
+        if not any("types" in part for part in parts):
+            # It did not come to its end, so nobody knows what there is to be read.
             self._take_hidden(parts)
             return
         readers = min(_READERS, worker_count(self._walk.workers)) if units.count > 1 else 1
         try:
             if self._plan.scope == "full":
-                room = self._room()
+                room = next(part["room"] for part in parts if "room" in part)
                 self._digests = [Digests(room) for _number in range(readers)]
             queue = Queue(units)
         except OSError as exc:
@@ -201,10 +202,7 @@ class _Run(Companion):
         self._take_hidden([*parts, *read])
 
     def _room(self) -> int:
-        """How many digests to hold at the most: a store cannot have more chunks than its filesystem has files.
-
-        Raises nothing: a filesystem that does not answer has been found out already.
-        """
+        """How many digests to hold at the most: a store cannot have more chunks than its filesystem has files."""
         try:
             status = os.statvfs(self._walk.path)
         except OSError:
@@ -228,6 +226,7 @@ class _Run(Companion):
             errors.append(str(exc))
         except TooMany:
             errors.append("more snapshots than are looked at")
+        heartbeat.put("room", self._room())
         heartbeat.put("types", tree.types)
         heartbeat.put("hidden", tree.hidden)
         heartbeat.put("problems", problems.result())
@@ -376,6 +375,7 @@ class _Run(Companion):
         damage: list[Damage] = []
         untouchable = 0
         steady = not suspects
+        stuck = self._facts.stuck
         for _round in range(_ROUNDS):
             suspects = self._look_again(suspects)
             if not suspects:
@@ -387,7 +387,7 @@ class _Run(Companion):
             # What is gone from there, or is right now, changes which snapshots are damaged: so they are looked for again.
             steady = now == wanted
             suspects = now
-            if steady or self._facts.stuck:
+            if steady or self._facts.stuck != stuck:
                 break
         if not steady:
             self._stuck("chunks and index files change faster than they can be looked at")

@@ -261,6 +261,12 @@ class Tree:
             return None
         try:
             fd = open_inside(name, place.fd)
+        except PermissionError as exc:
+            # Looked at as the daemon's user, since root is refused: so garbage collection is refused, too.
+            if not (place.kind == BASE and name == _FORGIVEN):
+                self._problems.add("directory-unreadable", path, describe_error(exc))
+                self._error(path, exc)
+            return None
         except OSError as exc:
             self._missed(path, exc)
             return None

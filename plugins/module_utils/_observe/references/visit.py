@@ -135,6 +135,9 @@ class Visit:
             self._problem("index-directory", path, what + str(exc))
             return None
         except OSError as exc:
+            if isinstance(exc, PermissionError):
+                # Looked at as the daemon's user, since root is refused: so garbage collection is refused, too.
+                self._problem("index-unreadable", path, "Permission denied (os error 13)")
             self.error(path, exc)
             return None
         if link:

@@ -97,6 +97,16 @@ def test_directories_of_namespaces(store, look, name, count):
     assert look(store).problems.counts.get("namespace-name", 0) == count
 
 
+def test_where_root_is_refused_the_daemon_looks_and_meets_what_garbage_collection_meets(store, look):
+    (store.path / "lost+found").mkdir(mode=0o700)
+    store.file(store.path / f"ct/7/{SNAPSHOT}/x.fidx", INDEX, mode=0)
+    (store.path / "odd").mkdir(mode=0o700)
+    facts = look(store, walk={"as_owner": True})
+    assert facts.problems.counts == {"directory-unreadable": 1, "index-unreadable": 1}
+    assert not facts.complete
+    assert "EACCES" in facts.stuck
+
+
 def test_what_the_daemon_may_not_list(store, look):
     (store.path / "lost+found").mkdir(mode=0o700)
     odd = store.path / "odd"
