@@ -179,7 +179,7 @@ totals:
   sample:
     hosts: 20
     hosts_without_document: 1
-    hosts_by_state: {fail: 12, unknown: 3, warn: 4, ok: 1}
+    hosts_by_state: {fail: 12, unknown: 3, warn: 4, ok: 1, none: 0}
     datastores: 38
     findings: 1316
     by_status: {pass: 1040, fail: 22, warn: 26, unknown: 4, skip: 224, waived: 0, fixed: 0}

@@ -69,7 +69,7 @@ def test_everybody_is_looked_at_and_only_the_unsafe_fail(fleet, whole_store, tmp
         {
             "good": declare("tank", good.path),
             "bad": declare("tank", bad.path),
-            "nopbs": {},
+            "nopbs": {"preflight_config_dir": "/etc/proxmox-backup"},
             "down": DOWN,
             "wrong": declare("tank", "not/absolute"),
         }
@@ -149,3 +149,19 @@ def test_a_host_name_cannot_lead_out_of_the_results(fleet, tmp_path):
     fleet({"../escape": {}})
     assert not (tmp_path / "escape.json").exists()
     assert [path.name for path in (tmp_path / "results").glob("*.json")] == ["%2E.%2Fescape.json"]
+
+
+def test_a_run_that_looks_at_no_datastore_is_no_success(fleet, tmp_path):
+    (tmp_path / "etc").mkdir()
+    empty = {"preflight_config_dir": str(tmp_path / "etc"), "preflight_fail_on": "never"}
+    run = fleet({"one": empty, "two": empty})
+    assert run.rc == 2
+    told = run.result("fleetops.pbs.preflight : Fail if no datastore was checked", "one")["msg"]
+    assert "No datastore was checked on any host" in told
+    assert fleet({"one": empty}, preflight_require_datastores=False).rc == 0
+
+
+def test_a_named_configuration_that_is_not_there_fails_the_host(fleet, whole_store):
+    run = fleet({"lost": {}, "good": declare("tank", whole_store().path)})
+    assert {host for host, counts in run.stats.items() if counts["failures"]} == {"lost"}
+    assert "was named as the configuration directory" in run.result(FAIL, "lost")["msg"]

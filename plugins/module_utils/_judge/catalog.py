@@ -93,7 +93,6 @@ CONTROLS: tuple[Control, ...] = (
         "`chown backup:backup /etc/proxmox-backup && chmod 0700 /etc/proxmox-backup`; correct the line that is named.",
         "The API daemon checks owner and mode exactly; a section file with one bad line fails to parse as a whole.",
         ACCESS,
-        needs_pbs=True,
     ),
     Control(
         "PBS-HOST-05",

@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import rank
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import FAIL, STATUSES, UNKNOWN
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 _WORDS = (
     ("fail", "failed"),
@@ -42,13 +43,28 @@ def _worst(findings: Findings, status: str) -> t.Optional[str]:
     return max((f["severity"] for f in findings if f["status"] == status), key=rank, default=None)
 
 
+def _unread(document: t.Mapping[str, t.Any]) -> str:
+    """Why it is not known which datastores the host has; empty where it is known."""
+    for item in document["findings"]:
+        if item.get("control") == "PBS-HOST-04" and item["status"] in (UNKNOWN, FAIL):
+            return display(item["message"])
+    return ""
+
+
 def in_one_line(document: t.Mapping[str, t.Any]) -> str:
     """The result as text, in one line, from the findings and the datastores of a document."""
     summary = counted(document)
     stores = document["datastores"]
     if not stores:
+        unread = _unread(document)
+        if unread:
+            return f"No datastore was checked. {unread}"
         observed = document.get("observed")
-        installed = isinstance(observed, dict) and observed.get("pbs_installed") is True
+        observed = observed if isinstance(observed, dict) else {}
+        directory = observed.get("config_dir")
+        installed = observed.get("pbs_installed") is True or (
+            isinstance(directory, dict) and directory.get("exists") is True
+        )
         return (
             "Proxmox Backup Server has no datastore on this host."
             if installed

@@ -123,8 +123,10 @@ def _answer(control: Control, case: Case) -> Verdict:
 def _not_applicable(control: Control, case: Case) -> str:
     if control.needs_pbs and not case.host.pbs_installed:
         return "Proxmox Backup Server is not installed on this host."
+    if control.id == "PBS-HOST-04" and not case.configuration_expected:
+        return "Proxmox Backup Server is not installed on this host, and no other configuration directory was named."
     if case.store is None:
-        if not case.host.pbs_installed and not case.stores:
+        if not case.configuration_expected and not case.stores:
             return "Neither Proxmox Backup Server nor a declared datastore is on this host."
         return ""
     if case.store.mounted is False and not control.unmounted:

@@ -29,6 +29,9 @@ STATUSES = (PASS, FAIL, WARN, UNKNOWN, SKIP, WAIVED, FIXED)
 OVERFLOW_ID = 65534
 """What the kernel shows for an id that has no mapping in this user namespace."""
 
+CONFIG_DIR = "/etc/proxmox-backup"
+"""PBS's configuration directory, where no other one was named."""
+
 DATASTORES = "datastore.cfg"
 """PBS's file of datastores, in its configuration directory."""
 
@@ -92,9 +95,9 @@ def warned(message: str, remedy: Advice, severity: str = "", **evidence: t.Any) 
     return Verdict(WARN, message, fix.text, evidence, severity, fix.commands)
 
 
-def unknown(message: str, remedy: Advice = "", **evidence: t.Any) -> Verdict:
+def unknown(message: str, remedy: Advice = "", severity: str = "", **evidence: t.Any) -> Verdict:
     fix = remedy_of(remedy)
-    return Verdict(UNKNOWN, message, fix.text, evidence, commands=fix.commands)
+    return Verdict(UNKNOWN, message, fix.text, evidence, severity, fix.commands)
 
 
 def skipped(message: str, **evidence: t.Any) -> Verdict:
@@ -215,6 +218,12 @@ class Case:
         return Remedy(
             f"chown has no effect, because {mount.fstype} keeps no owners. Move the datastore to ext4, xfs, ZFS or btrfs."
         )
+
+    @property
+    def configuration_expected(self) -> bool:
+        """PBS's configuration ought to be here: PBS is installed, its directory is there, or a directory was named."""
+        directory = self.host.config_dir
+        return self.host.pbs_installed or directory.exists or bool(directory.error) or directory.path != CONFIG_DIR
 
     def configuration_unreadable(self) -> str:
         """Why it is not known which datastores PBS has; empty where it is known."""

@@ -20,7 +20,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import docume
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import KNOWN, control_of, reaches
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import LeftOut, Missing, Read, Run
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import (
-    STATES,
+    HOST_STATES,
     Counts,
     Finding,
     Host,
@@ -94,10 +94,15 @@ class Fleet:
         return {"": -1, **{host.name: place for place, host in enumerate(self.worst_first)}}
 
     def hosts_by_state(self) -> dict[str, int]:
-        found = dict.fromkeys(STATES, 0)
+        found = dict.fromkeys(HOST_STATES, 0)
         for host in self.hosts:
-            found[host.counts.state] += 1
+            found[host.state] += 1
         return found
+
+    @property
+    def datastores(self) -> int:
+        """How many datastores were checked."""
+        return sum(len(host.datastores) for host in self.hosts)
 
     def without_document(self) -> list[Host]:
         return [host for host in self.hosts if not host.has_document]
@@ -116,7 +121,7 @@ class Fleet:
             "hosts": len(self.hosts),
             "hosts_without_document": len(self.without_document()),
             "hosts_by_state": self.hosts_by_state(),
-            "datastores": sum(len(host.datastores) for host in self.hosts),
+            "datastores": self.datastores,
             "findings": self.counts.total,
             "by_status": dict(self.counts.by_status),
             "worst": self.counts.worst,

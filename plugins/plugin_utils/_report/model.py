@@ -28,6 +28,9 @@ PROBLEMS = (FAIL, UNKNOWN, WARN)
 """The statuses that somebody has to look at."""
 
 STATES = (FAIL, UNKNOWN, WARN, "ok")
+NOTHING = "none"
+"""The state of a host with nothing to check: no datastore, and no problem."""
+HOST_STATES = (*STATES, NOTHING)
 """The states of a host or datastore, the worst first: whether anything failed, is unknown or worth a warning."""
 
 
@@ -192,6 +195,12 @@ class Host:
         return min(self.stores, key=lambda store: store.first_rank)
 
     @property
+    def state(self) -> str:
+        """One of `HOST_STATES`: a host without a datastore is not a safe one."""
+        state = self.counts.state
+        return NOTHING if state == "ok" and not self.datastores else state
+
+    @property
     def has_document(self) -> bool:
         return self.place is not None
 
@@ -213,7 +222,7 @@ class Host:
     def as_dict(self) -> dict[str, t.Any]:
         return {
             "host": self.name,
-            "state": self.counts.state,
+            "state": self.state,
             "finished": self.finished or None,
             "pbs_version": self.pbs_version or None,
             "collection_version": self.collection_version or None,

@@ -74,6 +74,7 @@ def _headline(fleet: Fleet) -> str:
             (states["unknown"], "unknown"),
             (states["warn"], "with warnings"),
             (states["ok"], "fine"),
+            (states["none"], "without a datastore"),
         )
         if number
     ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,31 @@ def test_the_roles_of_the_design_are_there():
 def test_argument_specs_are_the_defaults(role):
     defaults = yaml.safe_load((ROOT / "roles" / role / "defaults/main.yml").read_text(encoding="utf-8")) or {}
     documented = {name: option["default"] for name, option in options(role).items() if "default" in option}
-    # A default that leaves the option out is none that could be documented.
-    assert documented == {name: value for name, value in defaults.items() if value != "{{ omit }}"}
+    # A default that leaves the option out, or that is the value of another role, is none that could be documented.
+    own = {name: value for name, value in defaults.items() if value != "{{ omit }}" and name not in shared(role)}
+    assert documented == own
     assert set(defaults) <= set(options(role))
+
+
+def shared(role):
+    """The options of a role whose default is the option of the same name of the role preflight."""
+    defaults = yaml.safe_load((ROOT / "roles" / role / "defaults/main.yml").read_text(encoding="utf-8")) or {}
+    found = {name: re.fullmatch(r"\{\{ (preflight_\w+) \| default\((.*)\) \}\}", str(value)) for name, value in defaults.items()}
+    return {name: (match[1], yaml.safe_load(match[2])) for name, match in found.items() if match}
+
+
+def test_repair_is_told_by_the_variables_of_preflight():
+    """What is the same for both is set once; without preflight's defaults its values are the same."""
+    values = {name: option.get("default") for name, option in options("preflight").items()}
+    found = shared("repair")
+    assert sorted(found) == sorted(
+        f"repair_{name.removeprefix('preflight_')}"
+        for name in values
+        if f"repair_{name.removeprefix('preflight_')}" in options("repair") and name != "preflight_scope"
+    )
+    for name, (other, fallback) in found.items():
+        assert other == "preflight_" + name.removeprefix("repair_")
+        assert fallback == values[other]
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import os.path
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import ConfigFileFacts, IdRange
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     AS_ROOT,
+    CONFIG_DIR,
+    DATASTORES,
     OVERFLOW_ID,
     RESTART,
     Case,
@@ -26,6 +29,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     unknown,
     warned,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
 
 
 def account(case: Case) -> Verdict:
@@ -142,11 +146,22 @@ def daemons(case: Case) -> Verdict:
     return passed(f"Both daemons are active and run the installed version{version}.", **evidence)
 
 
+NOT_KNOWN = "The datastores of this host are not known."
+TUNING_READ_ON_OPEN = (4, 2, 1)
+"""The first PBS that parses the tuning options whenever it opens a datastore; before, only GC did."""
+
+
 def configuration(case: Case) -> Verdict:
     directory = case.host.config_dir
     wanted = case.host.account
     if directory.error:
-        return unknown(f"{directory.path}: {directory.error}.", AS_ROOT)
+        return unknown(f"{directory.path}: {directory.error}. {NOT_KNOWN}", AS_ROOT, severity="critical")
+    if not directory.exists and directory.path != CONFIG_DIR:
+        return unknown(
+            f"{directory.path} does not exist, and it was named as the configuration directory. {NOT_KNOWN}",
+            "Correct preflight_config_dir, or remove it for hosts that have PBS's own configuration directory.",
+            severity="" if case.declares else "critical",
+        )
     if not directory.exists:
         return failed(
             f"{directory.path} does not exist.",
@@ -162,24 +177,44 @@ def configuration(case: Case) -> Verdict:
             broken=broken,
             **evidence,
         )
+    unread = [file for file in files if file.parsed is None]
+    if unread:
+        decisive = os.path.basename(unread[0].path) == DATASTORES
+        return unknown(
+            f"{unread[0].path} could not be read: {unread[0].error or 'no reason was given'}."
+            + (f" {NOT_KNOWN}" if decisive else ""),
+            AS_ROOT,
+            severity="critical" if decisive else "",
+            **evidence,
+        )
     untuned = [
         (store.name, store.configured.tuning_error)
         for store in case.stores
         if store.configured is not None and store.configured.tuning_error
     ]
     if untuned:
+        version = case.host.pbs_version
+        at_once = bool(version) and parse_version(version or "") >= TUNING_READ_ON_OPEN
         return failed(
-            "Tuning options do not parse: %s. PBS keeps them as they are, and the next GC stops there."
-            % "; ".join("datastore '%s', %s" % item for item in untuned),
+            "Tuning options do not parse: %s. %s"
+            % (
+                "; ".join("datastore '%s', %s" % item for item in untuned),
+                f"PBS {version} cannot open the datastore: backups, lists, verify and GC fail."
+                if at_once
+                else "PBS keeps them as they are, and the next GC stops there.",
+            ),
             Remedy(
                 "Correct the option, or remove the tuning options.",
                 (case.manager("datastore", "update", untuned[0][0], "--delete", "tuning"),),
             ),
+            severity="critical" if at_once else "",
             broken=[error for _name, error in untuned],
             **evidence,
         )
-    if directory.mode != "0700" or (
-        wanted.uid is not None and (directory.uid, directory.gid) != (wanted.uid, wanted.gid)
+    # Where PBS is not installed, this is the directory of a PBS somewhere else, such as a container with other ids.
+    if case.host.pbs_installed and (
+        directory.mode != "0700"
+        or (wanted.uid is not None and (directory.uid, directory.gid) != (wanted.uid, wanted.gid))
     ):
         return failed(
             "%s is %s:%s %s; required is %s:%s 0700."
@@ -193,7 +228,7 @@ def configuration(case: Case) -> Verdict:
             ),
             **evidence,
         )
-    closed = [file for file in files if file.readable is False]
+    closed = [file for file in files if file.readable is False and case.host.pbs_installed]
     if closed:
         return failed(
             f"User '{wanted.user}' cannot read {', '.join(file.path for file in closed)}.",
@@ -207,14 +242,9 @@ def configuration(case: Case) -> Verdict:
             unreadable=[file.path for file in closed],
             **evidence,
         )
-    unread = [file for file in files if file.parsed is None]
-    if unread:
-        return unknown(
-            f"{unread[0].path} could not be read: {unread[0].error or 'no reason was given'}.",
-            AS_ROOT,
-            **evidence,
-        )
     parsing = counted(len(files), "file parses", "files parse")
+    if not case.host.pbs_installed:
+        return passed(f"{directory.path}: {parsing}.", **evidence)
     return passed(f"{directory.path} is 0700, and {parsing}.", **evidence)
 
 

@@ -80,7 +80,13 @@ _WORDS = {
     "pass": "passed",
     "skip": "skipped",
 }
-_STATE_WORDS = {"fail": "failed", "unknown": "unknown", "warn": "with warnings", "ok": "fine"}
+_STATE_WORDS = {
+    "fail": "failed",
+    "unknown": "unknown",
+    "warn": "with warnings",
+    "ok": "fine",
+    "none": "without a datastore",
+}
 _LAMPS = {status.OK: "ok", status.WARNING: "warn", status.CRITICAL: "fail", status.UNKNOWN: "unknown"}
 _VERDICTS = {
     status.OK: "No host has a problem.",

@@ -17,11 +17,11 @@ _NAMED = 5  # hosts that are named in the line
 
 def code(fleet: Fleet, fail_on: str, fail_on_unknown: str) -> int:
     """2 if something failed at or above `fail_on`; 3 if something is unknown at or above `fail_on_unknown`, or a
-    file was left out, or there is no host at all; 1 for lesser failures, unknowns and warnings; else 0."""
+    file was left out, or no datastore was checked at all; 1 for lesser failures, unknowns and warnings; else 0."""
     counts = fleet.counts
     if reaches(counts.worst, fail_on):
         return CRITICAL
-    if reaches(counts.worst_unknown, fail_on_unknown) or fleet.left_out or not fleet.hosts:
+    if reaches(counts.worst_unknown, fail_on_unknown) or fleet.left_out or not fleet.datastores:
         return UNKNOWN
     return WARNING if counts["fail"] or counts["unknown"] or counts["warn"] else OK
 
@@ -39,6 +39,10 @@ def line(context: Context) -> str:
         parts.append("%d unknown" % states["unknown"])
     if states["warn"]:
         parts.append("%d with warnings" % states["warn"])
+    if states["none"]:
+        parts.append("%d without a datastore" % states["none"])
+    if not fleet.datastores:
+        parts.append("no datastore was checked")
     if fleet.left_out:
         parts.append(f"{len(fleet.left_out)} files left out")
     names = [host.name for host in fleet.worst_first if host.counts.state in ("fail", "unknown")]

@@ -64,7 +64,17 @@ def test_without_anything_there_is_a_document_all_the_same():
     outcome = preflight(PREFLIGHT_OPTIONS, check_mode=False)
     document = valid(outcome.document)
     assert (document["host"], document["datastores"], outcome.changed) == ("pbs1", [], False)
+    assert in_one_line(document).startswith("No datastore was checked. ")
+    assert "was named as the configuration directory" in in_one_line(document)
+    assert document["summary"]["worst_unknown"] == "critical"
+
+
+def test_a_host_without_pbs_is_no_failure():
+    document = preflight({**PREFLIGHT_OPTIONS, "config_dir": "/etc/proxmox-backup"}, check_mode=False).document
+    if document["observed"]["config_dir"]["exists"]:
+        pytest.skip("PBS is installed here")
     assert in_one_line(document).startswith("No Proxmox Backup Server was found")
+    assert (document["summary"]["worst"], document["summary"]["worst_unknown"]) == (None, None)
 
 
 def test_the_line_for_people_counts():

@@ -56,6 +56,7 @@ def test_only_the_controls_that_are_asked_for():
 
 def test_a_host_with_nothing_to_do_with_pbs():
     host = facts.change(facts.host(), {"pbs_installed": False, "pbs_version": None, "account.uid": None})
+    host.config_dir.exists = False
     assert {finding.status for finding in ask(host, [])} == {"skip"}
 
 

@@ -56,6 +56,13 @@ def test_hosts_of_the_same_kind_have_the_order_of_the_page(tmp_path: Path) -> No
     assert told == [["pbs2", "(host)"], ["pbs2", "tank"], ["pbs1", "tank"]]
 
 
+def test_a_host_without_a_datastore_is_not_fine(tmp_path: Path) -> None:
+    nothing = documents.whole("pbs1", [], [documents.finding("PBS-HOST-01", None, "skip")], documents.START)
+    assert lines(tmp_path, nothing) == ["1 host: 1 without a datastore"]
+    report = reports.report(tmp_path / "out", merge=[str(tmp_path / "in")], formats=["status.txt"])
+    assert (report.code, "no datastore was checked" in report.status) == (3, True)
+
+
 def test_a_good_fleet_takes_one_line(tmp_path: Path) -> None:
     good = (documents.document(number, badness=0) for number in range(1, 4))
     assert lines(tmp_path, *good) == ["3 hosts: 3 fine"]

@@ -9,7 +9,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import Co
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnerCount
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
 
-PBS_IS_NOT_HERE = {"host.pbs_installed": False, "host.pbs_version": None}
+PBS_IS_NOT_HERE = {"host.pbs_installed": False, "host.pbs_version": None, "host.config_dir.exists": False}
 NOTHING_DECLARED = {"no_datastore": True}
 
 DATASTORE_CFG = "/etc/proxmox-backup/datastore.cfg"
@@ -143,6 +143,46 @@ EXAMPLES = [
         {"configured.tuning_error": "chunk-order: 'Inode' is not one of none, inode"},
         ["datastore 'tank'", "'Inode'", "next GC stops"],
         "datastore update tank --delete tuning",
+        "high",
+    ),
+    Example(
+        "PBS-HOST-04",
+        "fail",
+        {"host.pbs_version": "4.2.1-1", "configured.tuning_error": "chunk-order: 'Inode' is not one of none, inode"},
+        ["datastore 'tank'", "PBS 4.2.1-1 cannot open the datastore"],
+        "datastore update tank --delete tuning",
+        "critical",
+    ),
+    # A PBS that is not a package of this host: its configuration was named.
+    Example(
+        "PBS-HOST-04",
+        "pass",
+        {**PBS_IS_NOT_HERE, "host.config_dir.exists": True},
+        "/etc/proxmox-backup: 3 files parse.",
+    ),
+    Example(
+        "PBS-HOST-04",
+        "fail",
+        {
+            **PBS_IS_NOT_HERE,
+            "host.config_dir.exists": True,
+            "host.config_dir.files.0.parsed": False,
+            "host.config_dir.files.0.error": "a comment",
+            "host.config_dir.files.0.line": 1,
+        },
+        "datastore.cfg, line 1: a comment",
+    ),
+    *(
+        Example(
+            "PBS-HOST-04",
+            "unknown",
+            {**PBS_IS_NOT_HERE, "host.config_dir.exists": False, "host.config_dir.path": "/srv/pbs/etc"},
+            ["/srv/pbs/etc does not exist", "named", "The datastores of this host are not known."],
+            "Correct preflight_config_dir",
+            severity,
+            ask,
+        )
+        for ask, severity in (({}, "critical"), ({"declared": {"name": "tank", "path": "/mnt/datastore/tank"}}, "high"))
     ),
     Example(
         "PBS-HOST-04",
@@ -157,14 +197,29 @@ EXAMPLES = [
         {"host.config_dir.files.2": ConfigFileFacts("/etc/proxmox-backup/verification.cfg", False, parsed=True)},
         "2 files parse",
     ),
-    Example("PBS-HOST-04", "unknown", {"host.config_dir.error": "EACCES: Permission denied"}, "EACCES", "as root"),
+    Example(
+        "PBS-HOST-04",
+        "unknown",
+        {"host.config_dir.error": "EACCES: Permission denied"},
+        ["EACCES", "datastores of this host are not known"],
+        "as root",
+        "critical",
+    ),
+    Example(
+        "PBS-HOST-04",
+        "unknown",
+        {**PBS_IS_NOT_HERE, "host.config_dir.error": "EACCES: Permission denied"},
+        "EACCES",
+        "as root",
+        "critical",
+    ),
     Example(
         "PBS-HOST-04",
         "unknown",
         {"host.config_dir.files.0.parsed": None, "host.config_dir.files.0.error": "larger than 16 MiB"},
         [DATASTORE_CFG, "larger than 16 MiB"],
     ),
-    Example("PBS-HOST-04", "skip", PBS_IS_NOT_HERE),
+    Example("PBS-HOST-04", "skip", {**PBS_IS_NOT_HERE, "host.config_dir.exists": False}),
     # The old locking scheme.
     Example("PBS-HOST-05", "pass"),
     Example("PBS-HOST-05", "fail", {"host.old_locking": True}, ["old-locking exists", "3.3.5"], "Reboot", "low"),
