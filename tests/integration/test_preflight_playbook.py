@@ -156,7 +156,7 @@ def test_a_run_that_looks_at_no_datastore_is_no_success(fleet, tmp_path):
     empty = {"preflight_config_dir": str(tmp_path / "etc"), "preflight_fail_on": "never"}
     run = fleet({"one": empty, "two": empty})
     assert run.rc == 2
-    told = run.result("fleetops.pbs.preflight : Fail if no datastore was checked", "one")["msg"]
+    told = run.result(FAIL, "one")["msg"]
     assert "No datastore was checked on any host" in told
     assert fleet({"one": empty}, preflight_require_datastores=False).rc == 0
 

@@ -37,7 +37,10 @@ def test_argument_specs_are_the_defaults(role):
 def shared(role):
     """The options of a role whose default is the option of the same name of the role preflight."""
     defaults = yaml.safe_load((ROOT / "roles" / role / "defaults/main.yml").read_text(encoding="utf-8")) or {}
-    found = {name: re.fullmatch(r"\{\{ (preflight_\w+) \| default\((.*)\) \}\}", str(value)) for name, value in defaults.items()}
+    found = {
+        name: re.fullmatch(r"\{\{ (preflight_\w+) \| default\((.*)\) \}\}", str(value))
+        for name, value in defaults.items()
+    }
     return {name: (match[1], yaml.safe_load(match[2])) for name, match in found.items() if match}
 
 
