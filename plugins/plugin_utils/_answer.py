@@ -12,6 +12,7 @@ collection documents; everything else in the answer is left out.
 from __future__ import annotations
 
 import math
+import re
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
@@ -120,10 +121,25 @@ def failure(answer: Answer) -> dict[str, t.Any]:
     """The result for an answer that reports a failure, with the reason in one line."""
     said = answer.get("msg")
     text = said if isinstance(said, str) and said else "The module failed without a reason"
-    # No Python, no room for temporary files: the reason is in the last line that the host has written.
-    output = answer.get("module_stderr") or answer.get("module_stdout")
-    last = output[-MAX_TEXT:].strip().splitlines() if isinstance(output, str) else []
-    return {"failed": True, "msg": one_line(f"{text}: {last[-1]}" if last else text)}
+    # No Python, no sudo, no room for temporary files: the reason is in the last line that the host has written. A remote
+    # terminal writes it to standard output, and ssh its own farewell to standard error.
+    cause = last_words(answer.get("module_stderr")) or last_words(answer.get("module_stdout"))
+    if cause and _NO_RESULT.search(text):
+        text = "The module could not run on the host"
+    return {"failed": True, "msg": one_line(f"{text}: {cause}" if cause else text)}
+
+
+_NO_RESULT = re.compile(r"MODULE FAILURE|[Dd]eserialization failed|No start of json|The module interpreter")
+"""What Ansible reports where a module gave no result; it names Ansible's protocol, and not the cause."""
+_FAREWELL = re.compile(r"(Shared connection|Connection) to \S+ closed\.?|Killed by signal \d+\.|debug\d: .*")
+
+
+def last_words(output: t.Any) -> str:
+    """The last line of an output that says something; empty where there is none."""
+    lines = output[-MAX_TEXT:].splitlines() if isinstance(output, str) else []
+    return next(
+        (line.strip() for line in reversed(lines) if line.strip() and not _FAREWELL.fullmatch(line.strip())), ""
+    )
 
 
 _PATHS = each(record(path=one_line, detail=one_line))

@@ -123,6 +123,22 @@ def test_texts_are_bounded():
     ("answer", "msg"),
     [
         ({"msg": "no room", "module_stderr": "a\nsh: cannot create\x1b[2J\n"}, r"no room: sh: cannot create\x1b[2J"),
+        (
+            {
+                "msg": "Module result deserialization failed: No start of json char found",
+                "module_stdout": "/bin/sh: 1: sudo: not found\r\n",
+                "module_stderr": "Shared connection to 192.0.2.1 closed.\r\n",
+            },
+            "The module could not run on the host: /bin/sh: 1: sudo: not found",
+        ),
+        (
+            {
+                "msg": "MODULE FAILURE\nSee stdout/stderr for the exact error",
+                "module_stdout": "",
+                "module_stderr": "Traceback (most recent call last):\n  File x\nMemoryError\n",
+            },
+            "The module could not run on the host: MemoryError",
+        ),
         ({}, "The module failed without a reason"),
         ({"msg": {"a": 1}, "module_stdout": ["x"]}, "The module failed without a reason"),
     ],
