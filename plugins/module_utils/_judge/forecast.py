@@ -4,7 +4,7 @@
 
 """What the next garbage collection (GC) of a datastore does: how far it comes, what it removes, and what it keeps.
 
-Told from facts alone, as PBS decides and counts. `docs/forecast.md` describes the part of the document that comes of it.
+Told from facts alone, as PBS decides and counts. `docs/forecast.md` describes what it is in the document.
 Source: PBS, `DataStore::garbage_collection_impl` and `ChunkStore::sweep_unused_chunks`; what a PBS 4.2.3 did to damaged
 datastores.
 """

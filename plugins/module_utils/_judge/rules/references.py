@@ -159,9 +159,20 @@ def size(number: int) -> str:
 
 
 def moment(seconds: int) -> str:
-    """A second in UTC, to the minute."""
-    when = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
+    """A second in UTC, to the minute. Anybody may have set an access time, so that it may be outside of the calendar."""
+    try:
+        when = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
+    except OverflowError:
+        return f"second {seconds} since 1970"
     return when.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def snapshot_name(seconds: int) -> str:
+    """The directory of the snapshot of that second; outside of the calendar there is none."""
+    try:
+        return format_time(seconds)
+    except OverflowError:
+        return f"second {seconds} since 1970"
 
 
 def group_name(group: GroupFacts) -> str:
@@ -338,10 +349,10 @@ UNSEEN: dict[str, Kind] = {
         "Put the index file back from another copy of the datastore before the next GC; where there is none, let verify mark "
         "the snapshot, and make a new backup of it.",
     ),
-    "link-type": Kind("link stands in place of a type directory", "links stand in place of type directories", LINK),
-    "link-namespace": Kind("link stands in place of a namespace", "links stand in place of namespaces", LINK),
-    "link-group": Kind("link stands in place of a group", "links stand in place of groups", LINK),
-    "link-snapshot": Kind("link stands in place of a snapshot", "links stand in place of snapshots", LINK),
+    "link-type": Kind("link is in place of a type directory", "links are in place of type directories", LINK),
+    "link-namespace": Kind("link is in place of a namespace", "links are in place of namespaces", LINK),
+    "link-group": Kind("link is in place of a group", "links are in place of groups", LINK),
+    "link-snapshot": Kind("link is in place of a snapshot", "links are in place of snapshots", LINK),
     "link-directory": Kind("link leads to a directory", "links lead to directories", LINK, "medium"),
     "index-hidden": Kind(
         "index file lies in a hidden directory",
@@ -515,7 +526,7 @@ def _damaged(case: Case, facts: ReferenceFacts, kinds: t.Mapping[str, int]) -> V
 
 
 def _newest_intact(group: GroupFacts) -> str:
-    return format_time(group.newest_intact) if group.newest_intact is not None else "none"
+    return snapshot_name(group.newest_intact) if group.newest_intact is not None else "none"
 
 
 def _about_group(group: GroupFacts) -> Evidence:
@@ -523,8 +534,8 @@ def _about_group(group: GroupFacts) -> Evidence:
         "group": group_name(group),
         "snapshots": group.snapshots,
         "damaged": group.damaged,
-        "newest_damaged": None if group.newest_damaged is None else format_time(group.newest_damaged),
-        "newest_intact": None if group.newest_intact is None else format_time(group.newest_intact),
+        "newest_damaged": None if group.newest_damaged is None else snapshot_name(group.newest_damaged),
+        "newest_intact": None if group.newest_intact is None else snapshot_name(group.newest_intact),
         "examples": group.damaged_examples[:EXAMPLES],
     }
 
@@ -710,7 +721,7 @@ RULES: dict[str, Rule] = {
 }
 
 NOT_JUDGED_HERE = {
-    "chunk-untouchable": "PBS-OWNER-03 counts all chunks of somebody else",
+    "chunk-untouchable": "PBS-OWNER-03 counts all chunks of other users",
     "index-place": "it counts as an index; the forecast has the warnings",
     "index-link": "it counts as an index; the forecast has the warnings",
 }

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references import GroupFacts, ReferenceFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.references import (
     group_name,
     looked,
+    snapshot_name,
     verify,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
@@ -26,11 +28,12 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     skipped,
     warned,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.snapshot import Group, Snapshot, format_time
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.snapshot import Group, Snapshot
 
 DAY = 86400
 NAMED = 3
 EXAMPLES = 50
+_DAY = re.compile("-?[0-9]{1,12}")
 
 
 def _age(seconds: float) -> str:
@@ -67,7 +70,7 @@ def young(case: Case, facts: ReferenceFacts) -> Verdict:
             groups=[
                 {
                     "group": group_name(group),
-                    "newest": None if group.newest is None else format_time(group.newest),
+                    "newest": None if group.newest is None else snapshot_name(group.newest),
                     "max_days": limit,
                 }
                 for group, limit in old[:EXAMPLES]
@@ -125,7 +128,7 @@ def verified(case: Case, facts: ReferenceFacts) -> Verdict:
 
 
 def _up_to(days: t.Mapping[str, int], last: int) -> int:
-    return sum(number for day, number in days.items() if int(day) <= last)
+    return sum(number for day, number in days.items() if _DAY.fullmatch(day) and int(day) <= last)
 
 
 def _failed(case: Case, facts: ReferenceFacts, failures: int) -> Verdict:
@@ -144,7 +147,7 @@ def _failed(case: Case, facts: ReferenceFacts, failures: int) -> Verdict:
                 "group": group_name(group),
                 "failed": group.failed,
                 "snapshots": group.snapshots,
-                "newest_failed": None if group.newest_failed is None else format_time(group.newest_failed),
+                "newest_failed": None if group.newest_failed is None else snapshot_name(group.newest_failed),
             }
             for group in groups[:EXAMPLES]
         ],

@@ -224,7 +224,7 @@ def owned_by_root(mode: int) -> Callable[[RecordedStore], None]:
 
 
 def locked_out(where: str, mode: int = 0o700) -> Callable[[RecordedStore], None]:
-    """A directory of root's; made if it is not there."""
+    """A directory owned by root; made if it is not there."""
 
     def damage(store: RecordedStore) -> None:
         path = store.path / where

@@ -251,7 +251,7 @@ def test_gc_stops_while_it_sweeps():
         assert (found.removes, found.exact) == (ALL, False)
 
 
-def test_stops_stand_in_the_order_of_the_steps():
+def test_stops_are_in_the_order_of_the_steps():
     found = told(
         {
             "references.problems": Problems(

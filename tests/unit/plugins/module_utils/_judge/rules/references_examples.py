@@ -149,7 +149,7 @@ EXAMPLES = [
             )
         },
         [
-            "2 links stand in place of groups and 1 index file has a wrong checksum in its header, such as vm/100 (leads to",
+            "2 links are in place of groups and 1 index file has a wrong checksum in its header, such as vm/100 (leads to",
             "GC says nothing",
         ],
         severity="critical",
@@ -339,6 +339,14 @@ EXAMPLES = [
         "PBS-HOST-02",
         "low",
     ),
+    # Anybody may set an access time.
+    Example(
+        "PBS-DATA-05",
+        "warn",
+        {"references.sweep.future": Sum(1, 9), "references.sweep.future_last": 2**62},
+        "(until second 4611686018427387904 since 1970)",
+    ),
+    Example("PBS-DATA-05", "pass", {"references.sweep.pending_last": -(2**62)}, "until second -46116860184273"),
     Example(
         "PBS-DATA-05",
         "unknown",
