@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import ast
+import getpass
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,20 @@ def test_the_playbook_merges_slices(tmp_path: Path) -> None:
     assert result(run)["totals"]["hosts"] == 3
     assert result(run)["left_out"] == []
     assert [path.name for path in (tmp_path / "fleet").iterdir()] == ["report.json"]
+
+
+def test_the_report_says_who_made_it_of_what(tmp_path: Path) -> None:
+    documents.write(tmp_path / "results", [documents.document(1)])
+    run = playbook(tmp_path, report_name="eu")
+    assert run.rc == 0
+    report = json.loads((tmp_path / "results/report/report.json").read_text())
+    (caller,) = report["runs"]
+    assert caller["operator"] == os.environ.get("SUDO_USER", getpass.getuser())
+    assert caller["inventory"] == ["localhost,"]
+    assert caller["limit"] == ""
+    assert caller["check_mode"] is False
+    assert 'report="eu"' in (tmp_path / "results/report/metrics.prom").read_text()
+    assert "<title>Preflight report: eu</title>" in (tmp_path / "results/report/report.html").read_text()
 
 
 def test_with_nothing_at_all_it_says_so(tmp_path: Path) -> None:
