@@ -14,6 +14,7 @@ import dataclasses
 import os
 import platform
 import random
+import resource
 import shutil
 import statistics
 import subprocess
@@ -60,6 +61,8 @@ class Candidate:
 @dataclasses.dataclass
 class Figures:
     seconds: list[float] = dataclasses.field(default_factory=list)
+    processor: list[float] = dataclasses.field(default_factory=list)
+    """Seconds of all processors together, of user and system."""
     memory: int = 0
     """Peak of all processes together, in bytes (proportional set size)."""
 
@@ -130,7 +133,7 @@ def drop_caches() -> None:
 
 
 def measure(candidate: Candidate, figures: Figures) -> None:
-    started = time.perf_counter()
+    started, before = time.perf_counter(), processor_time()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(candidate.argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         while True:
@@ -140,9 +143,16 @@ def measure(candidate: Candidate, figures: Figures) -> None:
             except subprocess.TimeoutExpired:
                 figures.memory = max(figures.memory, sum(map(proportional_set_size, family(process.pid))))
         figures.seconds.append(time.perf_counter() - started)
+        figures.processor.append(processor_time() - before)
         if code != 0:
             output.seek(0)
             raise RuntimeError(f"{candidate.name}: exit {code}: {output.read().decode(errors='replace')[-1000:]}")
+
+
+def processor_time() -> float:
+    """Seconds that the processes that have ended took of all processors."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def family(pid: int) -> Iterator[int]:

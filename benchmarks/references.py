@@ -14,20 +14,22 @@ import json
 import os
 import platform
 import random
+import statistics
 import struct
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ansible_collections.fleetops.pbs.benchmarks.ownership import (
+    MIB,
     MKFS,
     MOUNT,
     PYTHON,
     Candidate,
+    Figures,
     first_line,
     log,
     make_store,
-    table,
     take_turns,
 )
 from ansible_collections.fleetops.pbs.benchmarks.page import PAGE, write_section
@@ -118,6 +120,23 @@ def benchmark(options: argparse.Namespace, references: int) -> str:
         return table(title, found, figures)
 
 
+def table(title: str, candidates: Sequence[Candidate], found: Sequence[Figures]) -> str:
+    ours = found[0].median
+    lines = [
+        f"### {title}",
+        "",
+        "| | seconds | ratio to the first line | processor seconds | peak memory |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for candidate, figures in zip(candidates, found):
+        memory = f"{figures.memory / MIB:.0f} MiB" if figures.memory else "-"
+        processor = f"{statistics.median(figures.processor):.1f}" if figures.processor else "-"
+        lines.append(
+            f"| {candidate.name} | {figures.median:.1f} | {figures.median / ours:.2f} | {processor} | {memory} |"
+        )
+    return "\n".join([*lines, ""])
+
+
 def preamble(options: argparse.Namespace, arguments: Sequence[str]) -> str:
     command = " ".join(["make bench-references", *([f'ARGS="{" ".join(arguments)}"'] if arguments else [])])
     return "\n".join(
@@ -130,9 +149,9 @@ def preamble(options: argparse.Namespace, arguments: Sequence[str]) -> str:
             f"    {command}",
             "",
             f"on {options.filesystem} in a sparse loop image; all candidates take turns, seconds are medians over the rounds,",
-            "memory is the peak of the proportional set sizes of all processes together, Python's own included. The ratio is to",
-            "the first line. Each group is one disk; from one snapshot to the next, runs of",
-            f"{options.run} neighbouring chunks change at random places.",
+            "processor seconds are those of all processes together, and say more on a machine that has other things to do. Memory",
+            "is the peak of the proportional set sizes of all processes together, Python's own included. Each group is one disk;",
+            f"from one snapshot to the next, runs of {options.run} neighbouring chunks change at random places.",
             "",
             f"- {len(os.sched_getaffinity(0))} processors, Linux {'.'.join(platform.release().split('.')[:2])}, {first_line(PYTHON, '--version')}",
             f"- load average before the run: {os.getloadavg()[0]:.1f}; two processes feel other work more than one does",
