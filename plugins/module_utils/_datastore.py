@@ -40,7 +40,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._options.datastore im
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 _ATTEMPTS = 3
 """Number of attempts of an update while others change the configuration."""
@@ -329,15 +329,25 @@ def _verify_gone(plan: DatastorePlan, section: Section, destroy: bool) -> None:
 def _require_idle(plan: DatastorePlan) -> None:
     """PBS checks this only after it has set the maintenance mode delete, which cannot be undone."""
     directory = os.path.join(plan.run_dir, "active-operations")
+    shown = display(os.path.join(directory, plan.name))
     try:
         dir_fd = open_directory(directory)
-    except OSError:
-        return
+    except FileNotFoundError:
+        return  # no daemon has been used since the boot
+    except OSError as exc:
+        raise OptionError(_not_known(plan, shown, describe_error(exc))) from None
     try:
         found = read_small(plan.name, dir_fd, 1024 * 1024)
     finally:
         os.close(dir_fd)
-    reading, writing = _operations(found.data)
+    if not found.exists:
+        return
+    if found.data is None:
+        raise OptionError(_not_known(plan, shown, found.error))
+    try:
+        reading, writing = _operations(found.data)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise OptionError(_not_known(plan, shown, "it is not what PBS writes there")) from None
     if reading or writing:
         raise OptionError(
             "Datastore '%s' is in use (%d reading, %d writing operations). Nothing was changed; wait until they end: "
@@ -345,16 +355,26 @@ def _require_idle(plan: DatastorePlan) -> None:
         )
 
 
-def _operations(data: t.Optional[bytes]) -> tuple[int, int]:
-    """Numbers of reading and writing operations of processes that still run."""
+def _not_known(plan: DatastorePlan, shown: str, reason: str) -> str:
+    return (
+        f"Whether datastore '{plan.name}' is in use is not known: {shown}: {reason}. Nothing was changed. If no task runs "
+        "(proxmox-backup-manager task list), remove that file."
+    )
+
+
+def _operations(data: bytes) -> tuple[int, int]:
+    """Numbers of reading and writing operations of processes that still run.
+
+    Raises `ValueError`, `TypeError`, `KeyError`, `AttributeError` or `RecursionError` for what is not as PBS writes it.
+    """
     reading = writing = 0
-    try:
-        for entry in json.loads(data or b"[]"):
-            if os.path.exists(f"/proc/{int(entry['pid'])}"):
-                reading += int(entry["active_operations"]["read"])
-                writing += int(entry["active_operations"]["write"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return 0, 0  # PBS reports it itself
+    for entry in json.loads(data) if data.strip() else ():
+        numbers = [entry["pid"], entry["active_operations"]["read"], entry["active_operations"]["write"]]
+        if not all(type(number) is int and number >= 0 for number in numbers):
+            raise ValueError("a number is missing or negative")
+        if os.path.exists(f"/proc/{numbers[0]}"):
+            reading += numbers[1]
+            writing += numbers[2]
     return reading, writing
 
 

@@ -304,6 +304,8 @@ class Repairer(Visitor):
 
     def _repair_all(self, batch: Batch, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
         """As `_repair`, for many names; how many were not right. Raises `RepairStopped`."""
+        if self._dry:
+            return self._foresee_all(batch, where, names, rule)
         files = Handles.open(batch, where, names)
         try:
             signatures = files.look()
@@ -322,21 +324,31 @@ class Repairer(Visitor):
         finally:
             files.close()
 
+    def _foresee_all(self, batch: Batch, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
+        """The same where nothing is changed, so that names will do. Raises `RepairStopped`."""
+        answers = batch.look(where.fd, names)
+        if answers is None:
+            return self._repair_each(where, names, rule)
+        alike: dict[bytes, list[bytes]] = {}
+        for name, (signature, _size) in zip(names, answers):
+            alike.setdefault(signature, []).append(name)
+        return sum([self._repair_alike(where, same, None, signature, rule) for signature, same in alike.items()])
+
     def _repair_each(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
         return sum([self._repair(where, os.fsdecode(name), rule) for name in names])
 
     def _repair_alike(
-        self, where: Directory, names: t.Sequence[bytes], files: Handles, signature: bytes, rule: Rule
+        self, where: Directory, names: t.Sequence[bytes], files: t.Optional[Handles], signature: bytes, rule: Rule
     ) -> int:
-        """Objects that look the same; how many were not right. Raises `RepairStopped`."""
+        """Objects that look the same; how many were not right. Without `files` it only counts. Raises `RepairStopped`."""
         case, wanted = self._plans.get((rule, signature)) or self._plan(signature, rule)
         if case is None:
             return self._repair_each(where, names, rule)
         if case.right:
             return 0
-        if self._dry:
+        if files is None:
             self._foresee()
-        if self._dry or (files.change_owner(case.set_uid, case.set_gid) and files.look() == wanted * len(names)):
+        if files is None or (files.change_owner(case.set_uid, case.set_gid) and files.look() == wanted * len(names)):
             case.count += len(names)
             if self._examples.wants("changed", where.path):
                 for name in names:

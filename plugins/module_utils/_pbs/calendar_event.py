@@ -11,6 +11,7 @@ syntax is similar to systemd's, but not the same. Source: PBS, calendar event pa
 from __future__ import annotations
 
 import re
+import time
 import typing as t
 
 _KEYWORDS = frozenset(
@@ -186,3 +187,22 @@ def _time(text: str, position: int) -> t.Optional[int]:
         return None
     seconds = _SECONDS(text, minutes)
     return minutes if seconds is None else seconds
+
+
+_DATE_FIELDS = re.compile(r"(?:^|\s)([0-9.,]+)-([^\s-]+)-[^\s-]+(?:\s|$)", re.ASCII)
+_LONG = 200
+
+
+def is_over(text: str, now: time.struct_time) -> bool:
+    """Whether all years and months of an event are past (in UTC), so that it never comes again.
+
+    Only for events with a year; months count in this year. Years that repeat (`2020/2`, `*`) always come again.
+    """
+    found = _DATE_FIELDS.search(text[:_LONG])
+    if found is None:
+        return False
+    year = max((int(number[-4:]) for number in re.findall(r"[0-9]+", found.group(1))), default=now.tm_year)
+    if year != now.tm_year:
+        return year < now.tm_year
+    months = re.fullmatch(r"[0-9.,]+", found.group(2), re.ASCII)
+    return months is not None and max(map(int, re.findall(r"[0-9]{1,2}", months.group()))) < now.tm_mon

@@ -46,6 +46,7 @@ class Protection:
 
 ACTION = "tests/unit/plugins/action/test_preflight.py"
 BOUNDS = "tests/unit/plugins/plugin_utils/_report/test_bounds.py"
+CONFIGURATION = UNIT + "_observe/test_hostile_configuration.py"
 DOCUMENTS = "plugin_utils/_report/documents.py"
 CHILDREN = "module_utils/_system/child.py"
 DIRECTORIES = "module_utils/_system/files.py"
@@ -161,6 +162,42 @@ PROTECTIONS = (
             ),
         ),
         (BOUNDS + "::test_no_other_host_is_forgotten_because_of_it",),
+    ),
+    Protection(
+        "not-read-for-others",
+        "root reads a configuration file that the daemon's user may not read",
+        (
+            Change(
+                "module_utils/_observe/configuration.py",
+                "found = read_small(os.path.basename(path), dir_fd, _SIZE_LIMIT, refuse)",
+                "found = read_small(os.path.basename(path), dir_fd, _SIZE_LIMIT)",
+            ),
+        ),
+        (CONFIGURATION + "::test_a_file_that_the_daemon_may_not_read_is_not_read",),
+    ),
+    Protection(
+        "some-datastores-only",
+        "a configuration may have as many datastores as it likes",
+        (Change("module_utils/_observe/configuration.py", "if len(sections) > _MAX_SECTIONS:", "if False:"),),
+        (CONFIGURATION + "::test_the_number_of_datastores_is_bounded_with_one_reason",),
+    ),
+    Protection(
+        "an-end-of-each-walk",
+        "a child that is never silent goes on for ever",
+        (Change(CHILDREN, "min(time.monotonic() + deadline, child.started + total)", "time.monotonic() + deadline"),),
+        (CHILD + "::test_a_child_that_always_answers_has_an_end_all_the_same",),
+    ),
+    Protection(
+        "values-by-allow-list",
+        "the value of any mount option is shown",
+        (
+            Change(
+                "module_utils/_observe/mounts/mount_text.py",
+                "after_hidden = not (name in _SHOWN or name.startswith(_SYSTEM_PREFIX))",
+                "after_hidden = False",
+            ),
+        ),
+        (UNIT + "_observe/mounts/test_mount_text.py::test_secrets_do_not_reach_the_report",),
     ),
     Protection(
         "an-end-of-waiting",

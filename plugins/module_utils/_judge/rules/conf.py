@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os.path
+import time
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts, JobRunFacts
@@ -28,6 +29,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     unknown,
     warned,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.calendar_event import is_over
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
 
 DAY = 86400.0
@@ -86,6 +88,15 @@ def gc_scheduled(case: Case) -> Verdict:
             Remedy(
                 "Give it a schedule.", (case.manager("datastore", "update", configured.name, "--gc-schedule", "daily"),)
             ),
+        )
+    if is_over(configured.gc_schedule, time.gmtime(case.now)):
+        return failed(
+            f"The gc-schedule '{configured.gc_schedule}' of datastore '{configured.name}' never comes again.",
+            Remedy(
+                "Give it another schedule.",
+                (case.manager("datastore", "update", configured.name, "--gc-schedule", "daily"),),
+            ),
+            schedule=configured.gc_schedule,
         )
     return passed(f"GC runs at '{configured.gc_schedule}'.", schedule=configured.gc_schedule)
 

@@ -52,10 +52,11 @@ def parse_fstab(text: bytes) -> tuple[list[FstabEntry], int]:
         fields = re.split(rb"[ \t]+", line.strip(b" \t\r"))
         if fields[0] == b"" or fields[0].startswith(b"#"):
             continue
-        if len(fields) < 3:
+        if len(fields) < 2:
             skipped += 1
             continue
-        source, where, fstype = (os.fsdecode(unescape(field)) for field in fields[:3])
+        # libmount and systemd take a line of two fields, too.
+        source, where, fstype = (os.fsdecode(unescape(field)) for field in (*fields, b"auto")[:3])
         if fstype == "swap" or where in ("none", "swap"):
             continue
         if not where.startswith("/"):

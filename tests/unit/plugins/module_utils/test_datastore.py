@@ -499,6 +499,31 @@ def test_a_store_in_use_is_not_removed(tank: FakeHost) -> None:
     assert "maintenance" not in tank.config()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[",
+        "{}{}",
+        '[{"pid": 1, "active_operations": {"read": -1, "write": 0}}]',
+        '[{"pid": 1, "active_operations": {"read": 1, "write": -1}}]',
+        '[{"pid": 1}]',
+        '[{"pid": "1", "active_operations": {"read": 0, "write": 0}}]',
+        "[1]",
+        "7",
+    ],
+)
+def test_a_store_of_which_nobody_knows_whether_it_is_in_use_is_not_removed(tank: FakeHost, content: str) -> None:
+    (tank.run / "active-operations" / "tank").write_text(content)
+    assert "is in use is not known" in refusal(datastore(tank, name="tank", state="absent"))
+    assert "maintenance" not in tank.config()
+
+
+def test_operations_that_cannot_be_read_keep_the_store(tank: FakeHost) -> None:
+    (tank.run / "active-operations" / "tank").mkdir()
+    assert "is in use is not known" in refusal(datastore(tank, name="tank", state="absent"))
+    assert "maintenance" not in tank.config()
+
+
 def test_a_removal_that_pbs_calls_a_success(tank: FakeHost) -> None:
     """It exits with 0 and leaves the datastore closed; a second removal, when it is not in use any more, ends it."""
     (tank.run / "busy-tank").touch()

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.calendar_event import is_calendar_event
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.calendar_event import is_calendar_event, is_over
 
 
 @pytest.mark.parametrize(
@@ -77,3 +79,27 @@ def test_never_raises(text: str) -> None:
 @given(st.integers(0, 23), st.integers(0, 59), st.sampled_from(["", "mon ", "sat,sun ", "2026-1-1 "]))
 def test_a_plain_time_is_always_one(hour: int, minute: int, before: str) -> None:
     assert is_calendar_event(f"{before}{hour:02}:{minute:02}")
+
+
+@pytest.mark.parametrize(
+    ("text", "over"),
+    [
+        ("2020-01-01 00:00", True),
+        ("2020..2025-*-01", True),
+        ("2019,2020-12-31", True),
+        ("sat 2020-01-01 03:00", True),
+        ("2026-01-01 00:00", True),
+        ("2026-12-01 00:00", False),
+        ("2026-*-01", False),
+        ("2020/1-01-01", False),
+        ("2020..2030-01-01", False),
+        ("2027-01-01", False),
+        ("*-01-01", False),
+        ("01-01", False),
+        ("daily", False),
+        ("sat 03:00", False),
+        ("9" * 100_000 + "-1-1", False),
+    ],
+)
+def test_an_event_that_never_comes_again(text, over):
+    assert is_over(text, time.gmtime(1795350000)) is over

@@ -67,6 +67,7 @@ EXAMPLES = [
     Example("PBS-HOST-02", "skip", PBS_IS_NOT_HERE, ask=NOTHING_DECLARED),
     # The daemons.
     Example("PBS-HOST-03", "pass", says="4.2.0-1"),
+    *(Example("PBS-HOST-03", "pass", {"host.daemons.1.active_state": state}) for state in ("reloading", "refreshing")),
     Example("PBS-HOST-03", "pass", {"host.pbs_version": None}, "run the installed version."),
     Example(
         "PBS-HOST-03",

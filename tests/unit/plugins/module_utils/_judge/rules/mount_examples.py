@@ -340,6 +340,12 @@ EXAMPLES = [
             (["strictatime"], ["rw"]),
             (["user"], ["rw", "nosuid", "nodev", "noexec", "relatime"]),  # implied
             (["users", "exec"], ["rw", "nosuid", "nodev", "relatime"]),
+            # A bind mount keeps the flags of its source; only what is written asks for something.
+            (["bind"], ["rw", "noatime", "nosuid", "nodev"]),
+            (["defaults", "bind"], ["ro", "noexec"]),
+            (["rbind", "nofail"], ["rw", "noatime"]),
+            (["bind", "nosuid"], ["rw", "noatime", "nosuid"]),
+            (["bind", "ro"], ["ro", "noatime"]),
         )
     ),
     *(
@@ -356,6 +362,9 @@ EXAMPLES = [
             (["noatime"], ["rw", "relatime"], "live relatime, written noatime"),
             (["ro"], ["rw", "relatime"], "live rw, written ro"),
             (["defaults"], ["ro", "relatime"], "live ro, written rw"),
+            (["bind", "ro"], ["rw", "relatime"], "live rw, written ro"),
+            (["bind", "noatime"], ["rw", "relatime"], "live relatime, written noatime"),
+            (["bind", "nodev"], ["rw", "relatime"], "live dev, written nodev"),
             (["defaults"], ["rw", "relatime", "nodev"], "live nodev, written dev"),
             (["nosuid"], ["rw", "relatime"], "live suid, written nosuid"),
         )

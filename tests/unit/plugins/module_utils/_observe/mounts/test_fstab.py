@@ -39,7 +39,7 @@ def test_an_ordinary_file():
     ]
 
 
-@pytest.mark.parametrize("line", [b"/dev/sda1", b"/dev/sda1 /mnt", b"/dev/sda1 mnt ext4 defaults", b"garbage"])
+@pytest.mark.parametrize("line", [b"/dev/sda1", b"/dev/sda1 mnt ext4 defaults", b"garbage"])
 def test_lines_that_are_no_entries_are_counted(line):
     assert parse_fstab(line + b"\n") == ([], 1)
 
@@ -107,3 +107,11 @@ def test_bind_entries():
 def test_several_entries_for_one_mount_point_are_all_there():
     entries, _skipped = parse_fstab(b"/dev/sda1 /mnt ext4 defaults\n/dev/sdb1 /mnt/ xfs noauto\n")
     assert [(entry.line, entry.where) for entry in entries] == [(1, "/mnt"), (2, "/mnt")]
+
+
+def test_a_line_of_two_fields_is_mounted():
+    entries, skipped = parse_fstab(b"UUID=1 /mnt/tank\n/dev/sdb\n")
+    assert [(entry.source, entry.where, entry.fstype, entry.options) for entry in entries] == [
+        ("UUID=1", "/mnt/tank", "auto", ())
+    ]
+    assert skipped == 1
