@@ -195,6 +195,11 @@ class Case:
             )
         return None
 
+    def owners_from_mount(self) -> Remedy:
+        """What to do where even a new file does not belong to the user that made it."""
+        mount = self.store.mount if self.store is not None else None
+        return self._not_here() or (Remedy("") if mount is None else self._mount_gives_owners(mount))
+
     def _mount_gives_owners(self, mount: MountFacts) -> Remedy:
         account = self.host.account
         if mount.fstype in CIFS:

@@ -92,6 +92,12 @@ def _permission(case: Case, touch: TouchFacts) -> tuple[str, Remedy]:
             f"{touch.error}: the {_flags(file)} set on {touch.path}, which stops root too",
             _without_flags(file, touch.path),
         )
+    if file is not None and file.uid != touch.uid and touch.target == "private" and touch.created_by == "backup":
+        return (
+            "%s: a file that uid %d makes in %s belongs to %d:%d, so the mount or its server decides who owns files"
+            % (touch.error, touch.uid, case.the_store.path, file.uid, file.gid),
+            case.owners_from_mount(),
+        )
     if file is not None and file.uid != touch.uid:
         return (
             "%s: %s belongs to %d:%d mode %s; only the owner may update atime alone, and uid %d is not the owner"

@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts, JobRunFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import SkeletonFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import OTHERWISE, help_for
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import TRUE, differences
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
     Evidence,
@@ -82,6 +82,8 @@ def drift(case: Case) -> Verdict:
 
 def gc_scheduled(case: Case) -> Verdict:
     configured = _configured(case)
+    if not configured.gc_schedule and str(configured.properties.get("gc-on-unmount", "")).lower() in TRUE:
+        return passed(f"GC runs whenever '{configured.name}' is unmounted (gc-on-unmount).")
     if not configured.gc_schedule:
         return failed(
             f"Datastore '{configured.name}' has no gc-schedule: nothing is ever collected.",
@@ -231,10 +233,10 @@ def maintenance(case: Case) -> Verdict:
     message = f" ({configured.maintenance_message})" if configured.maintenance_message else ""
     if kind == "delete":
         return failed(
-            "Datastore '%s' is in maintenance mode `delete`%s: a removal failed half way, and PBS offers no way back."
+            "Datastore '%s' is in maintenance mode `delete`%s: a removal is under way, or it failed half way; PBS offers no way back."
             % (configured.name, message),
             Remedy(
-                "Finish the removal, which keeps the data and, as written here, the jobs. To keep the datastore instead, remove "
+                "Wait for a running task. Then finish the removal, which keeps the data and, as written here, the jobs. To keep the datastore instead, remove "
                 "the line maintenance-mode from datastore.cfg while both daemons are stopped.",
                 (case.manager("datastore", "remove", configured.name, "--keep-job-configs", "true"),),
             ),
@@ -253,6 +255,8 @@ def maintenance(case: Case) -> Verdict:
 
 def whole(case: Case) -> Verdict:
     store = case.the_store
+    if store.configured is not None and store.configured.maintenance_type == "delete":
+        return skipped("The datastore is being removed (PBS-CONF-05).")
     broken = store.location.error if store.location is not None and not store.location.exists else ""
     if broken:
         what = f"{store.path}: {broken}"

@@ -22,6 +22,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     counted,
     failed,
     in_shell,
+    owners_by_mount,
     passed,
     skipped,
     unknown,
@@ -249,6 +250,15 @@ def _fixed_parts_verdict(case: Case, wrong: t.Sequence[FileFacts]) -> Verdict:
 def skeleton_mode(case: Case, facts: OwnershipFacts) -> Verdict:
     counts = facts.skeleton
     evidence = _evidence(facts, counts, ("wrong_mode",))
+    if counts.wrong_mode and owners_by_mount(case.the_store.mount):
+        return warned(
+            "The mount gives every directory the same mode, and a reuse of the datastore demands different ones (base 0755, "
+            ".chunks and prefixes 0750): PBS works, but cannot add this datastore again.",
+            "Nothing can satisfy this control on such a mount. Move the datastore to ext4, xfs, ZFS or btrfs, or waive it.",
+            severity="low",
+            wrong=counts.wrong_mode,
+            **evidence,
+        )
     if counts.wrong_mode:
         return failed(
             "%s not the mode that a reuse demands (base 0755, .chunks and prefixes 0750, .lock 0644)%s."
@@ -296,6 +306,19 @@ def chunk_readable(case: Case, facts: OwnershipFacts) -> Verdict:
 def metadata(case: Case, facts: OwnershipFacts) -> Verdict:
     counts = facts.metadata
     evidence = _evidence(facts, counts, ("unreadable", "wrong_owner"))
+    if counts.unreadable and _only_beside_indexes(counts):
+        return failed(
+            "%s by '%s'%s. GC does not read them; verify, restore and backups of these groups fail."
+            % (
+                counted(counts.unreadable, "file cannot be read", "files cannot be read"),
+                case.host.account.user,
+                _examples(counts.examples.get("unreadable", [])),
+            ),
+            _make_readable(case, counts),
+            severity="high",
+            unreadable=counts.unreadable,
+            **evidence,
+        )
     if counts.unreadable:
         return failed(
             "%s by '%s'%s: GC aborts there."
@@ -324,6 +347,14 @@ def metadata(case: Case, facts: OwnershipFacts) -> Verdict:
             case.host.account.group,
         ),
         **evidence,
+    )
+
+
+def _only_beside_indexes(counts: WalkCounts) -> bool:
+    """All that cannot be read is known by name, and is an owner file, a manifest, a log or a blob, which GC never opens."""
+    named = counts.examples.get("unreadable", [])
+    return len(named) == counts.unreadable and all(
+        os.path.basename(problem.path) == "owner" or problem.path.endswith(".blob") for problem in named
     )
 
 

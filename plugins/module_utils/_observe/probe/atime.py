@@ -132,7 +132,8 @@ class AtimeProbe:
         probe = self.facts.probe
         if probe is not None:
             probe.elapsed_ns = time.perf_counter_ns() - started
-        ignored = probe is not None and probe.advanced is False
+        # A touch that was refused says nothing about how the filesystem keeps times.
+        ignored = probe is not None and probe.advanced is False and not probe.errno
         with self._open_prefix() as (prefix, path):
             if prefix is not None and statx_or_none(ZERO_CHUNK_DIGEST, prefix) is not None:
                 target = NamedFile(os.path.join(path, ZERO_CHUNK_DIGEST), prefix, ZERO_CHUNK_DIGEST)
@@ -163,7 +164,15 @@ class AtimeProbe:
                         continue  # no permission here; the base directory is on the same filesystem
                     break
                 try:
-                    self._try(NamedFile(os.path.join(path, name), directory, name), fd, facts, born)
+                    self._compare_clocks(fd, born)
+                    full = _fill(fd)
+                    if full is not None and not self._has_zero_chunk():
+                        # PBS has still to insert as many bytes, and cannot.
+                        facts.errno, facts.error = full.errno or 0, describe_error(full)
+                        self.facts.probe = facts
+                        self._try_lock(name, directory, fd)
+                        return
+                    self._try(NamedFile(os.path.join(path, name), directory, name), fd, facts)
                     self._try_lock(name, directory, fd)
                 finally:
                     # Close before unlink: NFS and FUSE rename an open file instead of removing it (.nfs…).
@@ -178,11 +187,15 @@ class AtimeProbe:
             facts = self._new_facts("base")
             facts.created_by = "root"
             facts.path = self._path
-            self._try(OpenFile(self._path, self._unnamed), self._unnamed, facts, None)
+            self._try(OpenFile(self._path, self._unnamed), self._unnamed, facts)
             self._try_lock(None, -1, self._unnamed)
             return
         self.facts.probe = refused or self._no_place()
         self.lock.not_tried = f"no file could be created here: {self.facts.probe.error}"
+
+    def _has_zero_chunk(self) -> bool:
+        with self._open_prefix() as (prefix, _path):
+            return prefix is not None and statx_or_none(ZERO_CHUNK_DIGEST, prefix) is not None
 
     def _new_facts(self, placement: str) -> TouchFacts:
         who = current()
@@ -201,9 +214,7 @@ class AtimeProbe:
             facts.error = describe_error(exc)
         return facts
 
-    def _try(self, target: t.Union[NamedFile, OpenFile], fd: int, facts: TouchFacts, born: t.Optional[int]) -> None:
-        if born is not None:
-            self._compare_clocks(fd, born)
+    def _try(self, target: t.Union[NamedFile, OpenFile], fd: int, facts: TouchFacts) -> None:
         self.facts.granularity_ns = set_back(fd, target)
         tried = try_touch(target, "private", ONE_TRY if self._set_back_counts() else (), refresh=True)
         if not tried.advanced and not tried.errno:
@@ -350,3 +361,14 @@ def statx_or_none(name: str, dir_fd: int) -> t.Any:
         return statx(name, dir_fd)
     except OSError:
         return None
+
+
+def _fill(fd: int) -> t.Optional[OSError]:
+    """Write as many bytes as the zero chunk has: an empty file needs no block where the filesystem is full."""
+    rest = zero_chunk()
+    try:
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+    except OSError as exc:
+        return exc
+    return None

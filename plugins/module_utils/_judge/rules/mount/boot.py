@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os.path
+import re
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import PersistentMount
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._common import (
@@ -28,6 +29,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     unknown,
     warned,
 )
+
+_MOVING = re.compile(r"/dev/(sd|hd|vd|xvd)[a-z]+\d*\Z|/dev/nvme\d+n\d+(p\d+)?\Z|/dev/mmcblk\d+(p\d+)?\Z")
 
 
 def persistent(case: Case) -> Verdict:
@@ -77,6 +80,17 @@ def persistent(case: Case) -> Verdict:
                 "%s mounts %s at boot; whether that is what is mounted now (%s) could not be found out."
                 % (first.file, first.source, mount.source),
                 "Write the source as UUID=….",
+                severity="low",
+                **evidence,
+            )
+        if first.kind in ("fstab", "systemd") and _MOVING.match(first.source):
+            return warned(
+                f"{first.file} mounts {first.source} at boot. Such names follow the order in which disks are found, and may "
+                "name another disk after the next reboot.",
+                Remedy(
+                    f"Write the source as UUID=… in {first.file}; the command shows the UUID.",
+                    (f"findmnt --noheadings --output UUID {in_shell(mount.mount_point)}",),
+                ),
                 severity="low",
                 **evidence,
             )

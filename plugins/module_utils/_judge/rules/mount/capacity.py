@@ -16,6 +16,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.filesystems im
     UNFIT,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._common import mount_of, refused_by
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount.place import elsewhere
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
     Evidence,
@@ -25,6 +26,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     failed,
     in_shell,
     passed,
+    skipped,
     unknown,
     warned,
 )
@@ -70,6 +72,9 @@ def directory_limit(case: Case) -> Verdict:
 
 
 def space(case: Case) -> Verdict:
+    away = elsewhere(case)
+    if away:
+        return skipped(away)
     refused = refused_by(case, _NO_ROOM)
     if refused is not None and case.the_store.space is None:
         return failed(f"{refused[0][0].upper() + refused[0][1:]}.", refused[1])

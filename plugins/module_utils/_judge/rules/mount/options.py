@@ -18,6 +18,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._c
     own_persistent,
     refused_by,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount.place import elsewhere
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
     Evidence,
@@ -86,6 +87,9 @@ def options(case: Case) -> Verdict:
     if not required and not forbidden:
         return skipped("No options are declared.")
     mount = mount_of(case)
+    away = elsewhere(case)
+    if away:
+        return skipped(away)
     live = _in_force(mount)
     missing = [o for o in required if o not in live and o not in BOOT_ONLY and not o.startswith(("x-", "_netdev"))]
     present = [option for option in forbidden if option in live]
@@ -130,6 +134,9 @@ def _remount(missing: t.Sequence[str], present: t.Sequence[str], mount: MountFac
 
 def options_persist(case: Case) -> Verdict:
     mount = mount_of(case)
+    away = elsewhere(case)
+    if away:
+        return skipped(away)
     entries = [
         entry
         for entry in own_persistent(case, mount)

@@ -19,6 +19,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.mount._c
     mount_of,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    FAIL,
     Case,
     NotObserved,
     Remedy,
@@ -75,6 +76,14 @@ def declared_mount(case: Case) -> Verdict:
             declared=dict(contract),
             **mount_evidence(mount),
         )
+    if source and matches is None and str(source).partition("=")[0] in ("UUID", "LABEL", "PARTUUID", "PARTLABEL"):
+        return unknown(
+            f"No filesystem with {source} is visible here, so whether {mount.source} is the declared one is not known.",
+            Remedy(
+                "Correct the declaration, or connect the disk.", ("lsblk --output NAME,FSTYPE,LABEL,UUID,MOUNTPOINT",)
+            ),
+            **mount_evidence(mount),
+        )
     if source and matches is None:
         return unknown(
             f"Whether {mount.source} is the declared {source} could not be found out.",
@@ -82,6 +91,17 @@ def declared_mount(case: Case) -> Verdict:
             **mount_evidence(mount),
         )
     return passed(f"{path} is on the declared mount ({mount.source} at {mount.mount_point}).", **mount_evidence(mount))
+
+
+def elsewhere(case: Case) -> str:
+    """Why rules about the declared mount say nothing about the present one; empty where it is the declared one."""
+    if case.the_store.mount is None:
+        return ""
+    contract = contract_of(case)
+    waiting = _mounted_at_boot_only(case, mount_of(case)) is not None
+    if waiting or ((contract.get("path") or contract.get("source")) and declared_mount(case).status == FAIL):
+        return "The filesystem of this datastore is not mounted (PBS-MOUNT-01)."
+    return ""
 
 
 def _mount_declared(contract: t.Mapping[str, t.Any], point: str) -> tuple[str, ...]:
@@ -143,10 +163,19 @@ def distinct(case: Case) -> Verdict:
             )
     if store.location is None or store.location.error:
         raise NotObserved(case.why_not_observed())
-    unseen = [other.name for other in others if other.location is None and other.mounted is not False]
+    unseen = [
+        other.name
+        for other in others
+        if other.location is None and other.mounted is not False and not _on_other_devices(store, other)
+    ]
     if unseen:
         return unknown(f"{', '.join(unseen)} did not answer, so the real directories could not be compared.")
     return passed(f"No other datastore shares or nests in {_real(store)}.")
+
+
+def _on_other_devices(one: StoreFacts, two: StoreFacts) -> bool:
+    """The kernel's table of mounts, which never blocks, tells apart what lies on two filesystems."""
+    return one.mount is not None and two.mount is not None and one.mount.device != two.mount.device
 
 
 def _inside(store: StoreFacts) -> t.Optional[tuple[str, str]]:

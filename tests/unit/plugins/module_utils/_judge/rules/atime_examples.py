@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from ansible_collections.fleetops.pbs.tests.support.facts import NOW_NS, SECOND, not_looked_at, refused, touch
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
 
@@ -404,5 +406,24 @@ EXAMPLES = [
     # --- PBS's own way
     Example(
         "PBS-ATIME-03", "pass", {"atime.mode": "marker", "atime.zero_chunk": touch(ZERO_CHUNK, "marker")}, "as uid 34"
+    ),
+    # The mount decides who owns a new file, and the file that was tried is gone.
+    *(
+        Example(
+            "PBS-ATIME-01",
+            "fail",
+            {
+                "mount.fstype": fstype,
+                "atime.probe.errno": errno.EPERM,
+                "atime.probe.error": "EPERM: Operation not permitted",
+                "atime.probe.step": "utimensat",
+                "atime.probe.advanced": False,
+                "atime.probe.file.uid": 1000,
+                "atime.probe.file.gid": 1000,
+            },
+            "a file that uid 34 makes in /mnt/datastore/tank belongs to 1000:1000",
+            remedy,
+        )
+        for fstype, remedy in (("fuse.sshfs", "uid=34,gid=34"), ("nfs4", "anonuid=34,anongid=34"))
     ),
 ]

@@ -147,7 +147,7 @@ EXAMPLES = [
         "PBS-CONF-05",
         "fail",
         {"configured.maintenance_type": "delete"},
-        "a removal failed half way",
+        "a removal is under way, or it failed half way",
         ["datastore remove tank", "both daemons are stopped"],
         "high",
     ),
@@ -236,4 +236,17 @@ EXAMPLES = [
     Example("PBS-CONF-06", "unknown", {"skeleton": None, "error": "EIO: Input/output error"}, "EIO"),
     Example("PBS-CONF-06", "unknown", {"skeleton": None, "location.type": "file"}, "is not a directory but a file"),
     Example("PBS-CONF-06", "skip", UNMOUNTED),
+    # A state under way is none that was left behind.
+    Example(
+        "PBS-CONF-06",
+        "skip",
+        {"configured.maintenance_type": "delete", "skeleton.state": "half-made", "skeleton.prefixes": 40000},
+        "is being removed",
+    ),
+    Example(
+        "PBS-CONF-02",
+        "pass",
+        {"configured.gc_schedule": "", "configured.properties": {"gc-on-unmount": "true"}},
+        "whenever 'tank' is unmounted",
+    ),
 ]

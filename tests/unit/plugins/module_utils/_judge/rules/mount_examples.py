@@ -106,8 +106,8 @@ EXAMPLES = [
         "PBS-MOUNT-01",
         "unknown",
         {},
-        "Whether /dev/sdb1 is the declared LABEL=tank",
-        "UUID=",
+        "No filesystem with LABEL=tank is visible here",
+        "lsblk --output",
         ask=contract(source="LABEL=tank"),
     ),
     Example("PBS-MOUNT-01", "unknown", {**NO_MOUNT, **not_looked_at()}, "gave no answer within 10 s"),
@@ -613,7 +613,7 @@ EXAMPLES = [
         "unknown",
         {},
         "vault did not answer",
-        ask={"others": [change(store("vault", 1), not_looked_at())]},
+        ask={"others": [change(store("vault", 0), not_looked_at())]},
     ),
     Example("PBS-MOUNT-12", "skip", UNMOUNTED),
     # --- record locks
@@ -637,4 +637,39 @@ EXAMPLES = [
     ),
     Example("PBS-MOUNT-13", "unknown", not_looked_at(), "gave no answer"),
     Example("PBS-MOUNT-13", "skip", NOT_MADE_YET),
+    # Another filesystem answers for itself, whatever the datastore on this one does.
+    Example("PBS-MOUNT-12", "pass", {}, "", ask={"others": [change(store("vault", 1), not_looked_at())]}),
+    # What is declared is not mounted: rules about it do not judge what is mounted in its place.
+    *(
+        Example(
+            control,
+            "skip",
+            {"mount.is_root": True, "mount.mount_point": "/", "declared_source_matches": False, **changes},
+            "is not mounted (PBS-MOUNT-01)",
+            ask={
+                "declared": {
+                    "name": "tank",
+                    "path": TANK,
+                    "mount": {"source": "UUID=ffff", "path": TANK, "options": ["noatime"]},
+                }
+            },
+        )
+        for control, changes in (
+            ("PBS-MOUNT-05", {}),
+            ("PBS-MOUNT-06", {}),
+            ("PBS-MOUNT-08", {"space.bytes_available": 0}),
+        )
+    ),
+    # Names of disks that follow the order in which they are found.
+    *(
+        Example("PBS-MOUNT-02", status, {"persistent.0.source": source}, says)
+        for source, status, says in (
+            ("/dev/sdb1", "warn", "mounts /dev/sdb1 at boot"),
+            ("/dev/nvme0n1p2", "warn", "may name another disk"),
+            ("/dev/vdb", "warn", ""),
+            ("/dev/mapper/vg-tank", "pass", ""),
+            ("/dev/disk/by-id/ata-1", "pass", ""),
+            ("LABEL=tank", "pass", ""),
+        )
+    ),
 ]

@@ -274,4 +274,37 @@ EXAMPLES = [
         "low",
     ),
     Example("PBS-OWNER-07", "pass", {"ownership.temporary": 3}, ask={"policy": {"temporary_files_max": 3}}),
+    # A mount that gives every directory one mode can never satisfy a reuse.
+    Example(
+        "PBS-OWNER-02",
+        "warn",
+        {
+            "mount.fstype": "cifs",
+            "mount.super_options": ["rw", "nounix", "uid=34"],
+            "ownership.skeleton.wrong_mode": 1,
+        },
+        "cannot add this datastore again",
+        "Nothing can satisfy this control on such a mount",
+        "low",
+    ),
+    # What GC never opens does not stop it.
+    *(
+        Example(
+            "PBS-OWNER-05",
+            "fail",
+            {
+                "ownership.metadata.unreadable": number,
+                "ownership.metadata.examples": {"unreadable": [PathProblem(f"{TANK}/vm/100/{name}", "0:0 0600")]},
+            },
+            says,
+            REPAIR,
+            severity,
+        )
+        for name, number, says, severity in (
+            ("owner", 1, "GC does not read them", "high"),
+            ("2026-01-01T00:00:00Z/index.json.blob", 1, "GC does not read them", "high"),
+            ("2026-01-01T00:00:00Z/drive-scsi0.img.fidx", 1, "GC aborts there", "critical"),
+            ("owner", 2, "GC aborts there", "critical"),
+        )
+    ),
 ]

@@ -286,6 +286,28 @@ def test_no_room_for_a_file_of_our_own(faultfs, fault, error):
     assert atime.zero_chunk.advanced, "the chunk that is there can be touched all the same"
 
 
+@pytest.mark.parametrize("inserted", [False, True])
+def test_a_full_filesystem_has_no_room_for_the_zero_chunk(loopfs, inserted):
+    """An empty file needs no block there, and PBS inserts 159 bytes; a zero chunk that is there needs no room."""
+    path = loopfs("ext4")
+    store = make_chunk_store(path, prefixes=1)
+    if not inserted:
+        store.zero_chunk.unlink()
+    with (path / "full").open("wb", buffering=0) as stream:
+        for block in (65536, 4096, 512):
+            with contextlib.suppress(OSError):
+                while stream.write(bytes(block)):
+                    pass
+    assert os.statvfs(path).f_bavail == 0
+    atime, _lock = probe(store)
+    if inserted:
+        assert atime.probe.advanced
+        assert atime.zero_chunk.advanced
+    else:
+        assert (atime.probe.advanced, atime.probe.step, atime.probe.error[:7]) == (None, "create", "ENOSPC:")
+    assert not [name for name in tree(path) if ".fleetops-pbs-probe" in name]
+
+
 def test_no_inodes_left(loopfs):
     path = loopfs("ext4", mkfs=["-N", "16"])
     store = make_chunk_store(path, prefixes=1)
