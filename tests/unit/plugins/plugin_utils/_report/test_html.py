@@ -439,6 +439,7 @@ def test_a_command_stands_on_its_own_line_and_can_be_copied(page: browser.Page, 
     assert page.run("getComputedStyle(document.querySelector('#detail .command')).fontFamily").startswith(
         "ui-monospace"
     )
+    assert page.run("getComputedStyle(document.querySelector('#detail .command')).whiteSpace") == "pre"
     tops = page.run("[...document.querySelectorAll('#detail .command')].map((e) => e.getBoundingClientRect().top)")
     assert tops[0] < tops[1]
     page.run("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
