@@ -121,9 +121,9 @@ def failure(answer: Answer) -> dict[str, t.Any]:
     """The result for an answer that reports a failure, with the reason in one line."""
     said = answer.get("msg")
     text = said if isinstance(said, str) and said else "The module failed without a reason"
-    # No Python, no sudo, no room for temporary files: the reason is in the last line that the host has written. A remote
-    # terminal writes it to standard output, and ssh its own farewell to standard error.
-    cause = last_words(answer.get("module_stderr")) or last_words(answer.get("module_stdout"))
+    # No Python, no sudo, no room for temporary files: the host has written the reason. A remote terminal writes it to
+    # standard output, and ssh its own farewell to standard error.
+    cause = complaint(answer.get("module_stderr")) or complaint(answer.get("module_stdout"))
     if cause and _NO_RESULT.search(text):
         text = "The module could not run on the host"
     return {"failed": True, "msg": one_line(f"{text}: {cause}" if cause else text)}
@@ -134,12 +134,26 @@ _NO_RESULT = re.compile(r"MODULE FAILURE|[Dd]eserialization failed|No start of j
 _FAREWELL = re.compile(r"(Shared connection|Connection) to \S+ closed\.?|Killed by signal \d+\.|debug\d: .*")
 
 
-def last_words(output: t.Any) -> str:
-    """The last line of an output that says something; empty where there is none."""
-    lines = output[-MAX_TEXT:].splitlines() if isinstance(output, str) else []
-    return next(
-        (line.strip() for line in reversed(lines) if line.strip() and not _FAREWELL.fullmatch(line.strip())), ""
-    )
+_COMPLAINT = re.compile(
+    r"not found|no such|denied|not permitted|cannot|unable|no space|read-only|refused|timed out|\berror\b",
+    re.IGNORECASE,
+)
+_TRACEBACK = "Traceback (most recent call last):"
+
+
+def complaint(output: t.Any) -> str:
+    """The line of an output that names the reason of a failure; empty where it has no text.
+
+    A traceback ends with it. Elsewhere it is the first line that reads like an error, since advice may follow, as from
+    pyenv; and where no line does, the last one.
+    """
+    found = output[-MAX_TEXT:].splitlines() if isinstance(output, str) else []
+    lines = [line.strip() for line in found if line.strip() and not _FAREWELL.fullmatch(line.strip())]
+    if not lines:
+        return ""
+    if _TRACEBACK in lines:
+        return lines[-1]
+    return next((line for line in lines if _COMPLAINT.search(line)), lines[-1])
 
 
 _PATHS = each(record(path=one_line, detail=one_line))

@@ -139,6 +139,20 @@ def test_texts_are_bounded():
             },
             "The module could not run on the host: MemoryError",
         ),
+        (
+            {
+                "msg": "MODULE FAILURE: No start of json char found\nSee stdout/stderr for the exact error",
+                "module_stderr": (
+                    "pyenv: python3.9: command not found\n\nThe `python3.9' command exists in these versions:\n  3.9.18\n\n"
+                    "Note: See 'pyenv help global' for tips on allowing multiple\n      versions at the same time.\n"
+                ),
+            },
+            "The module could not run on the host: pyenv: python3.9: command not found",
+        ),
+        (
+            {"msg": "MODULE FAILURE", "module_stderr": "motd: welcome\nsomething happened\n"},
+            "The module could not run on the host: something happened",
+        ),
         ({}, "The module failed without a reason"),
         ({"msg": {"a": 1}, "module_stdout": ["x"]}, "The module failed without a reason"),
     ],
