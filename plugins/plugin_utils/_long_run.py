@@ -18,7 +18,7 @@ from ansible import constants
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._answer import last_words
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._answer import complaint
 
 _PATIENCE = (4.0, 30.0)
 """Seconds that the module waits for its own work, at least and at most: the first answer, mostly the only one."""
@@ -141,8 +141,8 @@ class LongRun:
         """
         answer = self._ask(job, "status", task_vars)
         if "ansible_job_id" not in answer:
-            said = last_words(answer.get("module_stderr")) or last_words(answer.get("module_stdout"))
-            raise AnsibleConnectionFailure(said or last_words(answer.get("msg")) or "no answer")
+            said = complaint(answer.get("module_stderr")) or complaint(answer.get("module_stdout"))
+            raise AnsibleConnectionFailure(said or complaint(answer.get("msg")) or "no answer")
         return answer
 
     def _ask(self, job, mode, task_vars):
