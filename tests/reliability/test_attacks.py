@@ -574,7 +574,7 @@ def repair_by_name(name: str, etc: Path) -> str:
     options = repair_options(name=name, config_dir=os.fspath(etc))
     try:
         result = chunk_ownership(options, check_mode=False)
-    except ValueError as exc:
+    except CollectionError as exc:
         return f"refused: {exc}"
     if result["failed"] and not result["changed"]:
         return f"refused: {result['msg']}"

@@ -48,7 +48,10 @@ MAX_UNKNOWN_CONTROLS = 16
 """Controls of one document that this version of the collection does not have; a newer version may have some more."""
 
 MAX_TEXT = 256 * 1024
-"""Characters of a message, a remedy or a name."""
+"""Characters of a message or a remedy."""
+
+MAX_NAME = 1024
+"""Characters of a name or a version. Reports repeat them for each finding."""
 
 MAX_DEPTH = 100
 """Objects and lists inside of each other; a document has some 10. Deeper ones stop some of the writers of formats."""
@@ -357,14 +360,14 @@ def checked(data: t.Any) -> Json:
     if len(data["findings"]) > MAX_FINDINGS:
         raise NotADocument("it has %d findings, more than %d" % (len(data["findings"]), MAX_FINDINGS))
     for text in (data["host"], data.get("pbs_version") or "", data["collection_version"]):
-        if len(text) > MAX_TEXT:
-            raise NotADocument("the name of the host, or a version, has more than %d characters" % MAX_TEXT)
+        if len(text) > MAX_NAME:
+            raise NotADocument("the name of the host, or a version, has more than %d characters" % MAX_NAME)
     names: set[str] = set()
     for number, item in enumerate(data["datastores"]):
         if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
             raise NotADocument("datastores[%d] has no name" % number)
-        if len(item["name"]) > MAX_TEXT:
-            raise NotADocument("datastores[%d]: the name has more than %d characters" % (number, MAX_TEXT))
+        if len(item["name"]) > MAX_NAME:
+            raise NotADocument("datastores[%d]: the name has more than %d characters" % (number, MAX_NAME))
         names.add(item["name"])
     unknown: set[str] = set()
     for number, item in enumerate(data["findings"]):
@@ -395,8 +398,10 @@ def _wrong_in_finding(item: t.Any) -> str:
         return f"{exc} is missing" if isinstance(exc, KeyError) else "it is no object"
     if not (isinstance(control, str) and isinstance(message, str) and isinstance(remedy, str) and control):
         return "'control', 'message' or 'remedy' is no text"
-    if max(map(len, (control, message, remedy, datastore if isinstance(datastore, str) else ""))) > MAX_TEXT:
+    if max(len(message), len(remedy)) > MAX_TEXT:
         return "a text has more than %d characters" % MAX_TEXT
+    if len(control) > MAX_NAME or (isinstance(datastore, str) and len(datastore) > MAX_NAME):
+        return "a name has more than %d characters" % MAX_NAME
     if datastore is not None and not (isinstance(datastore, str) and datastore):
         return "'datastore' is neither null nor a name"
     if not isinstance(status, str) or status not in _STATUSES:

@@ -916,3 +916,46 @@ def test_locks_of_others_cost_no_time(store):
     for fd in held:
         os.close(fd)
     assert (facts.complete, faults(store)) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("place", "content", "owner", "group", "mode"),
+    [
+        (".chunks/0000/0000" + "b" * 60, SECRET, 4242, 4242, 0o600),  # of neither root nor the daemon's user
+        (".chunks/0000/0000" + "b" * 60, SECRET, 0, 34, 0o604),  # the group may not what all others may
+        (".chunks/0000/0000" + "b" * 60 + ".tmp_AAAAAA", SECRET, 0, 0, 0o600),
+        ("vm/100/owner", b"root@pam\nsecret=1\n", 0, 0, 0o600),
+        (".gc-status", b'{"upid":"x","secret":"y"}', 0, 0, 0o600),
+    ],
+)
+def test_what_only_looks_like_a_file_of_pbs_is_not_given_away(store, place, content, owner, group, mode):
+    uid, gid = backup_ids()
+    path = secret_at(store.path / place, content, mode)
+    own(path, owner, gid if group == 34 else group)
+    os.utime(path, (1, 1))
+    for directory in path.parents:
+        if directory == store.path:
+            break
+        own(directory, uid, gid)
+    assert fix(store).counts.refused == {"unproven": 1}
+    assert path.stat().st_uid == owner
+
+
+@pytest.mark.parametrize("kind", ["searchable", "link", "unreadable chunk", "key in a namespace"])
+def test_a_locked_directory_with_one_thing_that_is_not_of_pbs_stays(store, kind):
+    if kind == "searchable":
+        locked = secret_at(store.path / "vm/token", mode=0o644).parent
+    elif kind == "link":
+        locked = store.path / "vm"
+        locked.mkdir()
+        (locked / "100").symlink_to("/etc/shadow")
+    elif kind == "unreadable chunk":
+        locked = secret_at(store.chunks / "0003" / ("0003" + "c" * 60)).parent
+    else:
+        locked = secret_at(store.path / "ns/prod/key", mode=0o644).parents[1]
+        secret_at(store.path / "ns/prod/vm/100/2026-01-01T00:00:00Z/drive.img.fidx", INDEX, 0o644)
+    own(locked, 0, 0)
+    locked.chmod(0o711 if kind == "searchable" else 0o700)
+    facts = fix(store)
+    assert facts.counts.refused["locked"] == 1
+    assert locked.stat().st_uid == 0

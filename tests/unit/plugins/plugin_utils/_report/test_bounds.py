@@ -43,12 +43,12 @@ def finding(number: int = 0, **other: Any) -> dict[str, Any]:
         (whole(1, [finding()] * (reader.MAX_FINDINGS + 1)), "50001 findings, more than 50000"),
         (whole(1, [finding(control=f"PBS-NEW-{number}") for number in range(17)]), "17 controls that this collection"),
         (whole(1, [finding(message="x" * (reader.MAX_TEXT + 1))]), r"findings\[0\]: a text has more than 262144"),
-        (whole(1, [finding(control="x" * (reader.MAX_TEXT + 1))]), r"findings\[0\]: a text has more than 262144"),
+        (whole(1, [finding(control="x" * (reader.MAX_NAME + 1))]), r"findings\[0\]: a name has more than 1024"),
         (whole(1, [finding(remedy="x" * (reader.MAX_TEXT + 1))]), r"findings\[0\]: a text has more than 262144"),
-        (whole(1, [finding(datastore="x" * (reader.MAX_TEXT + 1))]), r"findings\[0\]: a text has more than 262144"),
-        (whole(pbs_version="x" * (reader.MAX_TEXT + 1)), "a version, has more than 262144"),
-        (whole(collection_version="x" * (reader.MAX_TEXT + 1)), "a version, has more than 262144"),
-        (whole(host="x" * (reader.MAX_TEXT + 1)), "the name of the host"),
+        (whole(1, [finding(datastore="x" * (reader.MAX_NAME + 1))]), r"findings\[0\]: a name has more than 1024"),
+        (whole(pbs_version="x" * (reader.MAX_NAME + 1)), "a version, has more than 1024"),
+        (whole(collection_version="x" * (reader.MAX_NAME + 1)), "a version, has more than 1024"),
+        (whole(host="x" * (reader.MAX_NAME + 1)), "the name of the host"),
     ],
 )
 def test_what_a_writer_multiplies_is_bounded(document: dict[str, Any], reason: str) -> None:
