@@ -11,7 +11,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import Long
 
 
 class ActionModule(LongRun, ActionBase):
-    """Runs the module, and shows how far it is if it takes long."""
+    """Runs the module, and shows the progress of long work."""
 
     _requires_connection = True
     _supports_async = True

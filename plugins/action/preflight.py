@@ -26,7 +26,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._summary import summa
 
 
 class ActionModule(LongRun, ActionBase):
-    """Runs the module, with its progress if it takes long; keeps the document on the controller, shows the summary."""
+    """Runs the module, shows the progress of long work, writes the document on the controller, and shows the summary."""
 
     _requires_connection = True
 
@@ -39,7 +39,7 @@ class ActionModule(LongRun, ActionBase):
             args["host"] = task_vars["inventory_hostname"]
         if not args.get("inventory"):
             args["inventory"] = [str(source) for source in task_vars.get("ansible_inventory_sources") or ()]
-        self._forget_earlier(dest, args["host"])
+        self._remove_earlier(dest, args["host"])
         answer = self._look(args, task_vars)
         if answer.get("started") and answer.get("ansible_job_id"):
             result.update(started(answer))
@@ -49,13 +49,13 @@ class ActionModule(LongRun, ActionBase):
             result.update(failure(answer))
             return result
         try:
-            # Whose it is we know; a host that says otherwise must not take the place of another. What was counted is
-            # counted again: nothing that a host says about its own document is believed.
+            # The controller knows the host's name; a host that gives another name must not replace another host's
+            # document. All counts are made again from the findings: a host's own summary is not trusted.
             document = checked(dict(document, host=args["host"]))
             document["summary"] = counted(document)
             headline = in_one_line(document)
         except (NotADocument, WrongAnswer, TypeError, ValueError) as exc:
-            result.update(failed=True, msg=one_line(f"The host's answer is no document of this collection: {exc}."))
+            result.update(failed=True, msg=one_line(f"The host's answer is not a document of this collection: {exc}."))
             return result
         result.update(
             changed=answer.get("changed") is True, document=document, summary=document["summary"], msg=headline
@@ -72,7 +72,7 @@ class ActionModule(LongRun, ActionBase):
         return result
 
     def _look(self, args, task_vars):
-        """Run the module. Whatever goes wrong is an answer with a reason: the play goes on to the other hosts."""
+        """Run the module. Every error becomes an answer with its reason, so that the play continues with other hosts."""
         try:
             return self._run(args, task_vars)
         except AnsibleConnectionFailure:
@@ -83,15 +83,15 @@ class ActionModule(LongRun, ActionBase):
     def _run(self, args, task_vars):
         module = "fleetops.pbs.preflight"
         if args.get("scope") == "none":
-            # Without a walk it is over in seconds, by its deadlines, and there is no progress to be asked for.
+            # Without a walk it ends within seconds, by its deadlines, and has no progress to show.
             return self._execute_module(
                 module_name=module, module_args=args, task_vars=task_vars, wrap_async=bool(self._task.async_val)
             )
         return self.run_long(module, args, task_vars)
 
     @staticmethod
-    def _forget_earlier(dest, host):
-        """A document of an earlier run must not pass for the answer of this one, if this one gives none."""
+    def _remove_earlier(dest, host):
+        """Remove the document of an earlier run, so that it cannot count as the result of a run that failed."""
         if not dest:
             return
         with contextlib.suppress(OSError):

@@ -25,7 +25,7 @@ SEVERITIES = ["info", "low", "medium", "high", "critical", "never"]
 
 
 class ActionModule(ActionBase):
-    """Makes the report; everything happens on the controller."""
+    """Makes the report on the controller; connects to no host."""
 
     _requires_connection = False
     _supports_check_mode = True
@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
             where = [Line(f"The report: {wanted}")] if wanted and not self._task.check_mode else []
             for line in [*lines, *where]:
                 self._display.display(line.text, color=getattr(constants, line.colour) if line.colour else None)
-        result.update(self._told(report, args, lines))
+        result.update(self._result_of(report, args, lines))
         return result
 
     def _order(self, args, task_vars):
@@ -71,7 +71,7 @@ class ActionModule(ActionBase):
             inputs=Inputs(
                 documents=args["documents"],
                 merge=args["merge"],
-                hosts={str(host): reason_of(said) for host, said in args["hosts"].items()},
+                hosts={str(host): reason_of(reason) for host, reason in args["hosts"].items()},
                 waivers=parse_waivers(args["waivers"]),
                 run=self._run_of(task_vars),
                 partial=args["partial"],
@@ -86,12 +86,12 @@ class ActionModule(ActionBase):
         )
 
     def _run_of(self, task_vars):
-        """How Ansible was called, for those who read the report later."""
+        """How Ansible was called, for readers of the report."""
         try:
             account = getpass.getuser()
         except (KeyError, OSError):
             account = "uid %d" % os.getuid()
-        # A controller such as AWX runs everything as one account, and says who asked for it.
+        # A controller such as AWX runs everything as one account, and names the person who started the job.
         operator = task_vars.get("awx_user_name") or task_vars.get("tower_user_name") or os.environ.get("SUDO_USER")
         return Run(
             operator=display(str(operator or account)),
@@ -100,7 +100,7 @@ class ActionModule(ActionBase):
             check_mode=bool(self._task.check_mode),
         )
 
-    def _told(self, report, args, lines):
+    def _result_of(self, report, args, lines):
         fleet = report.fleet
         totals = fleet.totals()
         return {

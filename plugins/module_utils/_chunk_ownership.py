@@ -124,11 +124,11 @@ _REFUSALS = {
     "hardlink": "Files with a second hard link were not changed (%d): the other link may be outside of the datastore, and "
     "the change would affect it, too.",
     "unproven": "Files that the daemon's user cannot read, and whose content is not PBS's, were not changed (%d): they may "
-    "be somebody else's files, moved here to be given away. Look at them, and remove them or run chown.",
-    "locked": "Directories that the daemon's user cannot enter, and that hold something that is not PBS's, were not changed "
-    "(%d): the change would give away that, too. Look into them, and remove what does not belong there.",
+    "be files of another user that were moved here to become readable. Check them, and remove them or run chown.",
+    "locked": "Directories that the daemon's user cannot enter, and in which not everything is PBS's, were not changed "
+    "(%d): the change would give the daemon's user access to all of it. Check them, and remove what does not belong there.",
 }
-"""What is refused although its owner is wrong, and why."""
+"""The reasons why something with a wrong owner is not changed, by kind."""
 
 
 def _warning(counts: RepairCounts, kind: str, why: str) -> str:

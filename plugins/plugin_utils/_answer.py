@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the controller takes from the answer of a host: known keys, of known types, in bounded sizes, fit for a terminal.
+"""Checks the answer of a host: only known keys, of known types and limited sizes, safe to show on a terminal.
 
 A host may be hostile, and Ansible acts on many keys of a result: it sets `ansible_facts`, prints `warnings` and
-`exception`, ends the work on a host that is `unreachable`. So a result is rebuilt from what a module of this
-collection documents; everything else in the answer is left out.
+`exception`, and ends the work on a host that is `unreachable`. So a result is rebuilt from the keys that a module of this
+collection documents; all other keys of the answer are dropped.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 MAX_TEXT = 20_000
-"""Characters of one text."""
+"""The most characters of one text."""
 MAX_ITEMS = 100_000
-"""Items of one list, or keys of one object."""
+"""The most items of one list, or keys of one object."""
 _MAX_WARNINGS = 20
 _MAX_NUMBER = 10**18
 
@@ -29,7 +29,7 @@ _Take = t.Callable[[t.Any], t.Any]
 
 
 class WrongAnswer(ValueError):
-    """The host's answer is no result of the module; the message says why."""
+    """The host's answer is not a result of the module; the message says why."""
 
 
 def one_line(value: t.Any, limit: int = MAX_TEXT) -> str:
@@ -40,7 +40,7 @@ def one_line(value: t.Any, limit: int = MAX_TEXT) -> str:
 
 
 def lines(value: t.Any) -> str:
-    """The same of several lines. Raises `WrongAnswer`."""
+    """A text of several lines that cannot control a terminal. Raises `WrongAnswer`."""
     if not isinstance(value, str):
         raise WrongAnswer("a text is missing or of another type")
     return "\n".join(map(display, value[: MAX_TEXT * 100].split("\n")))
@@ -49,21 +49,21 @@ def lines(value: t.Any) -> str:
 def flag(value: t.Any) -> bool:
     """Raises `WrongAnswer`."""
     if not isinstance(value, bool):
-        raise WrongAnswer("a truth value is of another type")
+        raise WrongAnswer("a value that must be true or false is of another type")
     return value
 
 
 def count(value: t.Any) -> int:
     """Raises `WrongAnswer`."""
     if isinstance(value, bool) or not isinstance(value, int) or not -_MAX_NUMBER < value < _MAX_NUMBER:
-        raise WrongAnswer("a count is no number, or too large")
+        raise WrongAnswer("a count is not a whole number, or is too large")
     return value
 
 
 def seconds(value: t.Any) -> float:
     """Raises `WrongAnswer`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise WrongAnswer("a time is no number")
+        raise WrongAnswer("a time is not a number")
     return float(value)
 
 
@@ -72,7 +72,7 @@ def each(take: _Take) -> _Take:
 
     def taken(value: t.Any) -> list[t.Any]:
         if not isinstance(value, list) or len(value) > MAX_ITEMS:
-            raise WrongAnswer("a list is of another type, or too long")
+            raise WrongAnswer(f"a list is of another type, or has more than {MAX_ITEMS} items")
         return [take(item) for item in value]
 
     return taken
@@ -83,14 +83,14 @@ def by_name(take: _Take) -> _Take:
 
     def taken(value: t.Any) -> dict[str, t.Any]:
         if not isinstance(value, dict) or len(value) > MAX_ITEMS:
-            raise WrongAnswer("an object is of another type, or too long")
+            raise WrongAnswer(f"an object is of another type, or has more than {MAX_ITEMS} keys")
         return {one_line(key, 200): take(item) for key, item in value.items()}
 
     return taken
 
 
 def record(**takes: _Take) -> _Take:
-    """An object of which these keys are taken, where they are there."""
+    """An object from which only these keys are taken; each may be missing."""
 
     def taken(value: t.Any) -> dict[str, t.Any]:
         if not isinstance(value, dict):
@@ -108,7 +108,7 @@ def record(**takes: _Take) -> _Take:
 
 
 def warnings_of(answer: Answer) -> list[str]:
-    """The module's warnings as texts; later versions of Ansible hand over objects."""
+    """The module's warnings as texts; newer versions of Ansible give objects."""
     found = answer.get("warnings")
     texts = [
         warning if isinstance(warning, str) else getattr(getattr(warning, "event", None), "msg", None)
@@ -119,10 +119,10 @@ def warnings_of(answer: Answer) -> list[str]:
 
 def failure(answer: Answer) -> dict[str, t.Any]:
     """The result for an answer that reports a failure, with the reason in one line."""
-    said = answer.get("msg")
-    text = said if isinstance(said, str) and said else "The module failed without a reason"
-    # No Python, no sudo, no room for temporary files: the host has written the reason. A remote terminal writes it to
-    # standard output, and ssh its own farewell to standard error.
+    message = answer.get("msg")
+    text = message if isinstance(message, str) and message else "The module failed without a message"
+    # If Python, sudo or space for temporary files is missing, the reason is in the output. A remote terminal writes it to
+    # standard output, and ssh writes its closing message to standard error.
     cause = complaint(answer.get("module_stderr")) or complaint(answer.get("module_stdout"))
     if cause and _NO_RESULT.search(text):
         text = "The module could not run on the host"
@@ -130,8 +130,8 @@ def failure(answer: Answer) -> dict[str, t.Any]:
 
 
 _NO_RESULT = re.compile(r"MODULE FAILURE|[Dd]eserialization failed|No start of json|The module interpreter")
-"""What Ansible reports where a module gave no result; it names Ansible's protocol, and not the cause."""
-_FAREWELL = re.compile(r"(Shared connection|Connection) to \S+ closed\.?|Killed by signal \d+\.|debug\d: .*")
+"""Ansible's messages for a module without a result; they name Ansible's protocol, not the cause."""
+_CLOSED = re.compile(r"(Shared connection|Connection) to \S+ closed\.?|Killed by signal \d+\.|debug\d: .*")
 
 
 _COMPLAINT = re.compile(
@@ -142,13 +142,13 @@ _TRACEBACK = "Traceback (most recent call last):"
 
 
 def complaint(output: t.Any) -> str:
-    """The line of an output that names the reason of a failure; empty where it has no text.
+    """The line of an output that names the reason of a failure; empty if the output is empty.
 
-    A traceback ends with it. Elsewhere it is the first line that reads like an error, since advice may follow, as from
-    pyenv; and where no line does, the last one.
+    In a traceback it is the last line. Otherwise it is the first line that looks like an error, because advice may follow
+    (pyenv gives some), or the last line if none looks like an error.
     """
     found = output[-MAX_TEXT:].splitlines() if isinstance(output, str) else []
-    lines = [line.strip() for line in found if line.strip() and not _FAREWELL.fullmatch(line.strip())]
+    lines = [line.strip() for line in found if line.strip() and not _CLOSED.fullmatch(line.strip())]
     if not lines:
         return ""
     if _TRACEBACK in lines:
@@ -185,7 +185,7 @@ _OWNERSHIP = record(
 """The result of the module `chunk_ownership`, as it is documented there."""
 
 _STARTED = record(ansible_job_id=one_line, started=count, finished=count, results_file=one_line, changed=flag)
-"""What Ansible says of a task that was started with `async`."""
+"""Ansible's result of a task that was started with `async`."""
 
 
 def ownership_result(answer: Answer) -> dict[str, t.Any]:
@@ -203,7 +203,7 @@ def ownership_result(answer: Answer) -> dict[str, t.Any]:
 
 
 def started(answer: Answer) -> dict[str, t.Any]:
-    """The result of a task that goes on in the background."""
+    """The result of a task that continues in the background."""
     numbers = {key: int(answer[key]) for key in ("started", "finished") if isinstance(answer.get(key), (bool, int))}
     try:
         return t.cast("dict[str, t.Any]", _STARTED({**answer, **numbers}))
@@ -212,5 +212,5 @@ def started(answer: Answer) -> dict[str, t.Any]:
 
 
 def wrong(reason: Exception) -> dict[str, t.Any]:
-    """The result for an answer that is none."""
-    return {"failed": True, "msg": one_line(f"The host's answer is no result of this collection: {reason}.")}
+    """The result for an answer that is not a result of the module."""
+    return {"failed": True, "msg": one_line(f"The host's answer is not a result of this collection: {reason}.")}

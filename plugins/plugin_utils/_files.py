@@ -14,13 +14,13 @@ import urllib.parse
 
 
 def document_path(directory: str, host: str) -> str:
-    """Where the document of a host lies; what a file name cannot hold or would mislead is percent-encoded."""
+    """The path of a host's document; characters that are impossible or misleading in a file name are percent-encoded."""
     name = urllib.parse.quote(host, safe=" :@[]=,+~")
     return os.path.join(directory, ("%2E" + name[1:] if name.startswith(".") else name) + ".json")
 
 
 def write_document(directory: str, document: t.Mapping[str, t.Any]) -> str:
-    """Write a document whole or not at all, and return its path. Raises `OSError`."""
+    """Write a document, completely or not at all, and return its path. Raises `OSError`."""
     os.makedirs(directory, exist_ok=True)
     path = document_path(directory, document["host"])
     fd, temporary = tempfile.mkstemp(dir=directory, prefix=".", suffix=".tmp")

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's side of a run that may take long: shows how far it is, and gets the result.
+"""The controller's side of work that may take long: shows the progress, and gets the result.
 
-The module is told to wait a few seconds for its own work; a run that is shorter costs nothing more. After that the
-host is asked with `async_status`, each time over a connection of its own, so that losing one does no harm.
+The module waits a few seconds for its own work; shorter work needs no second question. After that the controller asks the
+host with `async_status`, each time over a new connection, so that a lost connection does no harm.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._answer import complaint
 
 _PATIENCE = (4.0, 30.0)
-"""Seconds that the module waits for its own work, at least and at most: the first answer, mostly the only one."""
+"""Seconds that the module waits for its own work, at least and at most, before its first answer."""
 
 _FIRST_PAUSES = (1.0, 2.0, 3.0)
-"""Seconds before the first questions; a run that is just a little longer shall not wait for the pace."""
+"""Seconds before each of the first questions, so that slightly longer work does not wait for a whole `_PACE`."""
 
 _PACE = 10.0
-"""Seconds between two lines about one host, and between two questions, at least."""
+"""The least number of seconds between two lines about one host, and between two questions."""
 
 _LINES = 2.0
-"""Lines a second that all hosts of a play together may write."""
+"""The most lines per second that all hosts of a play together may write."""
 
 _LAG = 0.25
-"""How much longer than the work itself it may take to learn of its end."""
+"""How much later than its end the end of the work may be noticed, as a fraction of its duration."""
 
 _PATIENCE_OFFLINE = 600.0
-"""Seconds for which a host that cannot be reached any more is asked again."""
+"""Seconds for which a host that cannot be reached is asked again."""
 
 _SILENCE = 300.0
-"""Seconds without any progress, in addition to what the module allows, after which the work is taken for dead."""
+"""Seconds without progress, in addition to the module's own limits, after which the work counts as ended."""
 
 _TOTAL = 86400.0
-"""Seconds after which the work of one host is not waited for any more, whatever the host reports; the report of the other
-hosts is made."""
+"""Seconds after which the controller stops waiting for one host, whatever that host reports, so that the report of the
+other hosts is made."""
 
 _STORES = 6
-"""Datastores whose whole limit (the module's option `limit`) is waited for, where that is longer."""
+"""The controller waits at least this many times the limit of one datastore (the module's option `limit`)."""
 
 _WIDTH = 1000
-"""Characters of what a host says that it is doing."""
+"""The most characters that are shown of the step that a host reports."""
 
 _MOST = 10**15
-"""No count and no time of a walk comes near it."""
+"""Larger than any real count or time of a walk."""
 
 _ASYNC_KEYS = (
     "ansible_job_id",
@@ -68,7 +68,7 @@ _ASYNC_KEYS = (
 
 
 class LongRun:
-    """For action plugins, beside `ActionBase`."""
+    """A base class for action plugins, in addition to `ActionBase`."""
 
     def run_long(self, module_name, module_args, task_vars):
         """Run a module of this collection that uses `_long_run.run_module`; return its result."""
@@ -82,7 +82,7 @@ class LongRun:
             "directory": self.get_shell_option("async_dir", default="~/.ansible_async"),
             "patience": _patience(_at_once(task_vars)),
         }
-        # A host that cannot be reached now is unreachable, as for any task; losing it later is another matter.
+        # A host that cannot be reached now is unreachable, as for any task; one that is lost later is asked again.
         result = self._execute_module(
             module_name=module_name, module_args=dict(module_args, _job=job), task_vars=task_vars
         )
@@ -90,7 +90,7 @@ class LongRun:
             return self._clean(result)
         job["directory"] = str(result.get("results_file") or "").rpartition("/")[0] or job["directory"]
         watch = _Watch(self._display, host, _at_once(task_vars))
-        # Each datastore may be silent three times: when it is looked at, when it is listed, and in its walk.
+        # Each datastore may give no answer three times: when it is probed, when it is listed, and in its walk.
         silence = float(module_args.get("deadline") or 10.0) + 2 * float(module_args.get("stall") or 60.0) + _SILENCE
         total = max(_TOTAL, _STORES * float(module_args.get("limit") or 0.0))
         return self._wait(job, task_vars, watch, silence, total)
@@ -112,9 +112,12 @@ class LongRun:
                 continue
             offline_since = None
             if answer.get("msg") == "could not find job":
-                return {"failed": True, "msg": "The host has forgotten the work that was begun on it (a restart?)."}
+                return {
+                    "failed": True,
+                    "msg": "The host has no record of the work that was started on it; it may have been restarted. Run this again.",
+                }
             if answer.get("finished"):
-                # The result is here; a file that stays there is removed by a later run.
+                # The result is here; if its file on the host stays, a later run removes it.
                 with contextlib.suppress(AnsibleError):
                     self._ask(job, "cleanup", task_vars)
                 return self._clean(answer)
@@ -123,21 +126,24 @@ class LongRun:
             if now - began > total:
                 return {
                     "failed": True,
-                    "msg": f"The work on the host took longer than {duration(total)}; it is not waited for.",
+                    "msg": f"The work on the host took longer than {duration(total)}, so this task stopped waiting for it.",
                 }
-            # Only going forward counts, in the same datastore.
+            # Only progress in the same datastore counts.
             now_at, done = _done(progress)
             if now_at != what or done > seen:
                 what, seen, seen_at = now_at, done, now
             elif now - seen_at > silence:
-                return {"failed": True, "msg": "The work on the host was ended, or does not move any more."}
+                return {
+                    "failed": True,
+                    "msg": f"The work on the host has ended without a result, or made no progress for {duration(silence)}.",
+                }
             watch.show(progress)
 
     def _status(self, job, task_vars):
-        """What the host says about the work. Raises `AnsibleError` where it says nothing.
+        """The host's answer about the work. Raises `AnsibleError` if there is none.
 
-        A connection may end at any step of a question, and only at some of them Ansible says that it was that: at
-        others a directory could not be made, a file could not be sent, or the module ended without a word.
+        A connection may end at any step of a question. Ansible reports a lost connection only at some of the steps: at
+        others it reports that a directory could not be made, a file could not be sent, or the module had no output.
         """
         answer = self._ask(job, "status", task_vars)
         if "ansible_job_id" not in answer:
@@ -154,18 +160,18 @@ class LongRun:
 
     @staticmethod
     def _clean(result):
-        """What the module has answered, without what was added to ask for it."""
+        """The module's own result, without the keys of `async_status`."""
         return {key: value for key, value in result.items() if key not in (*_ASYNC_KEYS, "invocation")}
 
 
 def _at_once(task_vars):
-    """How many hosts work at the same time; the others wait for a fork."""
+    """How many hosts are handled at the same time; the others wait for a fork."""
     hosts = len(task_vars.get("ansible_play_batch") or [0])
     return min(hosts, task_vars.get("ansible_forks") or hosts)
 
 
 def _patience(hosts):
-    """Each question is work for the controller, the more so the more hosts there are to ask."""
+    """Seconds that the module waits for its own work: longer with more hosts, because each question costs the controller."""
     least, most = _PATIENCE
     return min(max(least, 1.0 * hosts), most)
 
@@ -181,16 +187,16 @@ class _Watch:
         self._is_offline = False
 
     def pause(self, elapsed):
-        """Seconds until the next question: not oftener than there is a line to be shown, unless that were a long wait.
+        """Seconds until the next question: the time until the next line, but at most a fraction of the elapsed time.
 
-        A host that is done and not asked keeps its fork from the next one.
+        Until the controller notices that a host has finished, the next host cannot have its fork.
         """
         return min(self._pace, max(_PACE, _LAG * elapsed))
 
     def show(self, progress):
         if self._is_offline:
             self._is_offline = False
-            self._display.display(f"{self._host}: connected again; the work went on")
+            self._display.display(f"{self._host}: connected again; the work continued meanwhile")
         now = time.monotonic()
         if progress and now - self._shown_at >= self._pace:
             self._shown_at = now
@@ -200,13 +206,13 @@ class _Watch:
         if not self._is_offline:
             self._is_offline = True
             # Not a warning: those of a task are shown when it has ended.
-            line = f"{self._host}: the connection is lost, the work there goes on: {error}"
-            # It may be in the host's words.
+            line = f"{self._host}: the connection is lost; the work on the host continues: {error}"
+            # The host may have written the error message.
             self._display.display(display(line), color=constants.COLOR_WARN)
 
 
 def progress_line(progress):
-    """How far a walk is, for people, from what the module has noted."""
+    """The progress of a walk as a line for the terminal, from the record that the module writes."""
     progress = progress if isinstance(progress, dict) else {}
     total = int(_number(progress, "prefixes_total")) or 1
     done = int(_number(progress, "prefixes"))
@@ -228,13 +234,13 @@ def progress_line(progress):
 
 
 def _done(progress):
-    """What the work is at, and how much of that has been done, as one number that grows."""
+    """The current step, and how much of it is done, as a number that only grows."""
     progress = progress if isinstance(progress, dict) else {}
     return str(progress.get("what"))[:_WIDTH], sum(_number(progress, key) for key in ("prefixes", "files", "indexes"))
 
 
 def _number(progress, key):
-    """It comes from a host, and is a number unless somebody makes fun of us."""
+    """A number from a host's record of progress; 0 if it is missing or not a sensible number: the host may be hostile."""
     value = progress.get(key)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return value if is_number and 0 <= value < _MOST else 0

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person reads of one document on the terminal."""
+"""The summary of one document for the terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARKS = {
     "waived": ("WAIVED", "dark gray"),
     "fixed": ("FIXED", "green"),
 }
-"""Word and colour of the statuses that are shown one by one, in the order of showing; the rest is only counted."""
+"""Word and colour of the statuses whose findings are shown, in this order; other findings are only counted."""
 
 COUNTED = (("pass", "passed"), ("skip", "did not apply"))
 SEVERITIES = ("info", "low", "medium", "high", "critical")
@@ -33,9 +33,9 @@ def plain(text: str, _colour: t.Optional[str]) -> str:
 
 
 def summary(document: t.Mapping[str, t.Any], headline: str, width: int, paint: Paint = plain) -> str:
-    """Lines for one host: the headline, then each datastore with what is not right, worst first.
+    """Lines for one host: the headline, then each datastore with its problems, worst first.
 
-    `document` comes from a host, and was checked (`_report.documents.checked`).
+    `document` comes from a host, and has passed `_report.documents.checked`.
     """
     width = max(60, min(width, 120))
     lines = [paint(line, _headline_colour(document)) for line in _wrap(f"{document['host']}: {headline}", width, 2)]
@@ -47,7 +47,7 @@ def summary(document: t.Mapping[str, t.Any], headline: str, width: int, paint: P
         lines.append(paint(f"{title}: {_counts(findings)}", None if shown else "green"))
         same: dict[tuple[str, ...], list[t.Mapping[str, t.Any]]] = {}
         for finding in shown:
-            # A datastore that does not answer leaves most controls unknown for one and the same reason.
+            # A datastore that does not answer leaves most controls unknown, all with the same message.
             key = (finding["status"], finding["message"], *_waiver(finding))
             same.setdefault(key, []).append(finding)
         for alike in same.values():
@@ -74,7 +74,7 @@ def _groups(
 
 
 def _waiver(finding: t.Mapping[str, t.Any]) -> tuple[str, str]:
-    """Until when, and why; empty where nothing is waived."""
+    """The last day and the justification of a waiver; empty if there is none."""
     waiver = finding["waiver"] or {}
     return str(waiver.get("until", "")), str(waiver.get("justification", ""))
 
@@ -103,15 +103,15 @@ def _finding(alike: t.Sequence[t.Mapping[str, t.Any]], width: int, paint: Paint)
     lines += _wrap(first["message"], width, INDENT + 2)
     if first["remedy"]:
         lines += _wrap("-> " + first["remedy"], width, INDENT + 2)
-    # Whole, each on its own line: somebody will copy them.
+    # Unbroken, each on its own line, so that they can be copied.
     lines += [" " * (INDENT + 4) + display(command) for command in first.get("commands") or ()]
     return lines
 
 
 def _wrap(text: str, width: int, indent: int) -> list[str]:
-    """Paths are longer than a line now and then, and are never broken: somebody will copy them.
+    """Wrap a text. Paths are never broken, even if they are longer than a line, so that they can be copied.
 
-    The document comes from another machine, which may be anybody's: nothing in it may steer the terminal.
+    The document comes from a host that may be hostile: nothing in it may control the terminal.
     """
     return textwrap.wrap(
         display(text),

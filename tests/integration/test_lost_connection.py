@@ -118,7 +118,9 @@ def test_the_work_goes_on_and_its_result_is_fetched(fleet, links, stores):
             until(lambda host=host: module_is_gone(host, held[host.name]), "the module has ended")
         lose(fleet, controller)
         # A while without any connection, in which the work comes to its end.
-        until(lambda: f"{wire.name}: the connection is lost, the work there goes on" in fleet.said(), fleet.said)
+        until(
+            lambda: f"{wire.name}: the connection is lost; the work on the host continues" in fleet.said(), fleet.said
+        )
         for pid in held.values():
             os.kill(pid, signal.SIGCONT)
         until(lambda: result_of(wire), "the work is done")

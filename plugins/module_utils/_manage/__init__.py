@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What changes a host, and the parsers of PBS's own formats that this takes."""
+"""Changes a host: a client of PBS's command line, settings, half-made stores, and owners of files."""

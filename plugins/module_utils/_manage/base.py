@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a directory may be treated as the base of a datastore, before anything in it is given away.
+"""Checks that a directory may be the base of a datastore, before the daemon's user gets anything in it.
 
-PBS's configuration belongs to the daemon's user, and so the path of a datastore is that user's choice. It can name a
-directory of that user's in which root keeps files: PBS's own configuration directory is one.
+The daemon's user owns PBS's configuration, so this user chooses the path of a datastore. The path can name a directory
+of this user in which root keeps files, such as PBS's own configuration directory.
 """
 
 from __future__ import annotations
@@ -28,33 +28,35 @@ _Key = tuple[int, int]
 
 
 def require_base(fd: int, path: str, identity: Identity, guarded: t.Iterable[str] = HOST_DIRECTORIES) -> None:
-    """Raise `OSError` where the open directory must not be given to the daemon's user as the base of a datastore.
+    """Raise `OSError` if the open directory must not be given to the daemon's user as the base of a datastore.
 
-    It must be apart from the directories `guarded`. It must be open to the daemon's user already, and not closed to
-    everybody else: PBS makes a base with mode 0755.
+    It must neither be, contain, nor lie in a directory of `guarded`. The daemon's user must be able to enter it already,
+    and its group or others must have some access, because PBS makes a base with mode 0755.
     """
     require_apart(fd, path, guarded)
     status = os.fstat(fd)
     if not allows(identity, status, SEARCH) or not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         shown = display(path)
         raise OSError(
-            f"{shown} has mode {mode_string(status.st_mode)}, uid {status.st_uid}, gid {status.st_gid}, and is locked "
-            "against the daemon's user or against everybody else. A datastore's base has mode 0755. If it is a datastore: "
+            f"{shown} has mode {mode_string(status.st_mode)}, uid {status.st_uid}, gid {status.st_gid}, which locks out "
+            "the daemon's user or all users except the owner. The base of a datastore has mode 0755. If this is a datastore: "
             f"chmod 0755 {shown}"
         )
 
 
 def require_apart(fd: int, path: str, guarded: t.Iterable[str] = HOST_DIRECTORIES) -> None:
-    """Raise `OSError` where the open directory is, contains or lies in one of others, by whatever path or mount."""
+    """Raise `OSError` if the open directory is, contains or lies in one of `guarded`, over any path or mount."""
     shown = display(path)
     for directory in guarded:
         relation = _relation(fd, directory)
         if relation:
-            raise OSError(f"{shown} {relation} {display(directory)}, a directory of PBS itself, so it is no datastore")
+            raise OSError(
+                f"{shown} {relation} {display(directory)}, a directory of PBS itself, so it cannot be a datastore"
+            )
 
 
 def _relation(fd: int, directory: str) -> str:
-    """What the open directory is to a guarded one; empty where they have nothing to do with each other."""
+    """The relation of the open directory to a guarded one (`is`, `lies in`, `contains`); empty if there is none."""
     try:
         other = os.open(directory, _HANDLE)
     except OSError:
@@ -96,7 +98,7 @@ def _key(fd: int) -> _Key:
 
 
 def _lies_in(table: MountTable, inner: int, outer: int) -> bool:
-    """The same within their filesystem: one of them may be reached over a bind mount."""
+    """Whether `inner` lies in `outer` within their filesystem: one of the paths may lead over a bind mount."""
     inside, outside = (_place(table, fd) for fd in (inner, outer))
     if inside is None or outside is None or inside[0] != outside[0]:
         return False

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Completing a chunk store that PBS has begun: its directories and its lock file, and nothing else.
+"""Completes a chunk store whose creation failed: its directories and its lock file, and nothing else.
 
-A creation that fails leaves `.chunks` behind with some or all of the 65,536 prefix directories, is not configured, and
-can neither be created again (EEXIST) nor reused (something is missing). What is missing is made here as PBS makes it;
-whatever is there stays as it is, but for directories that PBS was interrupted at between making and handing over: the
-fixed directories get owner and mode, as far as they are not right. No file but `.lock` is ever touched.
+A failed creation leaves `.chunks` with some or all of the 65,536 prefix directories. The datastore is not configured, and
+PBS can neither create it again (EEXIST) nor reuse it (parts are missing). Missing parts are made here as PBS makes them.
+Existing parts stay unchanged, except that the fixed directories get the right owner and mode: PBS may have been
+interrupted between making a directory and changing its owner. No file except `.lock` is ever made or changed.
 """
 
 from __future__ import annotations
@@ -34,43 +34,43 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import 
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission import READ, SEARCH, allows
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import mode_string
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of, mode_string
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 BASE_MODE = 0o755
 CHUNKS_MODE = 0o750
 PREFIX_MODE = 0o750
 LOCK_MODE = 0o644
-"""What PBS demands of a store that it is to reuse, exactly. Source: PBS, chunk store."""
+"""The modes that PBS requires exactly in a store that it reuses. Source: PBS, chunk store."""
 
 _STEP = 1024
 _SHOWN = 5
 
 
 class StoreError(CollectionError):
-    """What is wrong in the store, and where."""
+    """A chunk store could not be completed or checked; the message names the path and the problem."""
 
 
 @dataclasses.dataclass
 class Wrong:
-    """What keeps PBS from reusing a store."""
+    """The parts of a store because of which PBS would refuse to reuse it."""
 
     count: int
     examples: list[str]
 
 
 def complete_store(path: str, uid: int, gid: int, deadline: float) -> int:
-    """Make what is missing; how many things were made or handed over is returned.
+    """Make the missing parts; return how many parts were made or got another owner or mode.
 
-    `deadline` is how many seconds of silence are too many. Raises `StoreError`.
+    `deadline`: seconds without progress after which it stops. Raises `StoreError`.
     """
     return int(t.cast(int, _in_child(path, deadline, lambda channel: _complete(path, uid, gid, channel))))
 
 
 def check_reuse(path: str, uid: int, gid: int, deadline: float) -> Wrong:
-    """What PBS would refuse about the directories of a store, all of them looked at, before PBS stops at the first.
+    """Check all directories of a store as PBS does before a reuse; PBS itself stops at the first wrong one.
 
-    Raises `StoreError` where it cannot be found out.
+    `deadline`: seconds without progress after which it stops. Raises `StoreError` if the store cannot be read.
     """
     count, examples = t.cast(
         tuple[int, list[str]], _in_child(path, deadline, lambda channel: _check(path, uid, gid, channel))
@@ -85,7 +85,7 @@ def _in_child(path: str, deadline: float, work: t.Callable[[Channel], t.Any]) ->
 
     outcome = run({"": task}, deadline, renew=True)[""]
     if outcome.timed_out:
-        raise StoreError(f"{display(path)} has not answered for {deadline:g} s ({outcome.doing}).")
+        raise StoreError(f"{display(path)} gave no answer within {deadline:g} s ({outcome.doing}).")
     if outcome.error:
         raise StoreError(f"{display(path)}: {outcome.error}")
     return outcome.parts["result"]
@@ -100,11 +100,11 @@ def _complete(path: str, uid: int, gid: int, channel: Channel) -> int:
     identity = Identity(uid, gid)
     require_apart(base, path)
     chunks = open_inside(CHUNKS, base)
-    _require_that_it_is_of_pbs(chunks, CHUNKS, identity, first_stranger_among_prefixes)
-    made = _hand_over(base, BASE_MODE, uid, gid)
+    _require_made_by_pbs(chunks, CHUNKS, identity, first_stranger_among_prefixes)
+    made = _set_owner_and_mode(base, BASE_MODE, uid, gid)
     made += _make_lock(base, uid, gid)
     device = os.fstat(chunks).st_dev
-    made += _hand_over(chunks, CHUNKS_MODE, uid, gid)
+    made += _set_owner_and_mode(chunks, CHUNKS_MODE, uid, gid)
     for number in range(PREFIX_COUNT):
         if number % _STEP == 0:
             channel.begin(f"the prefix directory {number:04x}")
@@ -114,38 +114,37 @@ def _complete(path: str, uid: int, gid: int, channel: Channel) -> int:
             fresh = True
         except FileExistsError:
             fresh = False
-        # Not even looked at by its name: what is mounted there may never answer.
+        # No stat by its name: a filesystem that is mounted there may never answer.
         prefix = open_inside(name, chunks)
         try:
             if os.fstat(prefix).st_dev != device:
                 raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), name)
-            _require_that_it_is_of_pbs(prefix, name, identity, functools.partial(first_stranger, prefix=name))
-            made += max(_hand_over(prefix, PREFIX_MODE, uid, gid), fresh)
+            _require_made_by_pbs(prefix, name, identity, functools.partial(first_stranger, prefix=name))
+            made += max(_set_owner_and_mode(prefix, PREFIX_MODE, uid, gid), fresh)
         finally:
             os.close(prefix)
-    # As PBS: a store that is lost with a power failure right after its creation would be half-made again.
+    # As PBS does: without it, a power failure right after the creation could leave a half-made store again.
     os.fsync(chunks)
     os.fsync(base)
     return made
 
 
-def _require_that_it_is_of_pbs(
-    fd: int, name: str, identity: Identity, look: t.Callable[[int], t.Optional[str]]
-) -> None:
-    """Raise `OSError` where the daemon's user cannot enter a directory that holds something that PBS has not made."""
+def _require_made_by_pbs(fd: int, name: str, identity: Identity, look: t.Callable[[int], t.Optional[str]]) -> None:
+    """Raise `OSError` if the daemon's user cannot enter the directory, and not all of its content was made by PBS."""
     status = os.fstat(fd)
     if status.st_uid == identity.uid or allows(identity, status, READ | SEARCH):
         return
     stranger = look(fd)
     if stranger is not None:
         raise OSError(
-            f"{name} belongs to uid {status.st_uid} with mode {mode_string(status.st_mode)} and holds "
-            f"{display(stranger)}, which is not PBS's; it is not given away. Look at it, and remove what does not belong there"
+            f"{name} is owned by uid {status.st_uid}, has mode {mode_string(status.st_mode)}, and contains "
+            f"{display(stranger)}, which PBS did not make; its owner stays unchanged. Check the directory, and remove what "
+            "does not belong there"
         )
 
 
-def _hand_over(fd: int, mode: int, uid: int, gid: int) -> int:
-    """Owner first: a chown may clear bits of the mode."""
+def _set_owner_and_mode(fd: int, mode: int, uid: int, gid: int) -> int:
+    """Change the owner first, because chown may clear bits of the mode; return 1 if something changed, otherwise 0."""
     found = os.fstat(fd)
     if _is_right(found, mode, uid, gid):
         return 0
@@ -156,7 +155,10 @@ def _hand_over(fd: int, mode: int, uid: int, gid: int) -> int:
 
 
 def _make_lock(base: int, uid: int, gid: int) -> int:
-    """A `.lock` that is there is never opened: a daemon that holds it would lose its lock with our descriptor."""
+    """Make `.lock` if it is missing.
+
+    An existing one is never opened: a POSIX lock ends when its process closes any descriptor of the file.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         fd = os.open(LOCK, flags, LOCK_MODE, dir_fd=base)
@@ -182,11 +184,11 @@ def _check(path: str, uid: int, gid: int, channel: Channel) -> tuple[int, list[s
             problem = describe_error(exc)
         else:
             if stat.S_IFMT(found.st_mode) != kind:
-                problem = "it is something else than it should be"
+                problem = f"it is a {kind_of(found.st_mode)}, PBS requires a {kind_of(kind)}"
             elif _is_right(found, mode, uid, gid):
                 return
             else:
-                problem = "it is %d:%d %04o, PBS wants %d:%d %04o" % (
+                problem = "it has uid %d, gid %d, mode %04o; PBS requires uid %d, gid %d, mode %04o" % (
                     found.st_uid,
                     found.st_gid,
                     found.st_mode & 0o777,
@@ -212,5 +214,5 @@ def _check(path: str, uid: int, gid: int, channel: Channel) -> tuple[int, list[s
 
 
 def _is_right(found: os.stat_result, mode: int, uid: int, gid: int) -> bool:
-    """PBS looks at the low nine bits of a mode only."""
+    """Whether owner and mode are right; PBS compares only the low nine bits of a mode."""
     return found.st_mode & 0o777 == mode and (found.st_uid, found.st_gid) == (uid, gid)

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many files of one directory, each held by a descriptor: what is changed is what was looked at.
+"""Descriptors of many files in one directory, so that exactly the checked files are changed.
 
-The names belong to an account that may be hostile, and can mean other files a moment later. A descriptor cannot.
+An account that may be hostile controls the names, and can move other files to them at any time. A descriptor always means
+the same file.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Handles:
     """Descriptors of `open_handles`. They stay open until `close`."""
 
     def __init__(self, batch: Batch, fds: t.Sequence[int], st_dev: int) -> None:
-        """`st_dev` is the device that all of the files have to be on."""
+        """`st_dev`: the device that all files must be on."""
         self._batch = batch
         self._fds = fds
         self._st_dev = st_dev
@@ -37,7 +38,7 @@ class Handles:
     def look(self) -> t.Optional[tuple[bytes, ...]]:
         """The signature of each file (see `Batch`), in order.
 
-        None if one of them could not be looked at, or is on another device: the caller then takes each by itself.
+        None if one of them could not be read, or is on another device: the caller then handles each file separately.
         """
         return None if -1 in self._fds else self._batch.held(self._fds, self._st_dev)
 
@@ -46,7 +47,7 @@ class Handles:
         return change_owners(self._fds, uid, gid)
 
     def part(self, places: t.Sequence[int]) -> Handles:
-        """Only the files at these places; `close` is for the whole."""
+        """Only the files at these places; `close` has to be called on the whole."""
         return Handles(self._batch, [self._fds[place] for place in places], self._st_dev)
 
     def one(self, place: int) -> int:

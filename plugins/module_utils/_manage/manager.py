@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A client of `proxmox-backup-manager`, which believes no exit code.
+"""A client of `proxmox-backup-manager` that does not rely on its exit code.
 
-PBS's own command line says 0 for tasks that failed: with `--output-format json` it returns before the task has ended,
-and a removal waits for the task without a look at its result. So everything here runs in text mode, and what counts is
-the task's last word. Source: PBS 4.2, its command line client and worker tasks.
+The command exits with 0 even if its task failed: with `--output-format json` it returns before the task has ended, and a
+removal waits for the task but ignores its result. So every command runs in text mode, and the last `TASK` line of the
+output decides. Source: PBS 4.2, its command line client and worker tasks.
 """
 
 from __future__ import annotations
@@ -24,62 +24,65 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 _TASK = re.compile(r"TASK (OK|WARNINGS: (?P<count>[0-9]{1,18})|ERROR:(?P<error>.*))")
 _FAILED_TASK = re.compile(r"task failed \(status (?P<status>.*)\)")
 _PROGRESS = re.compile(r"Chunkstore create: [0-9]+%")
-"""Ninety-nine lines of a creation, which say nothing once it is over."""
+"""A creation prints 99 of these lines; they have no use after it has ended."""
 _LOCKED = "Unable to acquire lock"
 _CHANGED_MEANWHILE = "detected modified configuration"
+
+_START_DAEMONS = "systemctl start proxmox-backup.service proxmox-backup-proxy.service"
+_NEVER_STARTED = f"PBS was never started on this host: {_START_DAEMONS}."
 
 _EXPLANATIONS = (
     (
         "client error (Connect)",
-        "Its daemons do not answer: systemctl start proxmox-backup.service proxmox-backup-proxy.service, then run this again.",
+        f"PBS's daemons do not answer: {_START_DAEMONS}, then run this again.",
     ),
-    ("no password input mechanism available", "It has to be run as root (become: true)."),
-    ('.lck" failed - EACCES', "It has to be run as root (become: true)."),
+    ("no password input mechanism available", "Run this task as root (become: true)."),
+    ('.lck" failed - EACCES', "Run this task as root (become: true)."),
     (
         "is not on tmpfs",
-        "PBS was never started on this host: systemctl start proxmox-backup.service proxmox-backup-proxy.service.",
+        _NEVER_STARTED,
     ),
-    (_CHANGED_MEANWHILE, "Somebody else changes the configuration at the same time; run this again."),
-    ("datastore is being deleted", "A removal has begun; let it end (state: absent)."),
+    (_CHANGED_MEANWHILE, "Another process changed the configuration at the same time; run this again."),
+    ("datastore is being deleted", "The removal of this datastore has begun; complete it with state: absent."),
     ("datastore is currently in use", "Backups, restores or jobs use it; wait for their end, then run this again."),
 )
-"""What PBS says, and what a person can do about it."""
+"""Parts of PBS's messages, each with the fix for the user."""
 
 _PAUSE = 1.0
 """Seconds between two attempts to get PBS's configuration lock; PBS itself waits 10 s in each."""
 _SHORT = 60.0
-"""Seconds that a command may take which starts no task."""
+"""The limit in seconds for a command that starts no task."""
 
 
 class ManagerError(CollectionError):
-    """PBS did not do it. The message says what PBS said, and what mends it."""
+    """PBS refused a command, or its task failed. The message quotes PBS and names the fix."""
 
     def __init__(self, message: str, said: str = "") -> None:
         super().__init__(message)
         self.said = said
-        """PBS's own words."""
+        """The error message of PBS."""
 
     @property
     def changed_meanwhile(self) -> bool:
-        """Whether the configuration file was not the one any more that the digest was of."""
+        """Whether the configuration file no longer had the digest that the command named."""
         return _CHANGED_MEANWHILE in self.said
 
 
 @dataclasses.dataclass
 class Reply:
-    """What one command did."""
+    """The output of one command."""
 
     log: list[str] = dataclasses.field(default_factory=list)
-    """The task's log, or the command's output, line by line and fit for showing."""
+    """The lines of the task's log, or of the command's output, safe to show on a terminal."""
     warnings: int = 0
-    """How many warnings the task ended with."""
+    """The number of warnings with which the task ended."""
 
 
 Runner = t.Callable[[t.Sequence[str], float], Answer]
 
 
 class Manager:
-    """One `proxmox-backup-manager`, and everything that it was asked to change."""
+    """Runs `proxmox-backup-manager`, and keeps a list of the commands that change something."""
 
     def __init__(
         self,
@@ -91,10 +94,10 @@ class Manager:
         sleep: t.Callable[[float], None] = time.sleep,
         clock: t.Callable[[], float] = time.monotonic,
     ) -> None:
-        """`timeout` is how many seconds one task may take, `lock_timeout` how many to go on asking for PBS's lock."""
+        """`timeout`: seconds that one task may take; `lock_timeout`: seconds to retry while PBS's lock is held."""
         self.program = program
         self.commands: list[list[str]] = []
-        """The commands that change something, as they were run; in check mode, as they would be."""
+        """The commands that change something; in check mode, those that would be run."""
         self._timeout = timeout
         self._lock_timeout = lock_timeout
         self._check_mode = check_mode
@@ -104,18 +107,18 @@ class Manager:
         self._version: t.Optional[str] = None
 
     def version(self) -> str:
-        """The version of the installed PBS (`4.2.0-1`); empty where it does not say. Raises `ManagerError`."""
+        """The version of the installed PBS (`4.2.0-1`); empty if its output has none. Raises `ManagerError`."""
         if self._version is None:
             words = "".join(self._run(["version"], _SHORT).log[:1]).split()
-            # The package's version, and the program's own where dpkg does not know the package.
+            # The version of the package, or that of the program if dpkg does not list the package.
             self._version = next((word for word in (*words[1:2], *words[-1:]) if parse_version(word)), "")
         return self._version
 
     def change(self, arguments: t.Sequence[str], task: bool = False) -> Reply:
-        """Run a command that changes something; in check mode only note it.
+        """Run a command that changes something; in check mode only add it to `commands`.
 
-        `task` is for commands that may take as long as a task does. Raises `ManagerError` where PBS refuses, where
-        its task fails, or where its configuration stays locked for longer than `lock_timeout`.
+        `task`: the command waits for a task, so `timeout` applies. Raises `ManagerError` if PBS refuses the command, if its
+        task fails, or if PBS's configuration stays locked for longer than `lock_timeout`.
         """
         self.commands.append([self.program, *arguments])
         if self._check_mode:
@@ -123,10 +126,10 @@ class Manager:
         return self._run(arguments, self._timeout if task else _SHORT + self._lock_timeout)
 
     def require_daemons(self, name: str) -> None:
-        """Raise `ManagerError` where PBS's daemons do not answer. Changes nothing, in check mode or not.
+        """Raise `ManagerError` if PBS's daemons do not answer. Changes nothing, in check mode or not.
 
-        The cheapest question that goes through both: the state of a garbage collection, here of a datastore that does
-        not exist, so that being told so is the good answer.
+        It asks for the state of garbage collection, because both daemons take part in the answer and it costs little. The
+        datastore `name` does not exist, so "no such datastore" shows that the daemons answer.
         """
         try:
             self._run(["garbage-collection", "status", name], _SHORT)
@@ -150,39 +153,37 @@ class Manager:
         what = "proxmox-backup-manager " + " ".join(display(word) for word in arguments[:3])
         if answer.missing:
             return (
-                "There is no %s on this host: install proxmox-backup-server, or name the program (option manager)."
-                % display(self.program)
+                "This host has no program %s: install proxmox-backup-server, or set the option manager to the path of the "
+                "program." % display(self.program)
             )
         if answer.code is None:
             return (
-                "%s did not end within %g s. A task that it has started goes on in PBS: see "
-                "`proxmox-backup-manager task list`, and run this again when it has ended." % (what, timeout)
+                "%s did not end within %g s. A task that it has started continues in PBS: see "
+                "`proxmox-backup-manager task list`, and run this again after the task has ended." % (what, timeout)
             )
         if _LOCKED in said:
             return (
-                "%s: PBS's configuration has been locked by somebody else for %.0f s, which is the limit (lock_timeout %g). "
-                "A datastore that is being created holds this lock: see `proxmox-backup-manager task list`, and run this "
-                "again. PBS said: %s" % (what, waited, self._lock_timeout, said)
+                "%s: another process has locked PBS's configuration for %.0f s, longer than lock_timeout (%g s) allows. "
+                "The creation of a datastore holds this lock: see `proxmox-backup-manager task list`, and run this again "
+                "after it has ended. PBS reports: %s" % (what, waited, self._lock_timeout, said)
             )
         hints = [hint for sign, hint in _EXPLANATIONS if sign in said]
         if answer.code == 101:
-            hints.append(
-                "PBS was never started on this host: systemctl start proxmox-backup.service proxmox-backup-proxy.service."
-            )
+            hints.append(_NEVER_STARTED)
         return " ".join([f"{what}: {said if said.endswith(('.', '!', '?')) else said + '.'}", *hints[:1]])
 
 
 def option(name: str, value: str) -> list[str]:
-    """A property as arguments. A value that begins with a dash would be taken for an option of its own."""
+    """A property as arguments. A value that begins with a dash is joined to its name, or it would count as an option."""
     if value.startswith("-"):
         return [f"--{name}={value}"]
     return ["--" + name, value]
 
 
 def _read(answer: Answer) -> tuple[str, Reply]:
-    """What went wrong in PBS's words (empty where nothing did), and the log.
+    """The error message of PBS (empty if there was no error), and the log.
 
-    The first `Error:` line counts, for a usage text follows it; and the last `TASK` line, wherever it stands.
+    Of the `Error:` lines the first counts, because a usage text follows it; of the `TASK` lines the last, in either stream.
     """
     log = [display(line) for line in _lines(answer.output) if not _PROGRESS.fullmatch(line)]
     complaints = [display(line) for line in _lines(answer.errors)]
@@ -192,7 +193,7 @@ def _read(answer: Answer) -> tuple[str, Reply]:
     if ends:
         reply.warnings = int(ends[-1].group("count") or 0)
         error = ends[-1].group("error")
-        task_error = "" if error is None else error.strip() or "the task failed without a word"
+        task_error = "" if error is None else error.strip() or "the task failed without a message"
     if answer.code == 0:
         return task_error, reply
     first = next((line[len("Error: ") :] for line in complaints if line.startswith("Error: ")), "")
@@ -200,11 +201,11 @@ def _read(answer: Answer) -> tuple[str, Reply]:
     said = task_error or (failed.group("status") if failed is not None else first)
     if not said:
         said = next((line for line in reversed(complaints) if "Err" in line), "") or answer.error
-    return said or f"it failed without a word (exit code {answer.code})", reply
+    return said or f"it failed without a message (exit code {answer.code})", reply
 
 
 def _lines(text: str) -> list[str]:
-    """By line feeds alone: PBS's messages hold names from the disk, in which other line ends may stand."""
+    """Split at line feeds only: PBS's messages can have file names in them, and these can have other line separators."""
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()

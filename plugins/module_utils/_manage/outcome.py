@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a module that changes PBS's configuration gives back."""
+"""The result of a module that changes PBS's configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 
 @dataclasses.dataclass
 class Outcome:
-    """What was done, or would be."""
+    """The changes that were made, or in check mode would be made."""
 
     commands: list[list[str]]
     changed: bool = False
@@ -29,16 +29,16 @@ class Outcome:
     after: dict[str, str] = dataclasses.field(default_factory=dict)
     id: str = ""
     completed: int = 0
-    """Directories and files that were made or handed over to complete a half-made store."""
+    """How many directories and files of a half-made store were made, or got another owner or mode."""
     not_tried: str = ""
 
     def show(self, changes: Changes, identifier: str) -> None:
-        """Keep what the section was and will be, for the diff and the result."""
+        """Keep the section before and after the changes, for the diff and the result."""
         self.id, self.before, self.after = identifier, changes.before, changes.after
         self.warnings += [warning for warning in changes.warnings if warning not in self.warnings]
 
     def result(self, name: str) -> dict[str, t.Any]:
-        """The module's result; `name` is what the section's properties are called in it."""
+        """The module's result; `name` is its key for the section's properties."""
         return {
             "changed": self.changed,
             "decision": self.action,

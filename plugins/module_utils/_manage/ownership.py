@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Gives a datastore back to the daemon's user: the same walk as the audit's, with a `Repairer` in it.
+"""Makes the daemon's user the owner of a datastore again: the walk of the audit, with a `Repairer` as its visitor.
 
-It may be interrupted at any moment: every object is either as it was or as it should be, and another run does the
-rest. Access and modification times stay as they are; garbage collection and backups may go on meanwhile.
+It may be interrupted at any moment: every object is either unchanged or right, and another run completes the repair.
+Access and modification times stay unchanged; garbage collection and backups may run at the same time.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ SCOPES = ("full", "skeleton", "chunks", "metadata")
 
 @dataclasses.dataclass
 class RepairPlan:
-    """What of a datastore is repaired, and how."""
+    """Which parts of a datastore are repaired, and how."""
 
     path: str
     """The base directory, absolute."""
     uid: int
     gid: int
-    """To whom everything shall belong."""
+    """The required owner and group of everything."""
     scope: str = "full"
     """`skeleton`: base directory, `.chunks`, prefix directories, `.lock`, `.gc-status`. `chunks`: these and the
     chunks. `metadata`: namespaces, groups, snapshots. `full`: everything."""
     only_from: t.Optional[frozenset[int]] = None
-    """Repair only what belongs to one of these uids."""
+    """Repair only objects that are owned by one of these uids."""
     modes: bool = True
-    """Repair modes, too: what the daemon's user could not use, and those that PBS demands exactly."""
+    """Also repair modes: those that lock out the daemon's user, and those that PBS requires exactly."""
     guarded: tuple[str, ...] = HOST_DIRECTORIES
-    """Directories that must not be given away as a part of a datastore, see `require_base`."""
+    """Directories that must not become a part of a datastore, see `require_base`."""
     dry: bool = False
-    """Count only."""
+    """Only count, change nothing."""
     workers: int = 0
     """As in `WalkPlan`."""
     max_paths: int = 20
@@ -68,21 +68,20 @@ class RepairPlan:
 
 @dataclasses.dataclass
 class RepairFacts:
-    """What a repair did."""
+    """The result of a repair."""
 
     counts: RepairCounts = dataclasses.field(default_factory=RepairCounts)
     complete: bool = False
-    """Everything that the scope asked for was seen, and nothing failed."""
+    """Everything in the scope was seen, and nothing failed."""
     stopped: str = ""
-    """Why it did not come to its end, and where."""
+    """Why and where it stopped before its end; empty if it did not."""
     exact: bool = True
-    """The counts are of everything that was done. If not, a worker was lost, and with it the counts of its last half
-    second."""
+    """The counts cover all changes. If False, a worker was lost, and with it the counts of its last half second."""
     elapsed_ns: int = 0
 
 
 def repair(plan: RepairPlan, on_progress: t.Optional[OnProgress] = None) -> RepairFacts:
-    """Repair a datastore; see `RepairPlan`. Never raises because of the datastore."""
+    """Repair a datastore; see `RepairPlan`. Problems of the datastore are in the result, not raised."""
     facts = RepairFacts()
     started = time.monotonic_ns()
     if plan.scope == "metadata":
@@ -117,7 +116,7 @@ def _metadata_job(plan: RepairPlan) -> dict[str, Job]:
 
 
 def _work(plan: RepairPlan, heartbeat: Heartbeat, walk: t.Callable[[OpenStore, Repairer, Heartbeat], None]) -> None:
-    """What each child does around its walk: the counts are handed over even if the walk fails, or is ended."""
+    """The work of each child: it walks, and sends its counts even if the walk fails or is ended."""
     store = open_together(plan.path, heartbeat, change=True)
     require_base(store.base, plan.path, plan.identity, plan.guarded)
     repairer = Repairer(plan.identity, store, plan.dry, plan.modes, plan.only_from, plan.max_paths)

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a file is PBS's own, by its content. A name proves nothing: the daemon's user can rename other people's files.
+"""Checks by its content that PBS made a file. A name proves nothing: the daemon's user can rename files of other users.
 
-Where a directory belongs to the daemon's user, that user can move a file of root from there into a datastore, under the
-name of a chunk, without being able to read it. Giving it away by its name would give away its content. So a file that
-the daemon's user cannot read shows by its first bytes what it is, before it is given away.
+In a directory that the daemon's user owns, this user can move a file of root into a datastore, under the name of a chunk,
+without being able to read it. If root changed its owner because of the name, the user could read its content. So the
+first bytes of a file that the daemon's user cannot read are checked before its owner is changed.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _MAGICS = frozenset(
 _MAGIC_SIZE = 8
 _OWNER = "owner"
 _STATUS_KEYS = frozenset(("upid", "index-file-count", "index-data-bytes", "disk-bytes", "disk-chunks"))
-"""Some of the fields of PBS's status of garbage collection, all of which it writes into `.gc-status`."""
+"""Some of the fields of the garbage collection status; PBS writes all of them into `.gc-status`."""
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | getattr(os, "O_NOATIME", 0)
 
 
 def is_of_pbs(fd: int, name: str, size: int) -> bool:
-    """Whether the regular file that a descriptor of `open_handle` holds has a content that only PBS gives to a file.
+    """Whether the content of a regular file, opened with `open_handle`, has a form that only PBS writes.
 
-    `size` is in bytes. An empty file is taken for one of PBS's: there is nothing in it to be given away. The name
-    decides only which of the small text files it can be. No access time moves. Raises `OSError`.
+    `size` is in bytes. An empty file counts as PBS's, because it has no content to protect. The name decides only which
+    of the small text files it can be. The access time does not change. Raises `OSError`.
     """
     if size == 0:
         return True
@@ -58,7 +58,7 @@ def is_of_pbs(fd: int, name: str, size: int) -> bool:
 
 
 def _read(handle: int, size: int) -> bytes:
-    """The first bytes of exactly the file of this handle."""
+    """The first bytes of the file that this handle refers to."""
     fd = os.open("/proc/self/fd/%d" % handle, _FLAGS)
     try:
         return os.pread(fd, size, 0)
@@ -87,19 +87,19 @@ def _is_status(data: bytes) -> bool:
 
 
 def is_chunk_of(name: bytes, prefix: str) -> bool:
-    """Whether PBS makes a file of this name in this prefix directory."""
+    """Whether PBS makes files with such a name in this prefix directory."""
     return chunk_class(name) != "other" and name.startswith(os.fsencode(prefix))
 
 
 def first_stranger(fd: int, prefix: str) -> t.Optional[str]:
-    """The first thing in an open prefix directory that PBS does not make there; None if there is none. Raises `OSError`."""
+    """The first entry of an open prefix directory that PBS does not make there; None if none. Raises `OSError`."""
     return _first(
         fd, lambda entry: is_chunk_of(os.fsencode(entry.name), prefix) and entry.is_file(follow_symlinks=False)
     )
 
 
 def first_stranger_among_prefixes(fd: int) -> t.Optional[str]:
-    """The same in `.chunks`."""
+    """The first entry of the open directory `.chunks` that PBS does not make there. Raises `OSError`."""
     return _first(fd, lambda entry: is_prefix(entry.name) and entry.is_dir(follow_symlinks=False))
 
 

@@ -4,14 +4,14 @@
 
 """Corrects owners and modes, one object at a time, and only where they are wrong.
 
-The names belong to an account that may be hostile, and this runs as root. So whatever is changed is first held by a
-descriptor, then looked at through it, then changed through it: exchanging the name for a link or for another file
-meanwhile changes nothing. Nor does a name say whose a file is, since the daemon's user can move files of others:
+An account that may be hostile controls the names, and this runs as root. So every object is opened, checked and changed
+through one descriptor: replacing the name by a link or another file meanwhile has no effect. A name does not prove who
+owned a file either, because the daemon's user can move files of other users:
 
-- A file with a second hard link may be somebody else's file. It is refused.
-- A file that the daemon's user cannot read is given away only if its content is PBS's (see `proof`).
-- A directory that the daemon's user cannot enter is given away after what is in it, and only if all of that has passed:
-  in a prefix directory chunks of that prefix by their names, which nobody but the owner of the directory can have
+- A file with a second hard link may be a file of another user. It is refused.
+- A file that the daemon's user cannot read gets its new owner only if its content is PBS's (see `proof`).
+- A directory that the daemon's user cannot enter gets its new owner after its content, and only if all of that has passed:
+  in a prefix directory chunks of that prefix by their names, which only the owner of the directory can have
   given; elsewhere every file by its content, whatever its mode.
 - A regular file never keeps the bits for set-user-id and set-group-id under its new owner.
 """
@@ -43,14 +43,14 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
 _HOPELESS = 1000
-"""Failures without a single success after which it is given up."""
+"""Failures without a single success after which the repair stops."""
 
 
 _MAX_CASES = 4096
-"""Combinations of owner and mode that are remembered at once."""
+"""The most combinations of owner and mode that are kept at the same time."""
 
 _KEEP = -1
-"""As uid or gid: leave that one as it is."""
+"""As uid or gid: leave this id unchanged."""
 
 _READ_ONLY = "the filesystem is mounted read-only"
 
@@ -59,38 +59,38 @@ _SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID
 
 
 class RepairStopped(Exception):
-    """There is no point in going on; the text says why."""
+    """The repair cannot continue; the message says why."""
 
 
 @dataclasses.dataclass
 class RepairCounts:
-    """What was changed, or would be; exact counts, with the first paths."""
+    """The changes that were made, or would be made: exact counts, and the first paths."""
 
     seen: int = 0
-    """Files and directories that were looked at."""
+    """Files and directories that were checked."""
     changed: int = 0
-    """Files and directories of which owner, group or mode was changed."""
+    """Files and directories whose owner, group or mode was changed."""
     owner_changed: int = 0
     mode_changed: int = 0
     owners: list[OwnerCount] = dataclasses.field(default_factory=list)
-    """Who owned what was given to the daemon's user, most first."""
+    """The previous owners of the objects whose owner was changed, the most frequent first."""
     modes: dict[str, int] = dataclasses.field(default_factory=dict)
     """The modes that were changed, as `"0600 to 0644"`, with their counts."""
     left: int = 0
-    """Wrong, but not of those users that the repair was restricted to."""
+    """Wrong, but not owned by one of the users to which the repair was restricted."""
     refused: dict[str, int] = dataclasses.field(default_factory=dict)
-    """What is never touched, by kind: `hardlink`, `link`, `fifo`, `socket`, `device`, `directory`, `mount`; `unproven`
-    (the daemon's user cannot read the file, and its content is not PBS's), `locked` (the daemon's user cannot enter the
-    directory, and not all of its content is PBS's)."""
+    """Objects that are never changed, by kind: `hardlink`, `link`, `fifo`, `socket`, `device`, `directory`, `mount`;
+    `unproven` (the daemon's user cannot read the file, and its content is not PBS's), `locked` (the daemon's user cannot
+    enter the directory, and not all of its content is PBS's)."""
     failed: int = 0
-    """What could not be looked at or changed."""
+    """Objects that could not be checked or changed."""
     vanished: int = 0
     examples: dict[str, list[PathProblem]] = dataclasses.field(default_factory=dict)
     """The first paths: `changed`, `left`, `failed`, and each refused kind."""
 
 
 class _Case:
-    """One combination of owner and mode under one rule: what has to be done about it, and how often it was met."""
+    """One combination of owner and mode under one rule: the change that it needs, and how often it was found."""
 
     __slots__ = (
         "closed",
@@ -109,7 +109,7 @@ class _Case:
     )
 
     def __init__(self, uid: int, gid: int, mode: int, new_uid: int, new_gid: int, new_mode: int) -> None:
-        """What it is like and what it shall be like, the modes with the file type as in `st_mode`."""
+        """The present and the required owner and mode; the modes include the file type, as in `st_mode`."""
         self.uid, self.gid, self.mode = uid, gid, mode
         self.new_uid, self.new_gid, self.new_mode = new_uid, new_gid, new_mode
         self.set_uid = _KEEP if uid == new_uid else new_uid
@@ -119,12 +119,12 @@ class _Case:
         """The daemon's user can neither use it nor allow itself to."""
         self.right = (uid, gid, mode) == (new_uid, new_gid, new_mode)
         self.left = False
-        """It is wrong, and not of those that shall be repaired."""
+        """It is wrong, but its owner is not one of those whose files are repaired."""
         self.count = 0
 
     @property
     def plain(self) -> bool:
-        """A new owner is all that it takes: the mode stays, also through the change."""
+        """Only the owner has to change: the mode is right, and the change of owner does not affect it."""
         return not (self.left or self.closed or self.mode != self.new_mode or self.mode & _SPECIAL_BITS)
 
     @property
@@ -143,7 +143,7 @@ class _Case:
 
 
 _Plan = tuple[t.Optional[_Case], tuple[bytes]]
-"""What is done about files that look alike, None for each by itself, and what one has to look like afterwards."""
+"""The case of files with the same signature (None: each has to be handled separately), and their signature afterwards."""
 
 
 def _flags_of(fd: int) -> list[str]:
@@ -155,7 +155,7 @@ def _flags_of(fd: int) -> list[str]:
 
 
 class Repairer(Visitor):
-    """Repairs what it is told of; with `dry` it only counts what it would do."""
+    """Repairs the objects that the walk reports; with `dry` it only counts the changes that it would make."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class Repairer(Visitor):
         only_from: t.Optional[t.Container[int]],
         max_paths: int,
     ) -> None:
-        """The filesystem of `store` is not left; `only_from` are the uids whose files are repaired."""
+        """`store`: the repair stays on its filesystem; `only_from`: the uids whose files are repaired (None: all)."""
         self.counts = RepairCounts()
         self._identity = identity
         self._device = store.device
@@ -180,10 +180,10 @@ class Repairer(Visitor):
         self._plans: dict[tuple[Rule, bytes], _Plan] = {}
         self._right: dict[Rule, set[bytes]] = {}
         """Signatures of files that are as they should be."""
-        self._swarm = False
+        self._mostly_wrong = False
         """Most files of the last batch were wrong."""
         self._tainted: set[str] = set()
-        """Directories with something in them that has not passed; each stays here until it is told of itself."""
+        """Directories that contain something that has not passed; each stays here until the walk reports it."""
         self._listed: t.Optional[os.stat_result] = None
         """The status of the directory in which files were seen last."""
         try:
@@ -191,7 +191,7 @@ class Repairer(Visitor):
         except OSError:
             self._batch = None
 
-    # --- what the walk tells
+    # --- reports of the walk
 
     def files(self, where: Directory, names: t.Sequence[bytes], rule: Rule) -> None:
         self.counts.seen += len(names)
@@ -202,10 +202,10 @@ class Repairer(Visitor):
             for name in names:
                 self._look(where, os.fsdecode(name), rule)
             return
-        # What is wrong comes in swarms: among many wrong files each is taken in hand at once, which saves a look.
-        suspects = names if self._swarm else self._suspects(self._batch, where, names, rule)
+        # Wrong files come in groups: if most of the last batch were wrong, all are opened at once, without a first look.
+        suspects = names if self._mostly_wrong else self._suspects(self._batch, where, names, rule)
         wrong = self._repair_all(self._batch, where, suspects, rule) if suspects else 0
-        self._swarm = 2 * wrong > len(names)
+        self._mostly_wrong = 2 * wrong > len(names)
 
     def file(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> None:
         self.counts.seen += 1
@@ -229,7 +229,7 @@ class Repairer(Visitor):
         try:
             if not case.left:
                 if fd < 0:
-                    return  # it could not be opened, which the walk tells by itself
+                    return  # it could not be opened; the walk reports this as an error
                 if case.closed:
                     if tainted:
                         self.foreign("locked", path, f"{case.detail}; not all of its content is PBS's")
@@ -237,7 +237,7 @@ class Repairer(Visitor):
                     if rule is PREFIX and self._listed is not status:
                         stranger = first_stranger(fd, os.path.basename(path))
                         if stranger is not None:
-                            self.foreign("locked", path, f"{case.detail}; it holds {display(stranger)}")
+                            self.foreign("locked", path, f"{case.detail}; it contains {display(stranger)}")
                             return
                 self._apply(fd, case)
             self._count(case, path)
@@ -252,7 +252,7 @@ class Repairer(Visitor):
 
     def foreign(self, kind: str, path: str, detail: str = "") -> None:
         self._taint(path)
-        if kind != "name":  # a stray name is no danger to owners, and not ours to judge here
+        if kind != "name":  # a stray name is no problem of owners
             self.counts.refused[kind] = self.counts.refused.get(kind, 0) + 1
             self._examples.add(kind, path, detail)
 
@@ -292,10 +292,10 @@ class Repairer(Visitor):
         except OSError as exc:
             self.missed(where.join(name), exc)
 
-    # --- many objects: one call of the kernel after the other for all of them, and what is unusual one by one
+    # --- many objects: each system call is made for all of them in turn; unusual objects are handled one by one
 
     def _suspects(self, batch: Batch, where: Directory, names: t.Sequence[bytes], rule: Rule) -> t.Sequence[bytes]:
-        """Those that did not look right."""
+        """The names of files that did not look right."""
         answers = batch.look(where.fd, names)
         if answers is None:
             return names
@@ -303,7 +303,7 @@ class Repairer(Visitor):
         return [name for name, (signature, _size) in zip(names, answers) if signature not in right]
 
     def _repair_all(self, batch: Batch, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
-        """As `_repair`, for many names; how many were not right. Raises `RepairStopped`."""
+        """As `_repair`, for many names; return how many were wrong. Raises `RepairStopped`."""
         if self._dry:
             return self._foresee_all(batch, where, names, rule)
         files = Handles.open(batch, where, names)
@@ -311,7 +311,7 @@ class Repairer(Visitor):
             signatures = files.look()
             if signatures is None:
                 return self._repair_each(where, names, rule)
-            # From here on it is these objects; a name is used again only for what is looked at again.
+            # From here on the descriptors are used; a name is used again only for a file that is checked again.
             if signatures == signatures[:1] * len(names):
                 return self._repair_alike(where, names, files, signatures[0], rule)
             alike: dict[bytes, list[int]] = {}
@@ -325,7 +325,7 @@ class Repairer(Visitor):
             files.close()
 
     def _foresee_all(self, batch: Batch, where: Directory, names: t.Sequence[bytes], rule: Rule) -> int:
-        """The same where nothing is changed, so that names will do. Raises `RepairStopped`."""
+        """As `_repair_all` where nothing is changed, so that names are enough. Raises `RepairStopped`."""
         answers = batch.look(where.fd, names)
         if answers is None:
             return self._repair_each(where, names, rule)
@@ -340,7 +340,10 @@ class Repairer(Visitor):
     def _repair_alike(
         self, where: Directory, names: t.Sequence[bytes], files: t.Optional[Handles], signature: bytes, rule: Rule
     ) -> int:
-        """Objects that look the same; how many were not right. Without `files` it only counts. Raises `RepairStopped`."""
+        """Repair files with the same signature; return how many were wrong. Without `files` it only counts.
+
+        Raises `RepairStopped`.
+        """
         case, wanted = self._plans.get((rule, signature)) or self._plan(signature, rule)
         if case is None:
             return self._repair_each(where, names, rule)
@@ -359,7 +362,7 @@ class Repairer(Visitor):
         return len(names)
 
     def _repair_one(self, where: Directory, name: str, files: Handles, place: int, case: _Case) -> None:
-        """What did not work for all of them at once. Raises `RepairStopped`."""
+        """A file that could not be changed together with the others. Raises `RepairStopped`."""
         self._repair_held(where, name, files.one(place), case)
 
     def _plan(self, signature: bytes, rule: Rule) -> _Plan:
@@ -380,7 +383,7 @@ class Repairer(Visitor):
         return plan
 
     def _repair_held(self, where: Directory, name: str, fd: int, case: _Case, prove: bool = False) -> None:
-        """A regular file that is held and that has to be changed. Raises `RepairStopped`."""
+        """Change a regular file through its descriptor. Raises `RepairStopped`."""
         if prove or (case.closed and not case.left):
             try:
                 if not is_of_pbs(fd, name, os.fstat(fd).st_size):
@@ -399,9 +402,9 @@ class Repairer(Visitor):
     # --- one object
 
     def _repair(self, where: Directory, name: str, rule: Rule, prove: bool = False) -> bool:
-        """Hold a file and correct it; whether there was something to do. Raises `RepairStopped`.
+        """Open a file and correct it; return whether it was wrong. Raises `RepairStopped`.
 
-        With `prove` its content has to show that it is PBS's, whoever can read it.
+        With `prove` its content must be PBS's, no matter who can read it.
         """
         try:
             fd = open_handle(name, dir_fd=where.fd)
@@ -409,7 +412,7 @@ class Repairer(Visitor):
             self.missed(where.join(name), exc)
             return False
         try:
-            # From here on it is this object, and no name is used any more.
+            # From here on only the descriptor is used, not the name.
             status = os.fstat(fd)
             case = self._case(status, rule)
             if case.regular and case.right:
@@ -426,7 +429,7 @@ class Repairer(Visitor):
             os.close(fd)
 
     def _refuse(self, where: Directory, name: str, status: os.stat_result) -> None:
-        """What is never touched."""
+        """Count an object that is never changed."""
         if status.st_dev != self._device:
             self.foreign("mount", where.join(name))
         elif not stat.S_ISREG(status.st_mode):
@@ -434,10 +437,10 @@ class Repairer(Visitor):
         elif status.st_nlink > 1:
             self.foreign("hardlink", where.join(name), "%d links" % status.st_nlink)
         else:
-            self.vanished()  # it has no name any more
+            self.vanished()  # its last name was removed
 
     def _apply(self, fd: int, case: _Case) -> None:
-        """Change, and look whether it is so. Raises `OSError`, or `RepairStopped` where success was a lie."""
+        """Change it, and check the result. Raises `OSError`, or `RepairStopped` if the filesystem ignores the change."""
         if self._dry:
             self._foresee(fd)
             return
@@ -453,17 +456,18 @@ class Repairer(Visitor):
             now = os.fstat(fd)
         if now.st_uid != case.new_uid or now.st_gid != case.new_gid:
             raise RepairStopped(
-                "the filesystem answered that the owner is changed, and it is still %d:%d; it ignores or maps owners "
-                "(FUSE, CIFS or NFS with forced ids): mount it so that it keeps them" % (now.st_uid, now.st_gid)
+                "the filesystem reported that it changed the owner to uid %d, gid %d, but it is still uid %d, gid %d: it "
+                "ignores or maps owners (FUSE, CIFS or NFS with forced ids); mount it with options that keep owners"
+                % (case.new_uid, case.new_gid, now.st_uid, now.st_gid)
             )
         if now.st_mode != case.new_mode:
             raise RepairStopped(
-                "the filesystem answered that the mode is changed, and it is still %s instead of %s; it does not keep "
-                "modes" % (mode_string(now.st_mode), mode_string(case.new_mode))
+                "the filesystem reported that it changed the mode to %s, but it is still %s: it does not keep modes; mount "
+                "it with options that do" % (mode_string(case.new_mode), mode_string(now.st_mode))
             )
 
     def _foresee(self, fd: int = -1) -> None:
-        """What the kernel would say to a change, as far as it can be known before. Raises as `_apply`."""
+        """Raise the errors that a change would raise, as far as they can be foreseen. Raises as `_apply`."""
         if self._read_only:
             raise RepairStopped(_READ_ONLY)
         if fd >= 0 and _flags_of(fd):
@@ -472,7 +476,7 @@ class Repairer(Visitor):
     def _count(self, case: _Case, path: str) -> None:
         case.count += 1
         kind = "left" if case.left else "changed"
-        # To put the detail into words takes longer than to ask.
+        # Making the text of the detail takes longer than this check.
         if self._examples.wants(kind, path):
             self._examples.add(kind, path, case.detail)
 
@@ -487,12 +491,12 @@ class Repairer(Visitor):
                 text += f", it has the flag {' and '.join(flags)}: chattr {letters}"
         self._fail(path, text)
         if self.counts.failed >= _HOPELESS and not self.wrong():
-            raise RepairStopped("none of the first %d changes worked; the last one: %s" % (_HOPELESS, text))
+            raise RepairStopped("none of the first %d changes succeeded; the last error: %s" % (_HOPELESS, text))
 
     # --- cases
 
     def _case(self, status: os.stat_result, rule: Rule) -> _Case:
-        """What has to be done about something like this."""
+        """The case of an object with this status."""
         return self._case_of(status.st_uid, status.st_gid, status.st_mode, rule)
 
     def _case_of(self, uid: int, gid: int, mode: int, rule: Rule) -> _Case:
@@ -508,7 +512,7 @@ class Repairer(Visitor):
         if not rule.owned:
             return _Case(uid, gid, mode, uid, gid, mode)
         new_mode = mode
-        # In the end it belongs to the daemon's user, so it is the owner's bits that count.
+        # Afterwards the daemon's user is the owner, so the owner's bits count.
         if self._modes and (mode & 0o777 != rule.mode if rule.exact else mode >> 6 & rule.needs != rule.needs):
             new_mode = mode & ~0o777 | rule.mode
         if stat.S_ISREG(mode) and (uid, gid) != (self._identity.uid, self._identity.gid):
@@ -518,19 +522,19 @@ class Repairer(Visitor):
         case.left = self._only_from is not None and uid not in self._only_from
         return case
 
-    # --- what may be given away
+    # --- objects whose owner may be changed
 
     def _taint(self, path: str) -> None:
-        """Something in its directory has not passed."""
+        """Note that something in the directory of this path has not passed."""
         self._tainted.add(os.path.dirname(path))
 
     def _is_closed(self, status: Status) -> bool:
-        """Whether the daemon's user can neither read it nor, as its owner, allow itself to."""
+        """Whether the daemon's user cannot read it, and is not its owner, who could change the mode."""
         needs = READ | SEARCH if stat.S_ISDIR(status.st_mode) else READ
         return status.st_uid != self._identity.uid and not allows(self._identity, status, needs)
 
     def _is_locked(self, where: Directory) -> bool:
-        """Whether the daemon's user cannot come to what is in a directory, before this repair."""
+        """Whether the daemon's user could not reach the content of a directory before this repair."""
         at: t.Optional[Directory] = where
         while at is not None:
             if self._is_closed(at.status):
@@ -552,7 +556,7 @@ class Repairer(Visitor):
         return chunks
 
     def _settle(self) -> None:
-        """Turn the cases that were met into counts."""
+        """Add the cases to the counts, and forget them."""
         counts = self.counts
         for case in self._cases.values():
             if case.right:

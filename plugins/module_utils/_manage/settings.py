@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Desired against actual: which properties of one section have to be set or deleted so that it says what was asked for.
+"""Compares desired and actual settings: which properties of a section have to be set or deleted.
 
-Compared by meaning: property strings are parsed, a boolean is one in any spelling, a comment is trimmed as PBS trims
-it, and a default that is written down equals one that is not. What was not asked for stays as it is, down to the keys
-inside of a property string. Every value is checked here, before PBS is asked: PBS itself stores a wrong word of an
-enumeration, and fails when it comes to use it.
+Values are compared by meaning: property strings are parsed, a boolean may have any spelling, a comment is trimmed as PBS
+trims it, and an explicit default equals an absent one. Whatever was not asked for stays unchanged, including keys of a
+property string. Every value is checked here before PBS gets it, because PBS stores an invalid value of an enumeration
+and fails only when it uses it.
 """
 
 from __future__ import annotations
@@ -30,40 +30,40 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import p
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 
 Given = t.Union[Value, t.Mapping[str, t.Optional[Value]]]
-"""What a module's option holds: a scalar, or the keys of a property string (with underscores)."""
+"""The value of a module's option: a scalar, or the keys of a property string (with underscores)."""
 
 Values = dict[str, Value]
 
 _MESSAGE_UNSAFE = '%,="\\'
-"""What PBS 4.2 does not write back as it has read it: it drops the quotes of a message, and then cannot parse it.
-Percent-encoded it survives, and PBS decodes it where it shows it."""
+"""PBS 4.2 writes a message with these characters back without its quotes, and then cannot parse it. Percent-encoded they
+survive, and PBS decodes them where it shows the message."""
 
 _KEY_NAMES = {"text": "message"}
-"""Keys whose option has another name: Ansible keeps `message` for itself."""
+"""Keys whose option has another name: Ansible reserves `message`."""
 
 
 class SettingError(CollectionError):
-    """A value that PBS would refuse, or break on later; the message names option, value and what is allowed."""
+    """A value that PBS would refuse, or fail on later; the message names the option, the value and the allowed values."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """One kind of section: its properties and what can be done to them."""
+    """A kind of section: its properties, and which of them can be changed."""
 
     name: str
-    """For people: `datastore`, `prune job`."""
+    """The name for messages: `datastore`, `prune job`."""
     type: SectionType
     fixed: frozenset[str] = frozenset()
-    """Properties that PBS cannot change any more; their differences are somebody else's to report."""
+    """Properties that PBS cannot change after creation; the caller reports a difference in them."""
     defaults: t.Mapping[str, Value] = dataclasses.field(default_factory=dict)
-    """What PBS does where a property is not there."""
+    """The values that PBS uses for absent properties."""
     always_sent: frozenset[str] = frozenset()
-    """Properties that have to be part of every update: PBS takes them for changed where they are left out."""
+    """Properties that every update has to include: if they are missing, PBS treats them as changed."""
     not_settable: frozenset[str] = frozenset()
-    """Properties of the file that are no options here."""
+    """Properties of the file that have no option in the modules."""
 
     def options(self) -> dict[str, str]:
-        """Properties by the names of their options."""
+        """The properties, keyed by the name of the option."""
         return {
             name.replace("-", "_"): name for name in self.type.properties if name not in self.fixed | self.not_settable
         }
@@ -98,18 +98,18 @@ VERIFY_JOB = Kind(
 
 @dataclasses.dataclass
 class Desired:
-    """What was asked for, checked. A property that is to be unset has no value."""
+    """The settings that were asked for, checked. Properties to be unset are only in `unset`."""
 
     values: dict[str, Given] = dataclasses.field(default_factory=dict)
-    """By property name; of a property string only the keys that were given, with dashes."""
+    """By property name; for a property string only the keys that were given, with dashes."""
     unset: list[str] = dataclasses.field(default_factory=list)
     since: dict[str, str] = dataclasses.field(default_factory=dict)
-    """The first PBS that knows it, by what is shown of the option."""
+    """The first PBS version that has the setting, by the name of the option for messages."""
 
 
 @dataclasses.dataclass
 class Changes:
-    """What one section needs."""
+    """The changes that one section needs."""
 
     set: dict[str, str] = dataclasses.field(default_factory=dict)
     delete: list[str] = dataclasses.field(default_factory=list)
@@ -125,20 +125,20 @@ class Changes:
 
 
 def check(kind: Kind, options: t.Mapping[str, t.Any], unset: t.Sequence[str] = ()) -> Desired:
-    """Check options (None: not given; an empty string: to be unset) against what PBS allows.
+    """Check options (None: not given; an empty string: to be unset) against the values that PBS allows.
 
-    Raises `SettingError` for the first that PBS would refuse or break on.
+    Raises `SettingError` for the first value that PBS would refuse or fail on.
     """
     desired = Desired()
     names = kind.options()
     for option in unset:
         if option not in names:
             raise SettingError(
-                "unset: %s is no property of a %s that can be unset; allowed: %s"
+                "unset: %s is not a property of a %s that can be unset; allowed: %s"
                 % (shown(option), kind.name, ", ".join(sorted(name for name in names if _deletable(kind, names[name]))))
             )
         if not _deletable(kind, names[option]):
-            raise SettingError(f"unset: a {kind.name} has to have its {option}")
+            raise SettingError(f"unset: {option} is required for a {kind.name} and cannot be unset")
         desired.unset.append(names[option])
     for option, name in names.items():
         given = options.get(option)
@@ -151,11 +151,11 @@ def check(kind: Kind, options: t.Mapping[str, t.Any], unset: t.Sequence[str] = (
                 desired.values[name] = values
         elif isinstance(given, str) and not given.strip():
             if not _deletable(kind, name):
-                raise SettingError(f"{option}: it cannot be empty")
+                raise SettingError(f"{option}: must not be empty, because a {kind.name} requires it")
             desired.unset.append(name)
         else:
             if name in desired.unset:
-                raise SettingError(f"{option} is set and unset at once")
+                raise SettingError(f"{option}: has a value and is also listed in unset; remove one of the two")
             desired.values[name] = _check_value(option, prop.kind, given)
         if prop.since:
             desired.since[option] = prop.since
@@ -163,7 +163,7 @@ def check(kind: Kind, options: t.Mapping[str, t.Any], unset: t.Sequence[str] = (
 
 
 def check_fixed(kind: Kind, option: str, given: t.Any) -> str:
-    """The text of a property that is settled when the section is created. Raises `SettingError`."""
+    """The text of a property that can only be set when the section is created. Raises `SettingError`."""
     prop = kind.type.properties[option.replace("_", "-")]
     if isinstance(prop.kind, PropertyString):
         schema = prop.kind.schema
@@ -200,7 +200,7 @@ def _check_keys(
         where = f"{option}.{key}"
         if name not in schema.keys:
             raise SettingError(
-                "%s: there is no such key; allowed: %s"
+                "%s: this key does not exist; allowed: %s"
                 % (where, ", ".join(sorted(known.replace("-", "_") for known in schema.keys)))
             )
         known = schema.keys[name]
@@ -220,12 +220,12 @@ def _encoded(message: str) -> str:
 
 
 def too_new(desired: Desired, version: str) -> list[str]:
-    """What of it this version of PBS does not know, in words. Nothing where the version is not known."""
+    """A message for each setting that this PBS version does not have yet; none if the version is unknown."""
     have = parse_version(version)
     if not have:
         return []
     return [
-        f"{option} needs PBS {since}, this is {version}"
+        f"{option} requires PBS {since} or later, this host has {version}"
         for option, since in sorted(desired.since.items())
         if have < parse_version(since)
     ]
@@ -235,7 +235,7 @@ def too_new(desired: Desired, version: str) -> list[str]:
 
 
 def compare(kind: Kind, desired: Desired, section: t.Optional[Section]) -> Changes:
-    """What has to be sent so that the section (None: a new one) says what was asked for."""
+    """The changes that give the section (None: a new one) the desired settings."""
     have = {} if section is None else {name: section.text(name) for name in section.properties}
     changes = Changes(before=dict(have), after=dict(have))
     for name in desired.unset:
@@ -256,12 +256,12 @@ def compare(kind: Kind, desired: Desired, section: t.Optional[Section]) -> Chang
 
 
 def _text_for(
-    kind: Kind, name: str, wanted: Given, have: t.Optional[str], afresh: bool, warnings: list[str]
+    kind: Kind, name: str, wanted: Given, have: t.Optional[str], replace: bool, warnings: list[str]
 ) -> t.Optional[str]:
-    """The text that has to be sent; None where what is there says the same."""
+    """The text that has to be sent; None if the present value means the same."""
     prop = kind.type.properties[name]
     if isinstance(prop.kind, PropertyString) and isinstance(wanted, t.Mapping):
-        return _merged(prop.kind.schema, wanted, have, afresh, warnings)
+        return _merged(prop.kind.schema, wanted, have, replace, warnings)
     if have is None:
         actual = kind.defaults.get(name)
     else:
@@ -276,18 +276,20 @@ def _merged(
     schema: property_string.Schema,
     wanted: t.Mapping[str, t.Optional[Value]],
     have: t.Optional[str],
-    afresh: bool,
+    replace: bool,
     warnings: list[str],
 ) -> t.Optional[str]:
     try:
         present = property_string.parse(have or "", schema.default_key)
     except PropertyStringError as exc:
-        warnings.append(f"{schema.name} was not readable and is written anew: {exc}")
+        warnings.append(
+            f"{schema.name}: PBS's configuration has a value that cannot be parsed, so it is replaced: {exc}"
+        )
         present = {}
-    merged: dict[str, object] = {} if afresh or schema is property_string.MAINTENANCE else dict(present)
-    differs = bool(afresh and set(present) - set(wanted))
+    merged: dict[str, object] = {} if replace or schema is property_string.MAINTENANCE else dict(present)
+    differs = bool(replace and set(present) - set(wanted))
     if schema is property_string.MAINTENANCE and set(present) - set(wanted):
-        differs = True  # a mode and its message are one statement: a new one does not keep the old message
+        differs = True  # a message belongs to its mode: a new mode does not keep the old message
     for key, value in wanted.items():
         if not _same(schema, key, present.get(key), value):
             differs = True
@@ -297,7 +299,7 @@ def _merged(
     wrong = [key for key, value in merged.items() if key not in wanted and not _allowed(schema, key, value)]
     if wrong:
         warnings.append(
-            "%s: PBS fails on %s, which was left as it is; set it, or write the whole anew (unset: [%s])"
+            "%s: PBS fails on %s, which was left unchanged; set this key, or replace the whole value with unset: [%s]"
             % (schema.name, ", ".join("%s=%s" % (key, merged[key]) for key in wrong), schema.name.replace("-", "_"))
         )
     if not differs:
@@ -305,8 +307,10 @@ def _merged(
     try:
         return property_string.render(merged, schema.default_key, order=list(present))
     except PropertyStringError as exc:
-        # PBS reads more than it can write, such as a key without a name.
-        warnings.append(f"{schema.name} cannot be kept as it is, and is written anew: {exc}")
+        # PBS can read some texts that it cannot write, such as a key without a name.
+        warnings.append(
+            f"{schema.name}: the keys that were not asked for cannot be kept, so the value is replaced: {exc}"
+        )
         return property_string.render(wanted, schema.default_key)
 
 
@@ -325,7 +329,7 @@ def _same(schema: property_string.Schema, key: str, have: t.Optional[str], wante
 
 def _allowed(schema: property_string.Schema, key: str, value: object) -> bool:
     if key not in schema.keys:
-        return True  # a newer PBS may know it
+        return True  # a newer PBS may have it
     try:
         schema.keys[key].kind.read(str(value))
     except ValueError:
@@ -334,12 +338,12 @@ def _allowed(schema: property_string.Schema, key: str, value: object) -> bool:
 
 
 def same_backend(declared: str, configured: str) -> bool:
-    """Whether two backends are the same; none is the filesystem."""
+    """Whether two backends are the same; an empty text means the filesystem."""
     return property_string.compare_equal(declared, configured, property_string.BACKEND, in_effect=True)
 
 
 def as_arguments(changes: Changes) -> list[str]:
-    """The options of `create` or `update`, in a fixed order: `--delete` once for each property."""
+    """The command line options for `create` or `update`, in a fixed order, with one `--delete` for each property."""
     arguments: list[str] = []
     for name in sorted(changes.set):
         arguments += as_option(name, changes.set[name])

@@ -54,7 +54,7 @@ def test_an_answer_without_a_document_is_handed_on_as_it_is(run, tmp_path):
 def test_an_answer_that_is_no_document_is_a_failure_in_words(run, tmp_path, document):
     result = run({"document": document, "msg": "all is well"})
     assert result["failed"]
-    assert result["msg"].startswith("The host's answer is no document of this collection: ")
+    assert result["msg"].startswith("The host's answer is not a document of this collection: ")
     assert not (tmp_path / "results/pbs1.json").exists()
 
 

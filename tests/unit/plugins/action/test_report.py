@@ -78,14 +78,14 @@ def test_all_formats_by_default(tmp_path: Path) -> None:
         ({"dest": "/proc/nothing/here"}, "the directory '/proc/nothing/here' cannot be made"),
     ],
 )
-def test_wrong_options_are_told_in_words(args: dict[str, Any], message: str) -> None:
+def test_wrong_options_are_reported_with_a_message(args: dict[str, Any], message: str) -> None:
     told = report(**args)
     assert told["failed"]
     assert message in told["msg"]
     assert "Traceback" not in json.dumps(told)
 
 
-def test_check_mode_writes_nothing_and_tells_everything(tmp_path: Path) -> None:
+def test_check_mode_writes_nothing_and_reports_everything(tmp_path: Path) -> None:
     documents.write(tmp_path / "results", [documents.document(1)])
     told = ansible_run.run_module(
         "report", {"documents": [str(tmp_path / "results")], "dest": str(tmp_path / "out")}, check=True
@@ -150,7 +150,7 @@ def documentation() -> dict[str, Any]:
 
 
 def test_the_documentation_knows_every_option(tmp_path: Path) -> None:
-    """What the action takes is not to be had from outside; so every documented option is given, with its default."""
+    """Nothing outside of the action can list its options; so every documented option is given, with its default."""
     options = documentation()["DOCUMENTATION"]["options"]
     given = {name: option["default"] for name, option in options.items() if "default" in option}
     told = report(**given, dest=str(tmp_path / "out"), history="")

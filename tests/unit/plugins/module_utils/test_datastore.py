@@ -280,13 +280,16 @@ def test_a_bucket(host: FakeHost) -> None:
             "tuning.gc_atime_cutoff: '2881' is not allowed; allowed: a whole number",
         ),
         ({"tuning": {"sync_level": "sometimes"}}, "tuning.sync_level: 'sometimes' is not allowed; allowed: none, file"),
-        ({"tuning": {"bogus": 1}}, "tuning.bogus: there is no such key; allowed: chunk_order"),
+        ({"tuning": {"bogus": 1}}, "tuning.bogus: this key does not exist; allowed: chunk_order"),
         ({"comment": "a\nb"}, r"comment: 'a\x0ab' is not allowed; allowed: one line"),
         ({"comment": "x" * 129}, "at most 128"),
         ({"notify_user": "nobody"}, "a user such as admin@pbs"),
         ({"maintenance_mode": {"type": "read-only", "text": "x" * 65}}, "at most 64"),
         ({"unset": ["path"]}, "unset: 'path'"),
-        ({"comment": "x", "unset": ["comment"]}, "set and unset at once"),
+        (
+            {"comment": "x", "unset": ["comment"]},
+            "comment: has a value and is also listed in unset; remove one of the two",
+        ),
         ({"destroy_data": "tank"}, "only with state: absent"),
         ({"destroy_data": "tanks", "state": "absent"}, "repeat its name exactly"),
         ({"backing_device": "0A1B"}, "backing_device: '0A1B'"),
@@ -431,7 +434,7 @@ def test_a_datastore_that_is_being_deleted(tank: FakeHost) -> None:
     assert "is being deleted" in refusal(datastore(tank, name="tank", comment="x"))
 
 
-def test_somebody_else_changes_it_meanwhile(tank: FakeHost) -> None:
+def test_another_process_changes_it_meanwhile(tank: FakeHost) -> None:
     """Between our look and our command; PBS refuses by the digest, and we look again."""
     script = tank.manager.read_text()
     tank.manager.write_text(
@@ -575,8 +578,8 @@ def held_lock(tank: FakeHost) -> Iterator[int]:
 @pytest.mark.usefixtures("held_lock")
 def test_a_lock_that_is_held_too_long(tank: FakeHost) -> None:
     message = refusal(datastore(tank, name="tank", comment="x", lock_timeout=1.5))
-    assert "locked by somebody else" in message
-    assert "lock_timeout 1.5" in message
+    assert "another process has locked PBS's configuration" in message
+    assert "lock_timeout (1.5 s)" in message
     assert "hello world" in tank.config()
 
 
@@ -599,8 +602,8 @@ def test_options_that_this_version_lacks(tank: FakeHost, whole_store: Callable[.
     tank.configure(version="3.4.2-1")
     action = datastore(tank, name="tank", tuning={"default_verification_workers": 8}, counter_reset_schedule="daily")
     message = refusal(action, check=True)
-    assert "counter_reset_schedule needs PBS 4.1.7, this is 3.4.2-1" in message
-    assert "tuning.default_verification_workers needs PBS 4.0.22" in message
+    assert "counter_reset_schedule requires PBS 4.1.7 or later, this host has 3.4.2-1" in message
+    assert "tuning.default_verification_workers requires PBS 4.0.22 or later" in message
     assert "--reuse-datastore" in refusal(datastore(tank, name="other", path=str(whole_store().path)), check=True)
 
 
@@ -613,5 +616,5 @@ def test_a_task_that_takes_too_long(host: FakeHost, disk: Disk) -> None:
     host.configure(prefixes=16, slow=20)
     began = time.monotonic()
     message = refusal(datastore(host, name="tank", path=str(disk()), timeout=1.0))
-    assert "goes on in PBS" in message
+    assert "continues in PBS" in message
     assert time.monotonic() - began < 19

@@ -83,7 +83,7 @@ def test_a_verify_job(host: FakeHost) -> None:
 
 
 def test_a_verify_job_is_not_put_off(jobs: FakeHost) -> None:
-    """PBS takes an update without a schedule for a new schedule, and begins the job anew."""
+    """PBS treats an update without a schedule as a new schedule, and resets the time of the next run."""
     state = jobs.var / "jobstates" / "verificationjob-tank-verify.json"
     done = job(jobs, VERIFY, id="tank-verify", store="tank", outdated_after=10)(False)
     assert done["commands"][0][4:8] == ["--outdated-after", "10", "--schedule", "sun 05:00"]
@@ -112,9 +112,9 @@ def test_what_says_the_same_is_no_change(jobs: FakeHost, kind: JobKind, options:
         (PRUNE, {"store": "-x"}, "store: '-x'"),
         (PRUNE, {"keep_last": 0}, "keep_last: '0' is not allowed; allowed: a whole number from 1"),
         (PRUNE, {"schedule": "never ever"}, "schedule: 'never ever'"),
-        (PRUNE, {"schedule": ""}, "schedule: it cannot be empty"),
-        (PRUNE, {"unset": ["schedule"]}, "has to have its schedule"),
-        (PRUNE, {"unset": ["bogus"]}, "unset: 'bogus' is no property of a prune job"),
+        (PRUNE, {"schedule": ""}, "schedule: must not be empty, because a prune job requires it"),
+        (PRUNE, {"unset": ["schedule"]}, "unset: schedule is required for a prune job and cannot be unset"),
+        (PRUNE, {"unset": ["bogus"]}, "unset: 'bogus' is not a property of a prune job"),
         (PRUNE, {"ns": "../etc"}, "ns: '../etc'"),
         (VERIFY, {"max_depth": 8}, "max_depth: '8'"),
         (VERIFY, {"outdated_after": -1}, "outdated_after: '-1'"),
@@ -139,4 +139,4 @@ def test_a_check_run_before_there_is_a_datastore(host: FakeHost) -> None:
 def test_threads_need_a_new_pbs(host: FakeHost) -> None:
     host.configure(version="4.0.11-1")
     action = job(host, VERIFY, id="new-job", store="tank", read_threads=2)
-    assert "read_threads needs PBS 4.0.20, this is 4.0.11-1" in refusal(action)
+    assert "read_threads requires PBS 4.0.20 or later, this host has 4.0.11-1" in refusal(action)

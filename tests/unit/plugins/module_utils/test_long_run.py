@@ -49,7 +49,7 @@ def mark_of(pid):
 
 
 def wait_for(path, condition):
-    """What the job file says, once it is so."""
+    """The content of the job file, as soon as the condition is true."""
 
     def content():
         found = json.loads(path.read_text())
@@ -157,7 +157,7 @@ def test_the_work_survives_the_end_of_the_connection(tmp_path):
     assert wait_for(path, lambda content: "started" not in content)["msg"] == "still there"
 
 
-def test_work_that_is_killed_is_said_to_be(tmp_path):
+def test_killed_work_is_reported_as_killed(tmp_path):
     result = Job("j4", str(tmp_path), 60.0).run(lambda report: os.kill(os.getpid(), signal.SIGKILL))
     assert result.pop("ansible_job_id") == "j4"
     assert result == {"failed": True, "msg": "The process that did the work ended without a result (SIGKILL)."}

@@ -94,7 +94,7 @@ def test_no_other_key_passes(key):
 def test_what_is_of_another_type_is_no_result(key, value):
     result = ownership_result({**WHOLE, key: value})
     assert result["failed"] is True
-    assert result["msg"].startswith("The host's answer is no result of this collection: ")
+    assert result["msg"].startswith("The host's answer is not a result of this collection: ")
     assert key in result["msg"]
     assert set(result) == {"failed", "msg"}
 
@@ -153,8 +153,8 @@ def test_texts_are_bounded():
             {"msg": "MODULE FAILURE", "module_stderr": "motd: welcome\nsomething happened\n"},
             "The module could not run on the host: something happened",
         ),
-        ({}, "The module failed without a reason"),
-        ({"msg": {"a": 1}, "module_stdout": ["x"]}, "The module failed without a reason"),
+        ({}, "The module failed without a message"),
+        ({"msg": {"a": 1}, "module_stdout": ["x"]}, "The module failed without a message"),
     ],
 )
 def test_a_failure_in_one_line(answer, msg):

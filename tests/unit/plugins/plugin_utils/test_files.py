@@ -58,7 +58,7 @@ def test_an_earlier_document_is_replaced(tmp_path):
 
 
 @pytest.mark.parametrize("failing", ["dump", "rename"])
-def test_what_cannot_be_written_leaves_the_earlier_one_and_no_torso(tmp_path, monkeypatch, failing):
+def test_a_failed_write_leaves_the_earlier_document_and_no_temporary_file(tmp_path, monkeypatch, failing):
     write_document(str(tmp_path), {"host": "pbs1", "run": 1})
 
     def full(*_args, **_kwargs):

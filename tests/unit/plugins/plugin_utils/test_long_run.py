@@ -144,9 +144,9 @@ def test_a_lost_connection_is_no_end():
     assert action.run_long("m", {}, HOSTS)["msg"] == "done"
     lines = action._display.lines
     assert [line for line in lines if "lost" in line] == [
-        "pbs1: the connection is lost, the work there goes on: the network is down"
+        "pbs1: the connection is lost; the work on the host continues: the network is down"
     ]
-    assert "pbs1: connected again; the work went on" in lines
+    assert "pbs1: connected again; the work continued meanwhile" in lines
 
 
 @pytest.mark.parametrize(
@@ -192,10 +192,10 @@ def test_a_host_that_stays_away_is_unreachable(clock):
     assert 600 <= clock.now - started < 700
 
 
-def test_a_host_that_has_forgotten_the_work():
+def test_a_host_without_a_record_of_the_work():
     result = Action(running(), GONE).run_long("m", {}, HOSTS)
     assert result["failed"]
-    assert "forgotten" in result["msg"]
+    assert "The host has no record of the work" in result["msg"]
 
 
 def test_work_that_does_not_move_any_more_is_given_up(clock):
@@ -245,7 +245,7 @@ def test_escapes_do_not_reach_the_terminal():
     watch.offline(Exception("stderr: \x1b]0;title\x07"))
     assert terminal.lines == [
         r"pbs1: \x1b[2Jwalking\x0aFAKE: ok: 0 %, 0 chunks, 0 wrong",
-        r"pbs1: the connection is lost, the work there goes on: stderr: \x1b]0;title\x07",
+        r"pbs1: the connection is lost; the work on the host continues: stderr: \x1b]0;title\x07",
     ]
 
 
@@ -285,7 +285,7 @@ def test_a_longer_limit_of_a_datastore_is_waited_for(clock):
 def test_going_backwards_is_no_progress(clock):
     action = Action(*[running(7 - number % 3) for number in range(500)])
     started = clock.now
-    assert "does not move any more" in action.run_long("m", {"stall": 100, "deadline": 50}, HOSTS)["msg"]
+    assert "made no progress for 9 min" in action.run_long("m", {"stall": 100, "deadline": 50}, HOSTS)["msg"]
     assert clock.now - started < 700
 
 

@@ -27,12 +27,12 @@ def document(changes=None, waivers=(), others=(), host=None):
 
 
 def shown(made, width=100):
-    return summary(made, "All is said.", width).split("\n")
+    return summary(made, "The headline.", width).split("\n")
 
 
 def painted(made):
     """Each line with its colour."""
-    return summary(made, "All is said.", 100, lambda line, colour: f"{colour or ''}|{line}").split("\n")
+    return summary(made, "The headline.", 100, lambda line, colour: f"{colour or ''}|{line}").split("\n")
 
 
 FAILING = {"configured.gc_schedule": "", "configured.maintenance_type": "offline", "ownership.temporary": 2}
@@ -40,7 +40,7 @@ FAILING = {"configured.gc_schedule": "", "configured.maintenance_type": "offline
 
 def test_a_healthy_host_is_two_lines():
     lines = shown(document())
-    assert lines[0] == "pbs1: All is said."
+    assert lines[0] == "pbs1: The headline."
     assert lines[1] == "  tank (/mnt/datastore/tank): 35 passed, 4 did not apply"
     assert len(lines) == 2
     assert [line.partition("|")[0] for line in painted(document())] == ["green", "green"]
@@ -65,14 +65,14 @@ def test_findings_about_the_host_come_before_the_datastores():
     assert lines[-1].startswith("  tank ")
 
 
-def test_what_is_unknown_for_one_reason_is_said_once():
+def test_what_is_unknown_for_one_reason_is_shown_once():
     lines = shown(document(facts.not_looked_at()))
     assert sum("gave no answer within 10 s" in line for line in lines) == 1
     (first,) = [index for index, line in enumerate(lines) if line.startswith("    UNKNOWN PBS-ATIME-01, PBS-ATIME-03,")]
     assert "PBS-OWNER-06" in " ".join(lines[first : first + 3])
 
 
-def test_a_waiver_is_said_with_its_reason_and_end():
+def test_a_waiver_is_shown_with_its_reason_and_end():
     lines = shown(document(FAILING, [{"control": "PBS-CONF-02"}]))
     assert "    WAIVED PBS-CONF-02 until 2099-01-01: because" in lines
     assert lines[1].startswith("  tank (/mnt/datastore/tank): 1 fail, 1 warn, 1 waived, ")
@@ -90,7 +90,7 @@ def test_two_waivers_of_one_message_stay_apart():
     [({}, "green"), (FAILING, "red"), ({"ownership.temporary": 2}, "yellow"), (facts.not_looked_at(), "yellow")],
 )
 def test_the_headline_has_the_colour_of_the_worst(changes, colour):
-    assert painted(document(changes))[0] == colour + "|pbs1: All is said."
+    assert painted(document(changes))[0] == colour + "|pbs1: The headline."
 
 
 def test_every_status_has_its_colour():
@@ -119,8 +119,8 @@ def test_a_command_is_one_line_however_long():
     assert lines[lines.index("        " + command) + 1] == "        true"
 
 
-def test_nothing_in_a_document_steers_the_terminal():
-    """A document is what another machine says."""
+def test_nothing_in_a_document_controls_the_terminal():
+    """A document comes from another machine, which may be hostile."""
     made = document(FAILING, [{"control": "PBS-CONF-02"}])
     made["host"] = "pbs1\x1b[31m"
     made["datastores"][0]["path"] = "/mnt/\n\x1b[2J"
@@ -129,7 +129,7 @@ def test_nothing_in_a_document_steers_the_terminal():
         finding["message"] = finding["remedy"] = "evil\x07\u202e\x1b]0;title\x07"
         if finding["waiver"]:
             finding["waiver"]["justification"] = "\x1b[0m"
-    text = summary(made, "said\x1b[1m", 100)
+    text = summary(made, "headline\x1b[1m", 100)
     assert all(line.isprintable() for line in text.split("\n"))
     assert "pbs1\\x1b[31m" in text
     assert "/mnt/\\x0a\\x1b[2J" in text
@@ -137,4 +137,4 @@ def test_nothing_in_a_document_steers_the_terminal():
 
 
 def test_a_host_without_datastores():
-    assert shown(build(facts.host(), [], [], facts.NOW, facts.NOW, False, Asked())) == ["pbs1: All is said."]
+    assert shown(build(facts.host(), [], [], facts.NOW, facts.NOW, False, Asked())) == ["pbs1: The headline."]

@@ -54,7 +54,9 @@ def test_a_link_is_not_followed(whole_store: Callable[..., ChunkStore], tmp_path
     with pytest.raises(StoreError, match="00aa"):
         complete(store)
     assert (victim.stat().st_uid, victim.stat().st_mode & 0o777) == (0, 0o700)
-    assert "00aa: it is something else" in check_reuse(os.fspath(store), *backup_ids(), 30).examples[0]
+    assert (
+        "00aa: it is a link, PBS requires a directory" in check_reuse(os.fspath(store), *backup_ids(), 30).examples[0]
+    )
 
 
 def test_another_filesystem_in_the_store_is_left_alone(
@@ -111,7 +113,7 @@ def test_a_store_that_does_not_answer(
     chunk_store: Callable[..., ChunkStore], faultfs: Callable[..., FaultyMount]
 ) -> None:
     mount = faultfs("delay:30@mkdir", source=chunk_store(prefixes=16).path)
-    with pytest.raises(StoreError, match=r"has not answered for 0\.3 s"):
+    with pytest.raises(StoreError, match=r"gave no answer within 0\.3 s"):
         complete_store(os.fspath(mount), *backup_ids(), 0.3)
 
 
@@ -128,4 +130,15 @@ def test_the_first_wrong_ones_are_named(whole_store: Callable[..., ChunkStore]) 
     wrong = check_reuse(os.fspath(store), *backup_ids(), 30)
     uid, gid = backup_ids()
     assert (wrong.count, len(wrong.examples)) == (10, 5)
-    assert wrong.examples[0].endswith(f".chunks/0000: it is {uid}:{gid} 0755, PBS wants {uid}:{gid} 0750")
+    assert wrong.examples[0].endswith(
+        f".chunks/0000: it has uid {uid}, gid {gid}, mode 0755; PBS requires uid {uid}, gid {gid}, mode 0750"
+    )
+
+
+def test_a_part_of_another_kind_is_named_with_both_kinds(whole_store: Callable[..., ChunkStore]) -> None:
+    store = whole_store()
+    (store.chunks / "0000").rmdir()
+    (store.chunks / "0000").touch()
+    wrong = check_reuse(os.fspath(store), *backup_ids(), 30)
+    assert wrong.count == 1
+    assert wrong.examples[0].endswith(".chunks/0000: it is a file, PBS requires a directory")

@@ -20,7 +20,7 @@ RECORDED = {record["id"][:3]: record for record in json.loads(DATA.read_text())[
 
 
 class Clock:
-    """Time that passes while one sleeps, and 10 s with each command, as long as PBS waits for its lock."""
+    """Time that advances with each sleep, and by 10 s with each command, as long as PBS waits for its lock."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -48,7 +48,7 @@ def recorded(number: str) -> Answer:
     return Answer(record["rc"], record["stdout"], errors=record["stderr"])
 
 
-def said(number: str) -> str:
+def message_of(number: str) -> str:
     with pytest.raises(ManagerError) as caught:
         manager([recorded(number)], lock_timeout=1).change(["datastore", "create", "ds1", "/mnt/x"], task=True)
     return str(caught.value)
@@ -64,21 +64,21 @@ def test_success(number: str) -> None:
     ("number", "words"),
     [
         ("004", "never started on this host: systemctl start"),
-        ("023", "client error (Connect). Its daemons do not answer: systemctl start"),
+        ("023", "client error (Connect). PBS's daemons do not answer: systemctl start"),
         ("039", "datastore create ds1: datastore path not empty."),
         ("050", "'gc-schedule': unable to parse calendar event at 'nonsense'"),
         ("057", "EEXIST: File exists."),
-        ("078", "run as root (become: true)"),
-        ("082", "run as root (become: true)"),
+        ("078", "Run this task as root (become: true)."),
+        ("082", "Run this task as root (become: true)."),
         ("089", "access time safety check using newly inserted chunk failed, aborting GC!"),
-        ("141", "datastore is being deleted. A removal has begun"),
-        ("142", "detected modified configuration - file changed by other user? Try again. Somebody else"),
+        ("141", "datastore is being deleted. The removal of this datastore has begun; complete it with state: absent."),
+        ("142", "detected modified configuration - file changed by other user? Try again. Another process"),
         ("150", "unknown variant `sometimes`, expected one of"),
         ("186", "datastore 'nope' does not exist."),
     ],
 )
-def test_failures_are_said_once_and_with_what_mends_them(number: str, words: str) -> None:
-    message = said(number)
+def test_a_failure_is_reported_once_and_with_its_fix(number: str, words: str) -> None:
+    message = message_of(number)
     assert words in message
     assert "Usage" not in message
     assert "\n" not in message
@@ -107,7 +107,9 @@ def test_a_lock_is_asked_for_until_the_limit() -> None:
     client.change(["datastore", "update", "tank"])
     assert clock.now == 32
     assert len(client.commands) == 1
-    with pytest.raises(ManagerError, match=r"locked by somebody else for 32 s, which is the limit \(lock_timeout 30\)"):
+    with pytest.raises(
+        ManagerError, match=r"another process has locked .* for 32 s, longer than lock_timeout \(30 s\)"
+    ):
         manager([LOCKED] * 4, lock_timeout=30).change(["datastore", "update", "tank"])
 
 
@@ -134,7 +136,7 @@ def test_what_cannot_be_run() -> None:
     missing = Answer(None, error="/sbin/manager: ENOENT", missing=True)
     with pytest.raises(ManagerError, match="install proxmox-backup-server"):
         manager([missing]).version()
-    with pytest.raises(ManagerError, match="goes on in PBS"):
+    with pytest.raises(ManagerError, match="continues in PBS"):
         manager([Answer(None, error="/sbin/manager: no answer in 3 s")], timeout=3).change(["datastore"], task=True)
 
 

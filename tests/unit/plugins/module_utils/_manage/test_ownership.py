@@ -238,7 +238,7 @@ def _watch_changes(patch, action):
 
 
 def test_a_chunk_that_is_exchanged_while_it_is_held_is_not_looked_up_again(store, tmp_path, monkeypatch):
-    """What was looked at is what is changed: the name may mean somebody else's file by then."""
+    """Exactly the file that was checked is changed: its name may refer to a file of another user by then."""
     secret = tmp_path / "secret"
     secret.touch(mode=0o600)
     for path in chunks_of(store):
@@ -428,7 +428,7 @@ def test_a_filesystem_that_only_says_yes(faultfs):
     mount.set("chown-ignored")
     facts = fix(store)
     assert (facts.complete, facts.counts.changed) == (False, 0)
-    assert "still 0:0" in facts.stopped
+    assert "but it is still uid 0, gid 0" in facts.stopped
     assert "ignores or maps owners" in facts.stopped
 
 
@@ -441,7 +441,7 @@ def test_failures_without_a_success_end_it(faultfs, monkeypatch):
     mount.set("errno:EIO@chown")
     facts = fix(store, workers=1)
     assert not facts.complete
-    assert facts.stopped == "none of the first 5 changes worked; the last one: EIO: Input/output error"
+    assert facts.stopped == "none of the first 5 changes succeeded; the last error: EIO: Input/output error"
 
 
 def _of_root(store, mode=0o750, group=0):
@@ -476,7 +476,7 @@ def test_names_are_never_used_twice_whoever_may_write_to_the_directory(store, mo
 
 
 def test_what_cannot_be_changed_with_others_is_tried_by_itself(loopfs):
-    """One immutable chunk among others of root's: it fails with its flag, the others are repaired."""
+    """One immutable chunk among others owned by root: its failure names the flag, the others are repaired."""
     store = small_store(loopfs("ext4") / "store")
     _of_root(store)
     stuck = chunks_of(store)[5]
@@ -632,7 +632,7 @@ def test_what_was_not_begun_is_known_exactly(store, monkeypatch):
 
 
 def test_what_a_killed_worker_has_done_is_told(store, monkeypatch):
-    """It hands its counts over while it works; the last half second is lost, and is said to be."""
+    """It sends its counts while it works; those of the last half second are lost, and the result says so."""
     store.add_chunks(400)
     for path in chunks_of(store):
         own(path, 0, 0)
@@ -824,7 +824,7 @@ def test_a_stray_name_in_a_prefix_directory_is_no_chunk(store):
 @pytest.mark.parametrize("scope", ["full", "skeleton"])
 @pytest.mark.parametrize("kind", ["vm", "prefix", "prefix of another", "nested", "hidden", "chunks"])
 def test_a_directory_that_only_root_can_enter_is_given_away_only_with_content_of_pbs(store, kind, scope):
-    """A directory of root's that was renamed within a directory of the daemon's user; all can read the files in it."""
+    """A directory owned by root that was renamed within a directory of the daemon's user; all can read the files in it."""
     locked = store.path / "vm" if kind in ("vm", "nested", "hidden") else store.chunks / "0003"
     inside = {
         "vm": locked / "notes.txt",
@@ -886,7 +886,7 @@ def test_a_locked_base_is_no_datastore(store, owner, mode):
     own(store.path, backup_ids()[0] if owner == 34 else owner, 0)
     store.path.chmod(mode)
     facts = fix(store)
-    assert "is locked" in facts.stopped
+    assert "locks out the daemon's user or all users except the owner" in facts.stopped
     assert f"chmod 0755 {store.path}" in facts.stopped
     assert facts.counts.changed == 0
     assert not store.path.stat().st_mode & 0o005

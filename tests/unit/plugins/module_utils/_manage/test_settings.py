@@ -130,11 +130,11 @@ def test_a_mode_does_not_keep_the_message_of_another() -> None:
     assert changes.set == {"maintenance-mode": "offline"}
 
 
-def test_an_unreadable_property_string_is_written_anew() -> None:
+def test_an_unreadable_property_string_is_replaced() -> None:
     desired = check(DATASTORE, {"tuning": {"sync_level": "file"}})
     changes = compare(DATASTORE, desired, section(tuning='sync-level="'))
     assert changes.set == {"tuning": "sync-level=file"}
-    assert "was not readable" in changes.warnings[0]
+    assert "tuning: PBS's configuration has a value that cannot be parsed, so it is replaced: " in changes.warnings[0]
 
 
 def test_sizes_in_any_unit() -> None:

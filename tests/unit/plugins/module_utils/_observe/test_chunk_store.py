@@ -35,7 +35,7 @@ def test_links_on_the_way_are_followed_as_pbs_does(tmp_path):
     assert (facts.ino, facts.mode) == ((tmp_path / "real").stat().st_ino, "0750")
 
 
-def test_a_loop_of_links_is_said_with_its_errno(tmp_path):
+def test_a_loop_of_links_is_reported_with_its_errno(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     facts = observe_location(str(tmp_path / "loop"))
     assert not facts.exists
@@ -86,7 +86,7 @@ def test_chunks_that_are_no_directory_are_no_store(tmp_path):
 
 
 @pytest.mark.root
-def test_a_torso_names_what_is_missing(chunk_store):
+def test_of_a_half_made_store_the_missing_parts_are_named(chunk_store):
     facts = observe_skeleton(os.fspath(chunk_store(prefixes=32768, zero_chunk=False)))
     assert (facts.state, facts.prefixes) == ("half-made", 32768)
     # Every second one is there, beginning with 0000.

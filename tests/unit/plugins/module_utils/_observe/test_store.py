@@ -136,7 +136,7 @@ def test_check_mode_leaves_every_byte_owner_and_timestamp(loopfs):
     assert sorted(picture()) == sorted(paths)
 
 
-def test_without_rights_nothing_is_tried_and_the_reason_is_said(monkeypatch, tmp_path):
+def test_without_rights_nothing_is_tried_and_the_reason_is_reported(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "geteuid", lambda: 4242)
     plan = plan_probe(observe_account(), "private", False, 5.0)
     assert plan.mode == "none"

@@ -70,7 +70,7 @@ def test_parse(text: str, default_key: str | None, parsed: dict[str, str]) -> No
         ("\x1b[31m", r"'\\x1b\[31m' at character 1 has no key"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(text: str, message: str) -> None:
+def test_an_error_is_reported_with_its_place(text: str, message: str) -> None:
     with pytest.raises(PropertyStringError, match=message):
         parse(text)
 

@@ -287,7 +287,7 @@ PIECES = st.lists(
 
 
 def read_or_refused(data: bytes, schema: Schema, strict: bool) -> tuple[list[str], int]:
-    """What was said about the data, and the line of the error; any other exception is the test's failure."""
+    """The notes about the data, and the line of the error; any other exception is a failure of the test."""
     try:
         return [note for section in parse(data, schema, strict) for note in section.unknown], 1
     except SectionConfigError as error:

@@ -174,7 +174,7 @@ def test_a_flag_on_the_zero_chunk_stops_root_too(loopfs, letter, flag):
 
 
 @pytest.mark.parametrize(("owner", "mode"), [("root", 0o644), ("root", 0o666), ("group", 0o664)])
-def test_a_zero_chunk_of_somebody_else(chunk_store, owner, mode):
+def test_a_zero_chunk_of_another_user(chunk_store, owner, mode):
     store = chunk_store(prefixes=1)
     os.chown(store.zero_chunk, 0, store.gid if owner == "group" else 0)
     store.zero_chunk.chmod(mode)
@@ -188,7 +188,7 @@ def test_a_zero_chunk_of_somebody_else(chunk_store, owner, mode):
 
 
 def test_root_does_not_touch_a_zero_chunk_that_has_a_second_name(chunk_store):
-    """It may be a file of root's, which only root may touch: here as its owner would have it, from another day."""
+    """It may be a file of root that only root may change: its atime and mtime stay unchanged."""
     store = chunk_store(prefixes=16)
     secret = store.path.parent / "secret"
     secret.write_bytes(b"root's own")
@@ -204,7 +204,7 @@ def test_root_does_not_touch_a_zero_chunk_that_has_a_second_name(chunk_store):
     assert atime.zero_chunk.error.startswith("EPERM")
 
 
-def test_root_touches_nothing_behind_a_link_of_somebody_elses(chunk_store, tmp_path):
+def test_root_touches_nothing_behind_a_link_of_another_user(chunk_store, tmp_path):
     store = chunk_store(prefixes=16)
     yard = tmp_path / "yard"
     yard.mkdir()

@@ -93,7 +93,7 @@ def test_what_has_such_a_name_and_is_no_file_of_ours_stays(tmp_path):
 
 
 @pytest.mark.root
-def test_what_belongs_to_somebody_else_stays(tmp_path):
+def test_a_file_of_another_user_stays(tmp_path):
     theirs = tmp_path / name_of_the_dead()
     theirs.touch()
     os.chown(theirs, 1000, 1000)

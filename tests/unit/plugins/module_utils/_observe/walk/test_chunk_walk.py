@@ -100,7 +100,7 @@ def test_what_gives_no_answer_is_waited_for_once(tmp_path, monkeypatch):
 
 
 def test_a_walk_that_took_less_than_all_says_so(tmp_path):
-    """Whoever else took from the queue, or whatever stood in its place: nobody has looked there."""
+    """No matter why prefix directories are missing from the queue: the walk has not seen them."""
     parts, trouble = walk_together(
         os.fspath(tmp_path),
         lambda queue: {"one": lambda heartbeat: heartbeat.put("progress", {"prefixes": 65535})},

@@ -330,7 +330,7 @@ def test_no_walk_is_no_answer(chunk_store):
     assert (facts.complete, facts.not_walked) == (False, "the walk is switched off (scope: none)")
 
 
-def test_what_is_no_datastore_is_said(tmp_path):
+def test_a_directory_that_is_not_a_datastore_is_reported(tmp_path):
     facts = walk(tmp_path)
     assert not facts.complete
     assert "ENOENT" in facts.stuck
