@@ -208,8 +208,8 @@ def _ownership(case: Case, facts: OwnershipFacts, counts: WalkCounts, part: Part
 def skeleton_owner(case: Case) -> Verdict:
     wrong = _wrong_fixed_parts(case)
     walk = case.the_store.ownership
-    # The fixed parts are looked at before the walk, and without one.
-    if wrong and (walk is None or not walk.skeleton.wrong_owner):
+    # The fixed parts are looked at before the walk, and without one; where nothing else is wrong, they need no repair of all.
+    if wrong and (walk is None or walk.skeleton.wrong_owner <= len(wrong)):
         return _fixed_parts_verdict(case, wrong)
     return _walked_skeleton_owner(case)
 
