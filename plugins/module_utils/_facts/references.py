@@ -34,14 +34,15 @@ GC_SAYS: dict[str, str] = {
     "index-directory": STOPS,
     "index-place": WARNS,
     "index-link": WARNS,
-    "index-dangling": STOPS,
     "index-checksum": SILENT,
     "index-header": SILENT,
     "index-order": SILENT,
     # what keeps GC from its way to index files
     "directory-unreadable": STOPS,
     "namespace-name": STOPS,
+    "snapshot-name": STOPS,
     # index files and directories that GC does not see
+    "index-dangling": SILENT,
     "index-hidden": SILENT,
     "link-type": SILENT,
     "link-namespace": SILENT,
@@ -75,12 +76,13 @@ GC_SAYS: dict[str, str] = {
   may not open it; `index-directory`: a directory, FIFO, socket or device with the name of an index file;
 - `index-place`: an index file where GC does not expect one, or in a snapshot directory of an odd name: it counts;
   `index-link`: a link with the name of an index file: it counts, with two warnings; `index-dangling`: such a link that
-  leads nowhere;
+  leads nowhere, which is to GC a file that was removed just now; one that cannot be followed is an `index-directory`;
 - `index-checksum`: the checksum of the entries is neither the one in the header nor the one in the manifest, so that
   entries were lost or changed, and chunks are no longer marked (without a readable manifest: not the one in the header);
   `index-header`: it is the one in the manifest, so that only the header is wrong, which verify does not see; `index-order`: the ends of a .didx do not rise;
 - `directory-unreadable`: the daemon's user may not list it (`lost+found` in the base directory is forgiven);
-  `namespace-name`: a directory in `ns` whose name is none of a namespace;
+  `namespace-name`: a directory in `ns` whose name is none of a namespace; `snapshot-name`: a directory in a group whose
+  name has the form of a time, and is none;
 - `index-hidden`: an index file in a hidden directory; `link-…`: a link in place of a type, namespace, group, snapshot or
   other directory; `mount`: another filesystem is mounted there, and it was not looked into (GC does enter it);
 - `manifest-…`: see the texts; `manifest-size`: an index file has another content size, or a blob another length,

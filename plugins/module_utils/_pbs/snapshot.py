@@ -10,7 +10,6 @@ the forms of the names: `pbs-api-types`.
 
 from __future__ import annotations
 
-import calendar
 import datetime
 import re
 import typing as t
@@ -25,6 +24,11 @@ LONGEST_NAMESPACE = 256
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z", re.ASCII)
+_MOST = (12, 31, 23, 59, 60)
+"""Month, day, hour, minute and second (a leap second)."""
+_EPOCH = datetime.date(1970, 1, 1).toordinal()
+_YEARS, _DAYS = 400, 146097
+"""After which the calendar repeats itself."""
 
 
 class WrongName(ValueError):
@@ -88,18 +92,32 @@ def parse_namespace(text: str) -> tuple[str, ...]:
     return names
 
 
+def is_time(name: str) -> bool:
+    """Whether PBS takes a directory of a group for a snapshot, by the form of its name. If `parse_time` then fails, PBS
+    cannot list the snapshots of the group, and garbage collection stops."""
+    return _TIME.fullmatch(name) is not None
+
+
 def parse_time(name: str) -> int:
-    """The name of a snapshot's directory to seconds since the epoch. Raises `WrongName`."""
+    """The name of a snapshot's directory to seconds since the epoch. Raises `WrongName`.
+
+    As PBS reads it, each number is held against its greatest value only: February 30 is March 2, month 0 is December.
+    Source: `proxmox-time`, `parse_rfc3339`, and `timegm` of the C library.
+    """
     found = _TIME.fullmatch(name)
     if not found:
         raise WrongName("not a time such as 2025-01-01T00:00:00Z")
-    try:
-        # Not strptime: it imports a module when it is called first, which the daemon's user may not be able to read.
-        year, month, day, hour, minute, second = map(int, found.groups())
-        moment = datetime.datetime(year, month, day, hour, minute, second)
-    except ValueError:
-        raise WrongName("not a time of the calendar") from None
-    return calendar.timegm(moment.timetuple())
+    # Not strptime: it imports a module when it is called first, which the daemon's user may not be able to read.
+    year, month, day, hour, minute, second = map(int, found.groups())
+    for value, most in zip((month, day, hour, minute, second), _MOST):
+        if value > most:
+            raise WrongName(f"value too large ({value} > {most})")
+    year, month = (year - 1, 12) if month == 0 else (year, month)
+    # Python's calendar begins with year 1.
+    early = year < 1
+    first = datetime.date(year + _YEARS if early else year, month, 1).toordinal() - (_DAYS if early else 0)
+    days = first + day - 1 - _EPOCH
+    return ((days * 24 + hour) * 60 + minute) * 60 + second
 
 
 def snapshot_time(name: str) -> t.Optional[int]:
@@ -134,7 +152,14 @@ def parse_snapshot(parts: t.Sequence[str]) -> Snapshot:
     """The names of a directory below the base, from the base down, to the snapshot that it is. Raises `WrongName`."""
     if not parts:
         raise WrongName("not the directory of a snapshot")
-    return Snapshot(parse_group(parts[:-1]), parse_time(parts[-1]))
+    seconds = parse_time(parts[-1])
+    try:
+        reached = format_time(seconds) == parts[-1]
+    except OverflowError:
+        reached = False
+    if not reached:
+        raise WrongName("PBS, which is asked for a snapshot by its time, would look for it in another directory")
+    return Snapshot(parse_group(parts[:-1]), seconds)
 
 
 def directory_kind(parts: t.Sequence[str]) -> str:

@@ -284,7 +284,7 @@ _MAKERS: dict[str, t.Callable[[Case, str], list[str]]] = {
     **dict.fromkeys(
         ("index-too-small", "index-magic", "index-length", "index-empty", "index-chunk-size"), _remove_index
     ),
-    **dict.fromkeys(("index-directory", "index-dangling", "namespace-name"), _move_out),
+    **dict.fromkeys(("index-directory", "index-dangling", "namespace-name", "snapshot-name"), _move_out),
     **dict.fromkeys(("link-type", "link-namespace", "link-group", "link-snapshot", "link-directory"), _put_back),
     "mount": _unmount,
     **dict.fromkeys(("index-checksum", "index-order", "manifest-size", "manifest-checksum"), _verify_snapshot),
@@ -310,14 +310,16 @@ OPENED: dict[str, Kind] = {
     ),
     "index-unreadable": Kind("index file cannot be read", "index files cannot be read", ""),
     "index-directory": Kind("thing has the name of an index file", "things have the names of index files", STRAY),
-    "index-dangling": Kind(
-        "link with the name of an index file leads nowhere", "links with the names of index files lead nowhere", STRAY
-    ),
     "directory-unreadable": Kind("directory cannot be listed", "directories cannot be listed", ""),
     "namespace-name": Kind(
         "directory in 'ns' has no name of a namespace",
         "directories in 'ns' have no names of namespaces",
         "Rename the directory in 'ns', or move it out of the datastore.",
+    ),
+    "snapshot-name": Kind(
+        "directory of a group is named like a snapshot of an impossible time",
+        "directories of groups are named like snapshots of impossible times",
+        "Give the directory the name that its snapshot had, or move it out of the datastore.",
     ),
 }
 ACCESS = ("index-unreadable", "directory-unreadable")
@@ -354,6 +356,11 @@ UNSEEN: dict[str, Kind] = {
     "link-group": Kind("link is in place of a group", "links are in place of groups", LINK),
     "link-snapshot": Kind("link is in place of a snapshot", "links are in place of snapshots", LINK),
     "link-directory": Kind("link leads to a directory", "links lead to directories", LINK, "medium"),
+    "index-dangling": Kind(
+        "link with the name of an index file leads nowhere",
+        "links with the names of index files lead nowhere",
+        "Put the index file back in place of the link before the next GC; where it is gone for good, remove the link.",
+    ),
     "index-hidden": Kind(
         "index file lies in a hidden directory",
         "index files lie in hidden directories",

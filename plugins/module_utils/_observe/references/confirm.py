@@ -95,6 +95,9 @@ class Confirm(Visit):
         needed: set[bytes] = set()
         for batch in batches(fd):
             for entry in batch:
+                if entry.is_dir(follow_symlinks=False):
+                    self._tree.walk_odd(path, entry.name, fd)
+                    continue
                 if index.is_dynamic(entry.name) is None:
                     continue
                 inner = f"{path}/{entry.name}"

@@ -26,7 +26,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.i
     open_file,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import Hidden, Tree, describe_mode
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import describe_mode
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.visit import Visit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
@@ -105,17 +105,11 @@ class Reader(Visit):
         self._max_paths = max_paths
         self._held: t.Optional[IndexFile] = None
         self._pair = Pair(BLOCK) if digests is not None else None
-        self._tree = Tree(store, identity, problems, heartbeat, self._emit, self.error)
         self._broken = False
         """Something of the snapshot at hand keeps GC or a restore from its index files."""
         self._now = time.time()
         self._bases: list[tuple[Unit, dict[str, tuple[int, int]]]] = []
         """Units that build on a snapshot of another one, with the inodes of its index files."""
-
-    @property
-    def hidden(self) -> list[Hidden]:
-        """Index files with hidden names in directories of odd snapshots."""
-        return self._tree.hidden
 
     def visit(self, units: t.Iterable[Unit]) -> None:
         """Do all of them; see `Visit.visit`.
@@ -142,15 +136,6 @@ class Reader(Visit):
         finally:
             os.close(fd)
         return False
-
-    def _emit(self, unit: Unit) -> None:
-        """Index files in a directory of a snapshot."""
-        fd = self._open(unit.directory)
-        if fd is not None:
-            try:
-                self._strays(unit, fd)
-            finally:
-                os.close(fd)
 
     def _problem(self, kind: str, path: str, detail: str) -> None:
         self._broken = self._broken or kind in _BREAKS
@@ -279,11 +264,12 @@ class Reader(Visit):
                     self.error(path, f"more than {_MAX_FILES} files")
                     return others, indexes
                 inner = f"{path}/{entry.name}"
-                if not entry.is_symlink() and entry.is_dir(follow_symlinks=False):
-                    if index.is_dynamic(entry.name) is not None:
+                if entry.is_dir(follow_symlinks=False):
+                    if index.is_dynamic(entry.name) is not None and not entry.name.startswith("."):
                         self._problem("index-directory", inner, "Is a directory (os error 21)")
-                    if not entry.name.startswith("."):
-                        self._tree.walk_odd(path, entry.name, fd)
+                    self._tree.walk_odd(path, entry.name, fd)
+                elif entry.name.startswith(".") and not entry.is_file(follow_symlinks=False):
+                    continue  # GC looks for files in a snapshot, and its walk leaves out hidden names
                 elif index.is_dynamic(entry.name) is None:
                     others[entry.name] = 0
                 else:

@@ -121,7 +121,11 @@ class Tree:
     def walk_odd(self, path: str, name: str, dir_fd: int) -> None:
         """A directory where PBS makes none; `path` is that of the one that it is in. Raises `TooLarge`."""
         above = Place(path, os.dup(dir_fd), ODD, ())
+        below = None
         try:
+            if name.startswith("."):
+                self._look_into_hidden(above, name)
+                return
             below = self._descend(above, name, ODD, ())
         finally:
             os.close(above.fd)
@@ -194,6 +198,8 @@ class Tree:
         if is_directory and place.kind == NAMESPACES and not snapshot.is_namespace(name):
             detail = f"not a valid namespace component: {display(name)}"
             self._problems.add("namespace-name", path, detail)
+        if is_directory and place.kind == GROUP and snapshot.is_time(name) and snapshot.snapshot_time(name) is None:
+            self._problems.add("snapshot-name", path, f"listing snapshots failed: no time: {display(name)}")
         if name.startswith("."):
             if is_directory and not (place.kind == BASE and name == CHUNKS):
                 self._look_into_hidden(place, name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import typing as t
 
@@ -18,7 +19,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.i
     open_through_link,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import describe_mode
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import Hidden, Tree, describe_mode
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
@@ -58,6 +59,13 @@ class Visit:
         self._identity = identity
         self._problems = problems
         self._heartbeat = heartbeat
+        self._tree = Tree(store, identity, problems, heartbeat, self._emit, self.error)
+        """For directories in those of snapshots."""
+
+    @property
+    def hidden(self) -> list[Hidden]:
+        """Index files with hidden names in directories of odd snapshots."""
+        return self._tree.hidden
 
     def progress(self) -> dict[str, int]:
         return {"indexes": self.totals.indexes}
@@ -104,6 +112,15 @@ class Visit:
 
     # --- index files ---------------------------------------------------------------------------------------------------
 
+    def _emit(self, unit: Unit) -> None:
+        """Index files in a directory of a snapshot."""
+        fd = self._open(unit.directory)
+        if fd is not None:
+            try:
+                self._strays(unit, fd)
+            finally:
+                os.close(fd)
+
     def _strays(self, unit: Unit, dir_fd: int) -> None:
         for name in unit.names:
             path = f"{unit.directory}/{name}" if unit.directory else name
@@ -129,12 +146,17 @@ class Visit:
                 fd, status = open_through_link(name, dir_fd)
         except FileNotFoundError:
             if link:
-                self._problem("index-dangling", path, "a link that leads nowhere")
+                self._problem("index-dangling", path, "a link that leads nowhere; GC passes over it")
             return None
         except NoFile as exc:
             self._problem("index-directory", path, what + str(exc))
             return None
         except OSError as exc:
+            if link and exc.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG):
+                self._problem(
+                    "index-directory", path, f"can't open file: a link that cannot be followed ({describe_error(exc)})"
+                )
+                return None
             if isinstance(exc, PermissionError):
                 # Looked at as the daemon's user, since root is refused: so garbage collection is refused, too.
                 self._problem("index-unreadable", path, "Permission denied (os error 13)")

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import calendar
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +17,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.snapshot import 
     WrongName,
     directory_kind,
     format_time,
+    is_time,
     parse_group,
     parse_namespace,
     parse_snapshot,
@@ -98,7 +102,41 @@ def test_any_name_is_a_time_or_an_error(name):
         seconds = parse_time(name)
     except WrongName:
         return
-    assert format_time(seconds) == name
+    assert seconds == calendar.timegm(tuple(int(part) for part in re.findall(r"[0-9]+", name)))
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("2025-02-30T00:00:00Z", 1740873600),
+        ("2025-00-01T00:00:00Z", 1733011200),
+        ("2025-01-00T00:00:00Z", 1735603200),
+        ("2005-12-31T23:59:60Z", 1136073600),
+        ("0000-01-01T00:00:00Z", -62167219200),
+        ("0000-00-01T00:00:00Z", -62169897600),
+        ("0099-12-31T23:59:59Z", -59011459201),
+        ("9999-12-31T23:59:60Z", 253402300800),
+    ],
+)
+def test_times_as_pbs_reads_them(name, seconds):
+    assert parse_time(name) == seconds
+
+
+@pytest.mark.parametrize("name", ["2025-02-30T00:00:00Z", "2005-12-31T23:59:60Z", "0000-01-01T00:00:00Z"])
+def test_no_command_names_a_snapshot_that_pbs_would_look_for_elsewhere(name):
+    assert directory_kind(["vm", "100", name]) == "snapshot"
+    with pytest.raises(WrongName):
+        parse_snapshot(["vm", "100", name])
+
+
+@pytest.mark.parametrize(
+    "time", ["13-01T00:00:00", "01-32T00:00:00", "01-01T24:00:00", "01-01T00:60:00", "01-01T00:00:61"]
+)
+def test_a_time_that_pbs_takes_for_one_and_cannot_read(time):
+    name = f"2025-{time}Z"
+    assert is_time(name)
+    with pytest.raises(WrongName, match="value too large"):
+        parse_time(name)
 
 
 @given(st.lists(st.text(max_size=12) | st.sampled_from(["ns", "vm", "100", "2025-01-01T00:00:00Z"]), max_size=20))

@@ -108,6 +108,20 @@ EXAMPLES = [
     Example(
         "PBS-DATA-01",
         "fail",
+        needs("snapshot-name", 1, "vm/100/2025-13-01T00:00:00Z"),
+        "1 directory of a group is named like a snapshot of an impossible time",
+        "\nmv %s/vm/100/2025-13-01T00:00:00Z /root/" % TANK,
+    ),
+    Example(
+        "PBS-DATA-02",
+        "fail",
+        needs("index-dangling", 1, "vm/100/2025-01-01T00:00:00Z/x.fidx"),
+        "1 link with the name of an index file leads nowhere",
+        "Put the index file back in place of the link before the next GC",
+    ),
+    Example(
+        "PBS-DATA-01",
+        "fail",
         {
             "references.problems": Problems(
                 {"index-magic": 1, "index-length": 2, "index-checksum": 9},

@@ -10,6 +10,7 @@ import struct
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references import GC_SAYS, SILENT
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references import digests as digests_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references import index_file, observer, reader, tree
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import index
@@ -139,7 +140,19 @@ def test_a_link_is_followed_only_to_a_file_that_its_maker_may_read(store, look, 
         "index-directory": 1,
         "index-dangling": 1,
     }
+    assert GC_SAYS["index-dangling"] == SILENT
     assert facts.needed == 1  # the zero chunk: what the secret holds was not read
+
+
+@pytest.mark.parametrize("target", ["x.fidx", "x.fidx/y", "owner/y", "a" * 300])
+@pytest.mark.parametrize("where", ["", "vm/100/2025-01-01T00:00:00Z"])
+def test_a_link_that_cannot_be_followed_stops_garbage_collection(store, look, where, target):
+    (store.path / where / "owner").touch()
+    (store.path / where / "x.fidx").symlink_to(target)
+    facts = look(store)
+    assert facts.complete, facts.stuck
+    assert facts.problems.counts["index-directory"] == 1
+    assert "a link that cannot be followed" in facts.problems.examples["index-directory"][0].detail
 
 
 def test_what_is_mounted_below_is_not_entered_and_said(store, look, tmpfs):

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ansible_collections.fleetops.pbs.tests.support.pbs.store import ZERO_DIGEST, fixed_index
@@ -95,6 +97,44 @@ def test_directories_of_namespaces(store, look, name, count):
     (store.path / "ns" / name).mkdir()
     (store.path / "ns/file").touch()
     assert look(store).problems.counts.get("namespace-name", 0) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("2025-13-01T00:00:00Z", {"snapshot-name": 1, "index-place": 1}),
+        ("2025-02-30T00:00:00Z", {}),
+        ("0000-01-01T00:00:00Z", {}),
+        ("2025-01-01T00:00:00Zx", {"index-place": 1}),
+    ],
+)
+def test_times_that_are_none(store, look, name, counts):
+    snapshot = store.path / "ct/7" / name
+    snapshot.mkdir()
+    store.file(snapshot / "x.fidx", fixed_index([ZERO_DIGEST], 4096))
+    assert look(store).problems.counts == counts
+
+
+def test_hidden_things_in_a_snapshot(store, look):
+    snapshot = store.path / "ct/7" / SNAPSHOT
+    snapshot.mkdir(exist_ok=True)
+    (snapshot / ".kept").mkdir()
+    store.file(snapshot / ".kept/x.fidx", fixed_index([ZERO_DIGEST], 4096))
+    (snapshot / ".y.fidx").mkdir()
+    os.mkfifo(snapshot / ".z.fidx")
+    (snapshot / ".l.fidx").symlink_to("nowhere")
+    facts = look(store)
+    assert facts.problems.counts == {"index-hidden": 1}
+    assert facts.problems.examples["index-hidden"][0].path.endswith("/.kept/x.fidx")
+
+
+@pytest.mark.parametrize("where", [f"ct/7/{SNAPSHOT}/below", f"ct/7/{SNAPSHOT}/below/deeper", "odd", "ct/7/odd"])
+def test_what_an_index_file_in_an_odd_place_needs_is_missed(store, look, where):
+    (store.path / where).mkdir(parents=True)
+    store.file(store.path / where / "x.fidx", fixed_index(["00" * 31 + "ff"], 4096))
+    facts = look(store)
+    assert facts.problems.counts == {"index-place": 1, "chunk-missing": 1}
+    assert facts.problems.examples["chunk-missing"][0].detail == f"needed by {where}/x.fidx"
 
 
 def test_where_root_is_refused_the_daemon_looks_and_meets_what_garbage_collection_meets(store, look):
