@@ -54,6 +54,7 @@ GC_SAYS: dict[str, str] = {
     "manifest-missing": SILENT,
     "manifest-unreadable": SILENT,
     "manifest-damaged": SILENT,
+    "manifest-large": SILENT,
     "manifest-file-missing": SILENT,
     "manifest-file-unlisted": SILENT,
     "manifest-size": SILENT,
@@ -85,10 +86,12 @@ GC_SAYS: dict[str, str] = {
   name has the form of a time, and is none;
 - `index-hidden`: an index file in a hidden directory; `link-…`: a link in place of a type, namespace, group, snapshot or
   other directory; `mount`: another filesystem is mounted there, and it was not looked into (GC does enter it);
-- `manifest-…`: see the texts; `manifest-size`: an index file has another content size, or a blob another length,
-  than the manifest says; `manifest-checksum`: an index file whose header is right by its entries has another checksum;
+- `manifest-…`: see the texts; `manifest-large`: PBS reads it, and it was not read here; `manifest-size`: an index file
+  has another content size, or a blob another length, than the manifest says; `manifest-checksum`: an index file whose
+  header is right by its entries has another checksum;
 - `chunk-…`: of a chunk that an index needs. `chunk-only-bad`: what is left of it was renamed by a verification
-  (`.N.bad`); `chunk-untouchable`: it belongs to another user than the daemon's, who may not move its access time.
+  (`.N.bad`); `chunk-untouchable`: it belongs to another user than the daemon's, who may not move its access time, or is
+  immutable or append-only, so that nobody may.
 """
 
 
@@ -182,10 +185,12 @@ class SweepFacts:
     """What stays: needed, or nothing needs it and it was accessed at `mark` or later (`future` included)."""
     kept_bad: int = 0
     blocked: Sum = dataclasses.field(default_factory=Sum)
-    """Of `removable`: what lies in prefix directories that the daemon's user may not write: GC stops at the first."""
+    """Of `removable`: what the daemon's user may not remove, since the prefix directory is not writable, or it or the file is
+    immutable or append-only: GC stops at the first."""
     blocked_bad: int = 0
     blocked_first: str = ""
-    """The first of these prefix directories, with its owner and mode, such as `.chunks/27e8 (0:0 0755)`."""
+    """The first of these prefix directories, with its owner and mode, such as `.chunks/27e8 (0:0 0755)`; or with the
+    file and its flags."""
     using_markers: int = 0
     """`.using` files, which GC removes whatever their times are."""
     needed_old: Sum = dataclasses.field(default_factory=Sum)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 import typing as t
 
@@ -38,6 +39,7 @@ _DIGITS = 20  # of the largest
 _HEX = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 _NOTES = 2000
 _SHOWN = 200
+_LONGEST_NUMBER = 4096
 
 
 class ManifestError(ValueError):
@@ -201,16 +203,18 @@ def _cut(text: str) -> str:
     return text if len(text) <= _NOTES else text[: _NOTES - 1] + "…"
 
 
-def _integer(text: str) -> int:
-    """Python takes quadratic time for a long one, and none that PBS writes is long."""
-    if len(text) > _DIGITS + 1:
-        raise _Wrong("it holds a number that is too large")
-    return int(text)
+def _integer(text: str) -> t.Union[int, float]:
+    """As PBS's parser: one that no 64 bits hold becomes a float, and so no size or time. Python, besides, takes quadratic
+    time for a long one."""
+    return int(text) if len(text) <= _DIGITS + 1 else _float(text)
 
 
 def _float(text: str) -> float:
-    """Nothing that is read is one; a long one would take long."""
-    return float(text[:_SHOWN])
+    """Nothing that is read is one; more digits than that are too many for any float."""
+    value = float(text) if len(text) <= _LONGEST_NUMBER else math.inf
+    if math.isinf(value):
+        raise _Wrong("it holds a number that is too large")
+    return value
 
 
 def _no_constant(name: str) -> t.NoReturn:

@@ -584,6 +584,12 @@ BELONGS: dict[str, Kind] = {
     "manifest-missing": Kind("snapshot has no manifest", "snapshots have no manifest", COPY),
     "manifest-unreadable": Kind("manifest cannot be read", "manifests cannot be read", ""),
     "manifest-damaged": Kind("manifest is damaged", "manifests are damaged", COPY),
+    "manifest-large": Kind(
+        "manifest is larger than is read here",
+        "manifests are larger than is read here",
+        "Look at who makes such backups: PBS itself writes some hundred bytes for each file, and notes of 512 KiB at most.",
+        "low",
+    ),
     "manifest-file-missing": Kind("file of a manifest is missing", "files of manifests are missing", COPY),
     "manifest-size": Kind(
         "file has another size than its manifest says", "files have other sizes than their manifests say", COPY
@@ -605,6 +611,13 @@ BELONGS: dict[str, Kind] = {
 }
 
 
+_HARMLESS = {
+    "manifest-file-unlisted": "PBS neither verifies nor restores these files.",
+    "manifest-large": "PBS reads these manifests; here they were not held against their files.",
+}
+"""Kinds with which a snapshot can still be restored, and what is so then."""
+
+
 @looked
 def belongs(case: Case, facts: ReferenceFacts) -> Verdict:
     kinds = found(facts, BELONGS)
@@ -617,15 +630,14 @@ def belongs(case: Case, facts: ReferenceFacts) -> Verdict:
             },
         }
         owner = any(kind.startswith("owner-") for kind in kinds)
-        manifest = any(kind.startswith("manifest-") and kind != "manifest-file-unlisted" for kind in kinds)
+        manifest = any(kind.startswith("manifest-") and kind not in _HARMLESS for kind in kinds)
         consequences = []
         if manifest:
             consequences.append("Verify and restore of these snapshots fail.")
         if owner:
             consequences.append("Backups to these groups fail, and lists leave them out.")
-        verdict = _problem_verdict(
-            case, facts, kinds, words, " ".join(consequences) or "PBS neither verifies nor restores these files."
-        )
+        consequences = consequences or [says for kind, says in _HARMLESS.items() if kind in kinds]
+        verdict = _problem_verdict(case, facts, kinds, words, " ".join(consequences))
         return (
             verdict.then(*case.repair.commands) if set(kinds) & {"manifest-unreadable", "owner-unreadable"} else verdict
         )

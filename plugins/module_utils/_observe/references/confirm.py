@@ -26,6 +26,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.i
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.visit import Visit
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import flags_of
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import index, manifest, snapshot
@@ -180,6 +181,7 @@ def _state(top: int, digest: str, identity: Identity) -> frozenset[str]:
             return frozenset(("chunk-only-bad" if _has_bad(fd, digest) else "chunk-missing",))
         except OSError:
             return frozenset()
+        flags = flags_of(fd, digest)
     finally:
         os.close(fd)
     if not stat.S_ISREG(status.st_mode):
@@ -189,7 +191,7 @@ def _state(top: int, digest: str, identity: Identity) -> frozenset[str]:
         wrong.add("chunk-empty")
     elif not allows(identity, status, READ):
         wrong.add("chunk-unreadable")
-    if identity.uid not in (0, status.st_uid):
+    if identity.uid not in (0, status.st_uid) or flags:
         wrong.add(UNTOUCHABLE)
     return frozenset(wrong)
 

@@ -75,6 +75,8 @@ def _checked(fd: int) -> tuple[int, os.stat_result]:
 def _require_file(status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise NoFile("Is a directory (os error 21)")
+    if stat.S_ISLNK(status.st_mode):
+        raise NoFile("it is a link")
     if not stat.S_ISREG(status.st_mode):
         raise NoFile("it is no regular file, and opening it may never end")
 

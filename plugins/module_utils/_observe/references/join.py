@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references import Sum
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.digests import Digests, Needed
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import CountingVisitor
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import CountingVisitor, flags_of
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import Collector, Directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS, ZERO_CHUNK_DIGEST
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
@@ -136,7 +136,7 @@ class Join(Collector):
             there.add(name)
             self._add(self.found.kept, 1, size)
             self._needed_old([(when, size)])
-            if self._identity.uid not in (0, status.st_uid):
+            if self._identity.uid not in (0, status.st_uid) or flags_of(prefix.fd, os.fsdecode(name)):
                 self._suspect("chunk-untouchable", name)
             if not size:
                 self._suspect("chunk-empty", name)
@@ -151,7 +151,7 @@ class Join(Collector):
             self._add(self.found.kept, 1, size)
         elif when < self._times.limit:
             self._add(self.found.removable, 1, size)
-            if self._is_blocked(prefix):
+            if self._is_blocked(prefix, name, self._counter.plain):
                 self._add(self.found.blocked, 1, size)
         elif when < self._times.mark:
             self._add(self.found.pending, 1, size)
@@ -162,16 +162,25 @@ class Join(Collector):
                 self._add(self.found.future, 1, size)
                 self._edge("future", when)
 
-    def _is_blocked(self, prefix: Directory) -> bool:
-        """Whether the daemon's user may remove nothing from that directory."""
+    def _is_blocked(self, prefix: Directory, name: bytes, plain: bool) -> bool:
+        """Whether the daemon's user may not remove that file; `plain`: the visitor has found nothing wrong with it."""
         if self._blocked is None:
             status = prefix.status
-            self._blocked = not allows(self._identity, status, WRITE | SEARCH)
+            flags = flags_of(prefix.fd, ".")
+            self._blocked = bool(flags) or not allows(self._identity, status, WRITE | SEARCH)
             if self._blocked:
-                where = prefix.path[prefix.path.rindex(CHUNKS) :]
-                text = f"{where} ({status.st_uid}:{status.st_gid} {stat.S_IMODE(status.st_mode):04o})"
-                self.found.blocked_examples = sorted([*self.found.blocked_examples, text])[:1]
-        return self._blocked
+                mode = f"{status.st_uid}:{status.st_gid} {stat.S_IMODE(status.st_mode):04o}"
+                self._block(prefix, ", ".join([mode, *flags]))
+        if self._blocked:
+            return True
+        flags = [] if plain else flags_of(prefix.fd, os.fsdecode(name))
+        if flags:
+            self._block(prefix, f"{os.fsdecode(name)} is {' and '.join(flags)}")
+        return bool(flags)
+
+    def _block(self, prefix: Directory, why: str) -> None:
+        text = f"{prefix.path[prefix.path.rindex(CHUNKS) :]} ({why})"
+        self.found.blocked_examples = sorted([*self.found.blocked_examples, text])[:1]
 
     def other(self, kind: str, name: bytes, status: os.stat_result) -> None:
         if kind == "bad":
@@ -202,7 +211,7 @@ class Join(Collector):
             elif when < self._times.limit:
                 self.found.removable_bad += 1
                 self.found.removable.bytes += size
-                if self._is_blocked(prefix):
+                if self._is_blocked(prefix, name, False):
                     self.found.blocked_bad += 1
                     self.found.blocked.bytes += size
             elif when < self._times.mark:

@@ -331,10 +331,15 @@ class Reader(Visit):
             return None
         if not allows(self._identity, status, READ):
             self._problem("manifest-unreadable", inner, describe_mode(status))
+        if status.st_size > manifest.MAX_SIZE:
+            self._problem("manifest-large", inner, f"{status.st_size} bytes")
+            return None
         try:
             return manifest.parse_manifest(data)
         except blob.Undecompressed as exc:
             self.error(inner, str(exc))
+        except blob.TooLarge as exc:
+            self._problem("manifest-large", inner, str(exc))
         except (blob.BlobError, manifest.ManifestError) as exc:
             self._problem("manifest-damaged", inner, str(exc))
         return None

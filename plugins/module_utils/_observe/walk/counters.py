@@ -46,7 +46,7 @@ def foreign_kind(mode: int) -> str:
     return _FOREIGN.get(stat.S_IFMT(mode), "name")
 
 
-def _flags(dir_fd: int, name: str) -> list[str]:
+def flags_of(dir_fd: int, name: str) -> list[str]:
     """The inode flags that forbid changes; empty if they cannot be read."""
     try:
         return statx(name, dir_fd).flags
@@ -221,7 +221,7 @@ class CountingVisitor(Visitor):
         if not stat.S_ISREG(status.st_mode):
             self.foreign(foreign_kind(status.st_mode), path)
             return
-        self._regular(path, status, status.st_size, rule, _flags(where.fd, name))
+        self._regular(path, status, status.st_size, rule, flags_of(where.fd, name))
 
     def _regular(self, path: str, status: Status, size: int, rule: Rule, flags: t.Sequence[str]) -> t.Collection[str]:
         """Check one regular file from `files`; returns the kinds of its faults."""
@@ -233,7 +233,7 @@ class CountingVisitor(Visitor):
     def file(self, where: Directory, name: str, status: os.stat_result, rule: Rule) -> None:
         self.counts.files += 1
         self.counts.bytes += status.st_size
-        self._compare(where.join(name), status, rule, _flags(where.fd, name))
+        self._compare(where.join(name), status, rule, flags_of(where.fd, name))
 
     def directory(self, path: str, status: os.stat_result, rule: Rule, fd: int) -> None:
         self.counts.directories += 1

@@ -165,6 +165,25 @@ def test_a_number_without_end_takes_no_time():
     assert time.process_time() - started < 2
 
 
+@pytest.mark.parametrize(
+    ("number", "reads"), [("9" * 30, True), ("-" + "9" * 300, True), ("9" * 400, False), ("1e400", False)]
+)
+def test_a_large_number_where_none_is_read(number, reads):
+    content = with_file().replace(b'"unprotected"', b'"unread": %s, "unprotected"' % number.encode())
+    assert number.encode() in content
+    if reads:
+        assert parse_content(content).files
+    else:
+        with pytest.raises(ManifestError, match="too large"):
+            parse_content(content)
+
+
+@pytest.mark.parametrize("size", [10**30, 1.5])
+def test_a_size_that_64_bits_do_not_hold(size):
+    with pytest.raises(ManifestError, match="'size'"):
+        parse_content(with_file(size=size))
+
+
 def test_a_manifest_is_not_read_beyond_the_limit():
     with pytest.raises(blob.TooLarge):
         parse_manifest(plain_blob(b" " * (CONTENT_LIMIT + 1)))

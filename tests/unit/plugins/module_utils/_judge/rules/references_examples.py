@@ -295,6 +295,7 @@ EXAMPLES = [
             ("manifest-missing", "vm/100/2025-01-01T00:00:00Z", "2 snapshots have no manifest", "forget", "high"),
             ("manifest-unreadable", INDEX, "Verify and restore of these snapshots fail", "fleetops.pbs.repair", "high"),
             ("manifest-damaged", INDEX, "2 manifests are damaged", "another copy", "high"),
+            ("manifest-large", INDEX, "PBS reads these manifests", "Look at who makes such backups", "low"),
             ("manifest-file-missing", INDEX, "2 files of manifests are missing", "another copy", "high"),
             ("manifest-size", INDEX, "2 files have other sizes", "--backup-time 1735689600", "high"),
             ("manifest-checksum", INDEX, "other checksums than their manifests say", "--ignore-verified false", "high"),

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import subprocess
 import time
 
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references import index_file, reader, tree
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
-from ansible_collections.fleetops.pbs.tests.support.pbs.store import dynamic_index, fixed_index
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import manifest
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import blob, dynamic_index, fixed_index
 
 pytestmark = pytest.mark.root
 
@@ -190,6 +192,8 @@ def test_a_manifest_is_held_against_the_files_beside_it(store, look):
     [
         (lambda path: path.write_bytes(b"not a blob"), "manifest-damaged"),
         (lambda path: path.write_bytes(b""), "manifest-damaged"),
+        (lambda path: path.write_bytes(blob(b" " * (manifest.MAX_SIZE + 1))), "manifest-large"),
+        (lambda path: path.write_bytes(blob(b" " * (manifest.CONTENT_LIMIT + 1))), "manifest-large"),
         (lambda path: path.unlink(), "manifest-missing"),
         (lambda path: (os.chown(path, 0, 0), path.chmod(0o600)), "manifest-unreadable"),
     ],
@@ -277,6 +281,50 @@ def test_chunks_that_garbage_collection_cannot_touch_and_cannot_remove(store, lo
     assert facts.damaged_snapshots == 0
     assert facts.sweep.blocked.chunks == facts.sweep.removable.chunks == 1
     assert facts.sweep.blocked_first == f".chunks/{waste.parent.name} (0:0 0755)"
+
+
+def image_chunk(store, image):
+    return next(path for path in store.chunks.glob("*/*") if path.name in image.hex())
+
+
+@pytest.mark.parametrize("flag", ["i", "a"])
+def test_nobody_touches_or_removes_what_carries_a_flag(look, loopfs, chunk_store, flag):
+    now = int(time.time())
+    store = chunk_store(loopfs("ext4") / "store", prefixes=4)
+    image = store.add_image(b"one")
+    store.add_snapshot("vm/100", name(1), indexes={"a.fidx": image})
+    # The first file itself, and the directory of the second, and what a verify left in that.
+    wastes = [store.add_chunk(data) for data in (b"waste", b"more")]
+    bad = store.file(wastes[1].with_name(wastes[1].name + ".0.bad"), b"bad")
+    for path in (*wastes, bad):
+        os.utime(path, (now - 2 * DAY, 0))
+    flagged = [image_chunk(store, image), wastes[0], wastes[1].parent]
+    subprocess.run(["chattr", f"+{flag}", *flagged], check=True)
+    try:
+        facts = look(store, now=now)
+    finally:
+        subprocess.run(["chattr", f"-{flag}", *flagged], check=True)
+    word = {"i": "immutable", "a": "append"}[flag]
+    assert facts.problems.counts == {"chunk-untouchable": 1}
+    assert (facts.sweep.removable.chunks, facts.sweep.removable_bad) == (2, 1)
+    assert (facts.sweep.blocked.chunks, facts.sweep.blocked_bad) == (2, 1)
+    assert word in facts.sweep.blocked_first
+    assert look(store, now=now).sweep.blocked.chunks == 0
+
+
+def test_a_bad_chunk_that_carries_a_flag(look, loopfs, chunk_store):
+    now = int(time.time())
+    store = chunk_store(loopfs("ext4") / "store", prefixes=4)
+    waste = store.add_chunk(b"waste")
+    bad = store.file(waste.with_name(waste.name + ".0.bad"), b"bad")
+    os.utime(bad, (now - 2 * DAY, 0))
+    subprocess.run(["chattr", "+i", bad], check=True)
+    try:
+        facts = look(store, now=now)
+    finally:
+        subprocess.run(["chattr", "-i", bad], check=True)
+    assert (facts.sweep.blocked.chunks, facts.sweep.blocked_bad) == (0, 1)
+    assert f"{bad.name} is immutable" in facts.sweep.blocked_first
 
 
 def test_the_zero_chunk_is_kept_by_the_safety_check(store, look):
