@@ -291,29 +291,29 @@ def intro(fleet: fleet_hosts.Fleet, arguments: Sequence[str], rounds: int, walks
     rounds_told = "One round" if rounds == 1 else f"Medians of {rounds} rounds"
     walks_told = "once" if walks == 1 else f"{walks} times"
     made = (
-        f"which makes {hosts} Proxmox Backup Servers as far as a preflight sees them, {how}, with a datastore of 65,536 prefix"
-        f" directories and {fleet_hosts.CHUNKS} chunks, lets the plays take turns, and removes them. {rounds_told}; with the"
-        f" walk: {walks_told}."
+        f"This makes {hosts} hosts that look like Proxmox Backup Servers to a preflight, {how}, and a datastore of 65,536"
+        f" prefix directories and {fleet_hosts.CHUNKS} chunks. It runs the plays in turn, and removes the hosts."
+        f" {rounds_told}; with the walk: {walks_told}."
     )
     return f"""## A fleet
 
-The playbook `preflight` against a play with one `ansible.builtin.ping` task and no facts, on the same {hosts} hosts with
-the same settings. Made by
+The playbook `preflight`, compared with a play that has one `ansible.builtin.ping` task and gathers no facts, on the same
+{hosts} hosts with the same settings. Made by
 
     {command}
 
 {textwrap.fill(made, 120)}
 
 - {cores} processors for the controller **and** all hosts, Linux {kernel}; ansible-core {version}, Python {platform.python_version()}
-- load average before the run: {os.getloadavg()[0]:.1f}; what else ran meanwhile makes the seconds longer, and the ratios
-  less certain
-- Ansible's defaults, except for forks (and pipelining, where it says so). New connections are opened for each play.
-- *Without the walk* is `preflight_scope: none`: everything but the owners and modes of what is in the chunk store.
-  *With the walk* is the default, `full`. A real host walks with its own processors, while others do the same; here all
-  of them share {cores}, so that this column says what a walk costs, not how long a fleet takes.
+- load average before the run: {os.getloadavg()[0]:.1f}; other work at the same time makes the seconds longer and the
+  ratios less certain
+- Ansible's defaults, except for `forks` and, where named, `pipelining`. Each play opens new connections.
+- *Without the walk* is `preflight_scope: none`: everything except the owners and modes in the chunk store. *With the
+  walk* is the default, `full`. Real hosts walk at the same time, each with its own processors; here all share {cores}, so
+  this column shows the cost of the walks, not the duration for a real fleet.
 
-For a large fleet: `forks` as many as the controller can feed, and `pipelining`, which saves the copying of files before
-each task.
+For a large fleet, set `forks` as high as the controller's processors and memory allow, and enable `pipelining`, which
+avoids copying files before each task.
 """
 
 
@@ -343,12 +343,12 @@ def breakdown(bench: Bench, rounds: int) -> str:
 
 {{lines}}
 
-- What is sent to a host: {kib[0]:.0f} KiB (`ping`: {kib[1]:.0f} KiB); it is put together once for a play. What comes
-  back: a document of {kib[2]:.0f} to {kib[3]:.0f} KiB.
-- A task that does nothing costs the controller {per_task:.0f} ms for each host, which is a process of its own. The play
-  has one task for each host, the module, and another only for hosts that fail; its variables are checked once.
-- Asking a host for its progress is another module run. A run without the walk is never asked; one with it is first waited
-  for, a second for each host that works at the same time (at least 4 s, at most 30 s)."""
+- The controller sends {kib[0]:.0f} KiB to each host (`ping`: {kib[1]:.0f} KiB), built once for a play. The host answers
+  with a document of {kib[2]:.0f} to {kib[3]:.0f} KiB.
+- A task that does nothing costs the controller {per_task:.0f} ms for each host, because Ansible starts a process for it.
+  The play has one task for each host, the module, and another only for hosts that fail; its variables are checked once.
+- Each question for the progress is another module run. Without the walk there are no questions; with the walk the module
+  first waits for its own work, one second for each host that works at the same time (at least 4 s, at most 30 s)."""
     return text.replace("{lines}", "\n".join(lines))
 
 

@@ -212,7 +212,7 @@ ACCOUNTS = (
         "",
         GROUP.format(34),
         34,
-        (Says(ACCOUNT, "fail", ("no user 'backup'",), ("update-passwd", "34:34", "belong to uid 34")), *NO_ACCOUNT),
+        (Says(ACCOUNT, "fail", ("no user 'backup'",), ("update-passwd", "34:34", "owned by uid 34")), *NO_ACCOUNT),
     ),
     Account(
         "no group",
@@ -226,7 +226,7 @@ ACCOUNTS = (
         "",
         "",
         1034,
-        (Says(ACCOUNT, "fail", ("no user 'backup'",), ("update-passwd", "belong to uid 1034")), *NO_ACCOUNT),
+        (Says(ACCOUNT, "fail", ("no user 'backup'",), ("update-passwd", "owned by uid 1034")), *NO_ACCOUNT),
     ),
     Account(
         "another primary group",

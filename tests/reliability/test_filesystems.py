@@ -277,7 +277,7 @@ CASES = (
         Case(
             fault,
             (
-                Says(NETWORK, "warn", ("Root is refused at PATH", "EACCES"), ("no_root_squash", "allow_other")),
+                Says(NETWORK, "warn", ("Root has no access to PATH", "EACCES"), ("no_root_squash", "allow_other")),
                 *everything("pass", (), (), ATIME, REFRESH, ZERO, STAMPS, LOCKS, WHOLE, *OWNERS),
             ),
         )

@@ -38,7 +38,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 
 @dataclasses.dataclass
 class Finding:
-    """A control's answer about one host or one of its datastores, as it stands in the document."""
+    """A control's answer about one host or one of its datastores, as the document contains it."""
 
     control: str
     datastore: t.Optional[str]
@@ -50,12 +50,12 @@ class Finding:
     evidence: dict[str, t.Any]
     waiver: t.Optional[dict[str, str]] = None
     commands: list[str] = dataclasses.field(default_factory=list)
-    """What to type for the remedy: whole shell commands in this order, one each."""
+    """The shell commands of the remedy, complete and in this order."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """Everything that judging needs beside the observations."""
+    """Everything that judging needs in addition to the observations."""
 
     policy: Policy
     now: float

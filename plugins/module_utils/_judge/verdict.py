@@ -226,7 +226,7 @@ class Case:
 
     @property
     def configuration_expected(self) -> bool:
-        """PBS's configuration ought to be here: PBS is installed, its directory is there, or a directory was named."""
+        """Whether PBS's configuration should exist: PBS is installed, its directory exists, or an option names a directory."""
         directory = self.host.config_dir
         return self.host.pbs_installed or directory.exists or bool(directory.error) or directory.path != CONFIG_DIR
 

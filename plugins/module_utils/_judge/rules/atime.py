@@ -297,13 +297,13 @@ def zero_chunk(case: Case) -> Verdict:
 
 
 def _moved_away(case: Case, path: str) -> str:
-    """Out of the datastore, where neither PBS nor this collection looks; what lies there already is kept."""
+    """A command that moves a file out of the datastore; an existing file of that name is kept."""
     name = f"{case.the_store.name}-{os.path.basename(path)[:16]}"
     return f"mv --backup=numbered -T {in_shell(path, os.path.join('/var/tmp', name))}"
 
 
 def _untouched_zero_chunk(case: Case, chunk: FileFacts, mode: str, not_tried: str) -> Verdict:
-    """What can be said of a zero chunk that nobody touched: some failures are certain without a try."""
+    """The verdict on a zero chunk whose touch was not tried: some failures are certain without it."""
     wanted = case.host.account
     evidence: Evidence = {
         "path": chunk.path,

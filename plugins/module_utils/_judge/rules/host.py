@@ -59,12 +59,12 @@ def account(case: Case) -> Verdict:
 
 
 def _made_by_debian(case: Case, name: str) -> t.Optional[Remedy]:
-    """Debian reserves 34:34 for `backup`; one made anew would get another number, and own nothing of what is there."""
+    """Debian reserves 34:34 for `backup`; a newly made account would get another uid, and own no existing file."""
     if name != "backup":
         return None
     owners = sorted({str(store.location.uid) for store in case.stores if store.location and store.location.uid > 0})
-    belong = f" The datastores here belong to uid {', '.join(owners)}." if owners else ""
-    return Remedy(f"Bring back Debian's own account backup (34:34).{belong}", ("update-passwd",))
+    belong = f" The datastores of this host are owned by uid {', '.join(owners)}." if owners else ""
+    return Remedy(f"Restore Debian's account backup (34:34).{belong}", ("update-passwd",))
 
 
 def clock(case: Case) -> Verdict:

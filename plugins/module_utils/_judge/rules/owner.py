@@ -47,7 +47,7 @@ FOREIGN_REMEDIES = {
     "immutable": "Remove the flags: GC stops at a chunk that it needs and that has such a flag.",
     "mount": "Unmount what is mounted inside the datastore; do not run GC before, for it sees the wrong chunks.",
 }
-"""What mends a kind that moving away does not mend."""
+"""The fix for a kind that cannot be fixed by moving it away."""
 
 
 # --- what the rules share -----------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ class Part(t.NamedTuple):
     one: str
     many: str
     owner_wrong: str
-    """What comes of it."""
+    """The consequence of a wrong owner."""
     group_wrong: str
 
 

@@ -95,7 +95,7 @@ class ReferencePlan:
 def observe_store(
     walk: WalkPlan, plan: ReferencePlan, on_progress: t.Optional[OnProgress] = None
 ) -> tuple[OwnershipFacts, ReferenceFacts]:
-    """Look at owners and references of a datastore. Never raises because of it: what could not be seen is said."""
+    """Observe owners and references of a datastore. Never raises because of it: the facts report what was not seen."""
     started = int(time.time())
     facts = ReferenceFacts(scope=plan.scope, started=started)
     if plan.scope == "none":

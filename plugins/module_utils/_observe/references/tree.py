@@ -133,7 +133,7 @@ class Tree:
             self._walk(below)
 
     def _walk(self, start: Place) -> None:
-        # A list of open listings instead of recursion: how deep it goes is somebody else's choice.
+        # A list of open listings instead of recursion: another user decides how deep the tree is.
         stack = [start]
         try:
             while stack:

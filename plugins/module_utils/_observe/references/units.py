@@ -113,7 +113,7 @@ class Queue:
                 return
             (portion,) = self._TOKEN.unpack(token)
             first = portion * self._portion
-            # Portions are handed out in their order, so what is passed over is somebody else's.
+            # Portions are handed out in order, so another worker has the portions that are skipped here.
             while 0 <= number < first + self._portion:
                 if number >= first:
                     yield Units.read(line)

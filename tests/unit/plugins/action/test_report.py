@@ -69,7 +69,7 @@ def test_all_formats_by_default(tmp_path: Path) -> None:
         ({"dest": "out", "history_days": -1}, "history_days: must be 0"),
         (
             {"dest": "out", "waivers": [{"control": "PBS-NO-01", "justification": "x", "until": "2027-01-01"}]},
-            "there is no control 'PBS-NO-01'",
+            "control 'PBS-NO-01' does not exist",
         ),
         (
             {"dest": "out", "waivers": [{"control": "PBS-ATIME-01", "justification": "x", "until": "soon"}]},

@@ -28,14 +28,14 @@ def network(case: Case) -> Verdict:
     refused = case.the_store.root_refused
     if refused:
         return warned(
-            "Root is refused at %s (%s), only '%s' may look. PBS works there, but it cannot create, adopt or mount the "
-            "datastore anew, which it does as root." % (case.the_store.path, refused, case.host.account.user),
-            "Let the server give root its rights (NFS: no_root_squash; FUSE: allow_other).",
+            "Root has no access to %s (%s), only '%s' has. PBS works there, but cannot create, adopt or mount the datastore "
+            "again, because it does this as root." % (case.the_store.path, refused, case.host.account.user),
+            "Give root access to the filesystem (NFS: no_root_squash on the server; FUSE: allow_other).",
             severity="medium",
             **mount_evidence(mount),
         )
     if mount.fstype not in NETWORK:
-        return skipped(f"{mount.fstype} is no network filesystem.")
+        return skipped(f"{mount.fstype} is not a network filesystem.")
     live = set(mount.options) | set(mount.super_options)
     if mount.fstype in ("nfs", "nfs4"):
         return _nfs(case, mount, live)

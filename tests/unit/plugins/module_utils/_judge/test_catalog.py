@@ -85,14 +85,16 @@ def test_an_entry_is_complete(control):
         assert len(text.split()) > 2
         assert "\n" not in text
     assert control.title
-    assert "|" not in control.title, "it stands in a table"
+    assert "|" not in control.title, "it is a cell of a table"
     assert control.standards
     assert control.scope == ("host" if control.id.startswith(("PBS-HOST", "PBS-WAIVER")) else "datastore")
 
 
 def test_an_unknown_control_is_named_with_its_option():
     require_known(["PBS-HOST-01", "PBS-WAIVER-01"], "controls")
-    with pytest.raises(UnknownControl, match=r"^controls: there is no control 'PBS-ATIME-99'; the ids are PBS-HOST-01"):
+    with pytest.raises(
+        UnknownControl, match=r"^controls: control 'PBS-ATIME-99' does not exist; the ids are PBS-HOST-01"
+    ):
         require_known(["PBS-HOST-01", "PBS-ATIME-99"], "controls")
 
 

@@ -152,7 +152,7 @@ def test_every_control_applies_to_an_s3_cache():
 # --- what becomes of the answer ---------------------------------------------------------------------------------------
 
 
-def test_the_policy_weighs_a_control_anew():
+def test_the_policy_changes_the_severity_of_a_control():
     """It has the last word, over the catalog and over the milder of two kinds of failure."""
     policy = {"severity": {"PBS-ATIME-04": "low", "PBS-MOUNT-01": "critical"}}
     off = {"configured.tuning": {"gc-atime-safety-check": False}}
@@ -164,13 +164,13 @@ def test_the_policy_weighs_a_control_anew():
 
 
 def test_a_rule_without_a_remedy_gets_that_of_the_catalog(monkeypatch):
-    monkeypatch.setitem(judging.RULES, "PBS-HOST-02", lambda _case: judging.failed("It is so.", ""))
+    monkeypatch.setitem(judging.RULES, "PBS-HOST-02", lambda _case: judging.failed("It failed.", ""))
     assert facts.ask("PBS-HOST-02").remedy == BY_ID["PBS-HOST-02"].remedy
 
 
 def test_commands_are_fit_to_be_shown(monkeypatch):
     """What they name cannot make lines of its own, nor steer a terminal."""
-    verdict = judging.failed("It is so.", "Type this.").then("mv 'a\nb' \x1b[2J").then("ls")
+    verdict = judging.failed("It failed.", "Type this.").then("mv 'a\nb' \x1b[2J").then("ls")
     monkeypatch.setitem(judging.RULES, "PBS-HOST-02", lambda _case: verdict)
     finding = facts.ask("PBS-HOST-02")
     assert (finding.remedy, finding.commands) == ("Type this.", ["mv 'a\\x0ab' \\x1b[2J", "ls"])

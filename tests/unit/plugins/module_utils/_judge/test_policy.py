@@ -184,7 +184,7 @@ def test_severity_that_does_not_exist():
 
 
 def test_severity_of_a_control_that_does_not_exist():
-    with pytest.raises(UnknownControl, match=r"^policy\.severity: there is no control 'PBS-HOST-99'"):
+    with pytest.raises(UnknownControl, match=r"^policy\.severity: control 'PBS-HOST-99' does not exist"):
         Policy.from_mapping({"severity": {"PBS-HOST-99": "low"}})
 
 

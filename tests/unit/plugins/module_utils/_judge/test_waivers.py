@@ -74,7 +74,7 @@ def test_no_dictionary(item):
 
 
 def test_a_control_that_does_not_exist():
-    with pytest.raises(UnknownControl, match=r"^waivers\[0\]\.control: there is no control 'PBS-HOST-50'"):
+    with pytest.raises(UnknownControl, match=r"^waivers\[0\]\.control: control 'PBS-HOST-50' does not exist"):
         parse_waivers([{**COMPLETE, "control": "PBS-HOST-50"}])
 
 

@@ -201,7 +201,7 @@ EXAMPLES = [
         "fail",
         refused("EACCES", 13, EACCES, "create") | {"atime.zero_chunk.refreshed_ns": NOW_NS - SECOND},
     ),
-    # --- the real zero chunk: to touch only atime takes the owner, the right to write is not enough
+    # --- the real zero chunk: only the owner may update atime alone, write permission is not enough
     Example("PBS-ATIME-03", "pass", says="as uid 34"),
     *(
         Example(

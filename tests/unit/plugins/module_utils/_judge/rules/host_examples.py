@@ -30,7 +30,7 @@ EXAMPLES = [
         "fail",
         {"host.account.gid": None},
         "There is no group 'backup'",
-        ["update-passwd", "(34:34)", "The datastores here belong to uid 34"],
+        ["update-passwd", "(34:34)", "The datastores of this host are owned by uid 34"],
     ),
     Example(
         "PBS-HOST-01",

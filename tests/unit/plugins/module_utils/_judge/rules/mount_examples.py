@@ -489,7 +489,7 @@ EXAMPLES = [
         "PBS-MOUNT-09",
         "warn",
         {"root_refused": "EACCES: Permission denied"},
-        [f"Root is refused at {TANK} (EACCES: Permission denied), only 'backup' may look"],
+        [f"Root has no access to {TANK} (EACCES: Permission denied), only 'backup' has"],
         ["no_root_squash", "allow_other"],
         "medium",
     ),
@@ -497,7 +497,7 @@ EXAMPLES = [
     Example("PBS-MOUNT-09", "warn", on("cifs", "noserverino"), "inode numbers", "serverino", "medium"),
     Example("PBS-MOUNT-09", "unknown", on("cifs", "uid=0", "forceuid", **{"host.account.uid": None}), "PBS-HOST-01"),
     Example("PBS-MOUNT-09", "unknown", NO_MOUNT),
-    Example("PBS-MOUNT-09", "skip", {"mount.fstype": "xfs"}, "xfs is no network filesystem"),
+    Example("PBS-MOUNT-09", "skip", {"mount.fstype": "xfs"}, "xfs is not a network filesystem"),
     # --- what the daemon sees
     Example("PBS-MOUNT-10", "pass"),
     Example(

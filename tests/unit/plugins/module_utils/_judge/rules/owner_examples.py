@@ -22,7 +22,7 @@ CHUNK = TANK + f"/.chunks/ab12/ab12{'0' * 60}"
 
 
 def owners(part, number, uid=0, gid=0, path=CHUNK):
-    """So many of somebody else's in one part of the store."""
+    """One part of the store has this number of files owned by another user."""
     prefix = f"ownership.{part}."
     return {
         prefix + "wrong_owner": number,

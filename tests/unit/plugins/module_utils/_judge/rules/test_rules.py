@@ -95,7 +95,7 @@ def test_commands_can_be_pasted(example):
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.status in ("fail", "warn", "unknown")], ids=str)
 def test_words_of_a_remedy_hold_no_command(example):
-    """What is to be typed stands in `commands`, or it is for another machine, which the words then say."""
+    """Commands are in `commands`, or are meant for another machine, which the text then names."""
     remedy = facts.ask(example.control, example.changes, **example.ask).remedy
     for word in ("proxmox-backup-manager ", "systemctl ", "mount -o", "ansible-playbook ", "chmod ", "tune2fs "):
         assert word not in remedy
