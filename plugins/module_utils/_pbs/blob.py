@@ -17,6 +17,7 @@ import typing as t
 import zlib
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import zstd
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 
 _HEADER = struct.Struct("<8sI")
 _ENCRYPTED_HEADER_SIZE = 44  # magic, CRC, 16 bytes of nonce, 16 bytes of tag
@@ -31,20 +32,20 @@ LARGEST = 128 * 1024 * 1024
 """Bytes of content that PBS decodes at most (`MAX_BLOB_SIZE`)."""
 
 
-class BlobError(ValueError):
-    """The bytes are no blob that PBS could read."""
+class BlobError(CollectionError, ValueError):
+    """PBS could not read the bytes as a blob."""
 
 
 class TooSmall(BlobError):
-    """There are fewer bytes than the header has."""
+    """The blob is shorter than its header."""
 
 
 class WrongMagic(BlobError):
-    """The first bytes name no kind of blob."""
+    """The first bytes are not the magic number of a blob."""
 
 
 class WrongChecksum(BlobError):
-    """The CRC-32 of the content is not the one in the header."""
+    """The CRC-32 of the content differs from the one in the header."""
 
 
 class Undecodable(BlobError):
@@ -52,15 +53,15 @@ class Undecodable(BlobError):
 
 
 class TooLarge(BlobError):
-    """The content has more bytes than the caller takes."""
+    """The content is larger than the caller's limit."""
 
 
 class Encrypted(BlobError):
-    """The blob is whole, but only the owner of the key can read its content."""
+    """The blob is complete, but only the owner of the key can read its content."""
 
 
 class Undecompressed(BlobError):
-    """The blob is whole, but this host has no zstd library to read its content with."""
+    """The blob is complete, but this host has no zstd library to decompress its content."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +89,7 @@ def parse_blob(data: bytes) -> Blob:
         raise TooSmall(f"blob too small ({len(data)} bytes)")
     magic, crc = _HEADER.unpack_from(data)
     if magic not in _KINDS:
-        raise WrongMagic(f"unknown magic {magic.hex()} in place of a blob's")
+        raise WrongMagic(f"unknown magic number {magic.hex()}, not that of a blob")
     compressed, encrypted = _KINDS[magic]
     content_at = _ENCRYPTED_HEADER_SIZE if encrypted else SMALLEST
     if len(data) < content_at:

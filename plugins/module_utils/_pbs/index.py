@@ -21,6 +21,8 @@ import itertools
 import struct
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
+
 HEADER_SIZE = 4096
 DIGEST_SIZE = 32
 
@@ -37,8 +39,8 @@ _SUFFIXES = {".fidx": False, ".didx": True}
 Buffer = t.Union[bytes, bytearray, memoryview]
 
 
-class IndexFileError(ValueError):
-    """Why PBS would not open an index file; the text is what it logs."""
+class IndexFileError(CollectionError, ValueError):
+    """PBS would refuse to open the index file; the message is the one that PBS logs."""
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
@@ -55,7 +57,7 @@ class IndexHeader:
     ctime: int
     """Seconds since the epoch."""
     checksum: bytes
-    """SHA-256 of all entries, as the header has it. Nothing holds PBS to it when it opens the file."""
+    """SHA-256 of all entries, as the header has it. PBS does not check it when it opens the file."""
     entries: int
     """At least one."""
     size: int

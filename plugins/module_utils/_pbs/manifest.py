@@ -19,6 +19,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.blob import decode
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.job_state import parse_upid
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 NAME = "index.json.blob"
@@ -42,8 +43,8 @@ _SHOWN = 200
 _LONGEST_NUMBER = 4096
 
 
-class ManifestError(ValueError):
-    """The content of the blob is no manifest."""
+class ManifestError(CollectionError, ValueError):
+    """The content of the blob is not a manifest."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +112,7 @@ def parse_content(content: bytes) -> Manifest:
 
 
 class _Wrong(Exception):
-    """Not of the shape that PBS reads."""
+    """The JSON does not have the form that PBS reads; internal, becomes a `ManifestError`."""
 
 
 def _manifest(value: t.Any) -> Manifest:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
+
 _SAFE_ID = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 _AUTH_ID = re.compile(rf"[^\s:/\x00-\x1f\x7f]+@{_SAFE_ID}(?:!{_SAFE_ID})?")
 
@@ -20,7 +22,7 @@ SIZE_LIMIT = 4096
 """Bytes that are enough to read of an owner file; a user has 64 characters at most, a token 129."""
 
 
-class OwnerError(ValueError):
+class OwnerError(CollectionError, ValueError):
     """The content names neither a user nor an API token."""
 
 

@@ -14,6 +14,8 @@ import datetime
 import re
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
+
 BACKUP_TYPES = ("ct", "host", "vm")
 """The directories of backup types."""
 NAMESPACE_DIRECTORY = "ns"
@@ -31,8 +33,8 @@ _YEARS, _DAYS = 400, 146097
 """After which the calendar repeats itself."""
 
 
-class WrongName(ValueError):
-    """A name that PBS does not take; the message says for what."""
+class WrongName(CollectionError, ValueError):
+    """PBS does not accept the name; the message says for what."""
 
 
 class Group(t.NamedTuple):

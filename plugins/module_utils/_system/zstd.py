@@ -10,6 +10,8 @@ import ctypes
 import functools
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
+
 LIBRARY = "libzstd.so.1"
 
 _STEP = 128 * 1024
@@ -20,16 +22,16 @@ _WINDOW_LOG_MAX = 100
 """`ZSTD_d_windowLogMax`, an experimental name of a parameter that is stable: its number is part of the ABI."""
 
 
-class ZstdError(ValueError):
-    """The data is no zstd frame, or ends inside one."""
+class ZstdError(CollectionError, ValueError):
+    """The data is not a zstd frame, or ends inside one."""
 
 
 class TooMuch(ZstdError):
-    """The decompressed data, or the memory that a frame asks for, is above the limit."""
+    """The decompressed data, or the memory that a frame requires, exceeds the limit."""
 
 
-class LibraryMissing(RuntimeError):
-    """The host has no zstd library that can be loaded."""
+class LibraryMissing(CollectionError, RuntimeError):
+    """No zstd library could be loaded on this host."""
 
 
 class _InBuffer(ctypes.Structure):
