@@ -188,8 +188,14 @@ def _nothing_there(store: StoreFacts, plan: Plan) -> str:
 def _reference_plan(store: StoreFacts, plan: Plan) -> ReferencePlan:
     tuning = store.configured.tuning if store.configured is not None else {}
     s3 = store.configured is not None and store.configured.backend == "s3"
+    location = store.location
+    refused = ""
+    if location is not None and location.reachable is False:
+        # `backup` may name any directory of root as a datastore; root reads no file there that `backup` cannot reach.
+        refused = f"the daemon's user cannot enter {location.blocked_at}"
     return ReferencePlan(
         scope=plan.references,
+        refused=refused,
         no_chunks="the chunks are in S3, and what is here is a cache of them" if s3 else "",
         cutoff=cutoff_seconds(tuning),
         safety_check=tuning.get("gc-atime-safety-check") is not False,

@@ -88,6 +88,8 @@ class ReferencePlan:
     """Seconds."""
     safety_check: bool = True
     """GC's own check of access times is on, which touches the zero chunk."""
+    refused: str = ""
+    """Why nothing is read; empty if the daemon's user can enter the base directory."""
     now: t.Optional[int] = None
     """The second in which GC is taken to begin; None for the one in which the walk begins."""
 
@@ -98,8 +100,8 @@ def observe_store(
     """Observe owners and references of a datastore. Never raises because of it: the facts report what was not seen."""
     started = int(time.time())
     facts = ReferenceFacts(scope=plan.scope, started=started)
-    if plan.scope == "none":
-        facts.not_looked = NOT_ASKED
+    if plan.scope == "none" or plan.refused:
+        facts.not_looked = NOT_ASKED if plan.scope == "none" else plan.refused
         return observe_ownership(walk, on_progress), facts
     begun = time.monotonic_ns()
     run = _Run(walk, plan, facts, on_progress)

@@ -211,6 +211,7 @@ class Reader(Visit):
             return
         if not allows(self._identity, status, READ):
             self._problem("owner-unreadable", path, describe_mode(status))
+            return
         try:
             group.owner = parse_owner_text(data)
         except owner.OwnerError as exc:
@@ -330,7 +331,9 @@ class Reader(Visit):
             self._problem("manifest-unreadable", inner, detail)
             return None
         if not allows(self._identity, status, READ):
+            # What only root may read is not shown: its owner could have moved any file of root here.
             self._problem("manifest-unreadable", inner, describe_mode(status))
+            return None
         if status.st_size > manifest.MAX_SIZE:
             self._problem("manifest-large", inner, f"{status.st_size} bytes")
             return None
