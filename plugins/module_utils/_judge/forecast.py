@@ -53,7 +53,14 @@ OLDEST_WRITER = (
     "removes less: nothing that was accessed later than five minutes before it began."
 )
 
+WARNINGS = (
+    "warnings: GC remembers fewer chunks than are needed (tuning gc-cache-capacity), and may warn of the same missing chunk "
+    "more than once."
+)
+
 _ZERO_CHUNK_SIZE = 159
+_CACHE_CAPACITY = 1048576
+"""Chunks that GC remembers to have touched, if the tuning options do not say otherwise."""
 _NESTED_CHECK_SINCE = (3, 3)
 _READ, _WRITE, _ENTER = 4, 2, 1
 _MAINTENANCE = ("read-only", "offline", "delete", "unmount", "s3-refresh")
@@ -178,9 +185,16 @@ def forecast(host: HostFacts, store: StoreFacts, stores: t.Sequence[StoreFacts] 
     stops += _at_sweep(host, store, references.sweep)
     stops.sort(key=lambda stop: STEPS.index(stop.step))
     found = _numbers(references, stops, _inserts_zero_chunk(store, configured))
+    if found.removes is not None and references.unseen_prefixes:
+        assumes.append(
+            f"GC removes nothing from {references.unseen_prefixes} prefix directories that were not looked into"
+        )
     found.stops = stops
     found.assumes = assumes
     found.not_known = [OLDEST_WRITER]
+    if found.warnings and _may_warn_again(references, configured):
+        found.warnings = None
+        found.not_known.append(WARNINGS)
     found.risks = _risks(store, references)
     return found
 
@@ -238,6 +252,13 @@ def warnings_of(references: ReferenceFacts) -> int:
     counts = references.problems.counts
     unexpected = counts.get("index-place", 0) + counts.get("index-link", 0)
     return counts.get("chunk-missing", 0) + counts.get("chunk-only-bad", 0) + (unexpected + 1 if unexpected else 0)
+
+
+def _may_warn_again(references: ReferenceFacts, configured: DatastoreConfig) -> bool:
+    """Whether GC may come to a missing chunk again when it no longer remembers that it has looked for it."""
+    missing = sum(references.problems.counts.get(kind, 0) for kind in ("chunk-missing", "chunk-only-bad"))
+    capacity = configured.tuning.get("gc-cache-capacity", _CACHE_CAPACITY)
+    return bool(missing) and isinstance(capacity, int) and capacity < references.needed
 
 
 def _risks(store: StoreFacts, references: ReferenceFacts) -> list[Risk]:

@@ -72,6 +72,8 @@ _LEAST_ROOM = 1 << 20
 _MOST_ROOM = 1 << 28
 """Digests that are held at the least and at the most."""
 _ROUNDS = 5
+_SAYS = {UNTOUCHABLE: "update atime failed (EPERM: Operation not permitted); "}
+"""What PBS logs when it ends at such a chunk."""
 
 T = t.TypeVar("T")
 
@@ -465,7 +467,9 @@ class _Run(Companion):
             left_out = max(0, joined.counts.get(kind, 0) - len(joined.suspects.get(kind, ())))
             facts.problems.counts[kind] = len(found) + left_out
             facts.problems.examples[kind] = [
-                ReferenceProblem(f".chunks/{one[:4]}/{one}", f"needed by {display(needed_by[one])}")
+                ReferenceProblem(
+                    f".chunks/{one[:4]}/{one}", f"{_SAYS.get(kind, '')}needed by {display(needed_by[one])}"
+                )
                 for one in sorted(found)[: self._walk.max_paths]
             ]
         facts.damaged_complete = not joined.suspects_left_out

@@ -29,6 +29,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.forecast impor
     OUTCOMES,
     STEPS,
     UNTOUCHABLE,
+    WARNINGS,
     Amount,
     Forecast,
     Risk,
@@ -190,6 +191,20 @@ def test_what_was_not_tried_is_assumed():
     found = told(CHECK_MODE)
     assert found.outcome == "sweeps"
     assert found.assumes == ["PBS's access time check passes: check mode"]
+
+
+def test_prefix_directories_that_were_not_looked_into_are_taken_for_empty():
+    found = told({"references.unseen_prefixes": 2})
+    assert found.assumes == ["GC removes nothing from 2 prefix directories that were not looked into"]
+
+
+@pytest.mark.parametrize(("capacity", "known"), [(None, True), (990, True), (989, False), (0, False)])
+def test_a_cache_that_forgets_makes_the_number_of_warnings_unknown(capacity, known):
+    tuning = {} if capacity is None else {"gc-cache-capacity": capacity}
+    found = told({**facts.needs("chunk-missing", 3, INDEX), "references.needed": 990, "configured.tuning": tuning})
+    assert found.warnings == (3 if known else None)
+    assert (WARNINGS in found.not_known) is not known
+    assert told({"references.needed": 990, "configured.tuning": tuning}).warnings == 0
 
 
 # --- marking ----------------------------------------------------------------------------------------------------------

@@ -277,6 +277,7 @@ def test_chunks_that_garbage_collection_cannot_touch_and_cannot_remove(store, lo
     waste.parent.chmod(0o755)
     facts = look(store, now=now)
     assert facts.problems.counts == {"chunk-untouchable": 1}
+    assert facts.problems.examples["chunk-untouchable"][0].detail.startswith("update atime failed (EPERM")
     assert facts.untouchable_snapshots == 2
     assert facts.damaged_snapshots == 0
     assert facts.sweep.blocked.chunks == facts.sweep.removable.chunks == 1
