@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an errno means on the filesystem of a datastore, and what an administrator can do about it."""
+"""The meaning of errnos on the filesystem of a datastore, and their fixes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
 OTHERWISE = "Fix what the error names; GC would meet it too."
 
 NO_ANSWER = "no answer"
-"""What every text about silence has in it."""
+"""A part of every message about a filesystem that does not answer."""
 
 _STORAGE = (errno.EIO, errno.ENXIO, errno.ENODEV, errno.ENOMEDIUM, errno.EBADMSG, errno.ENODATA)
 _NETWORK = (
@@ -53,7 +53,7 @@ EXPLAINED = {
     errno.ENOSYS: "the filesystem has no such call",
     errno.EOPNOTSUPP: "the filesystem has no such call",
 }
-"""What the text of an errno does not say."""
+"""Explanations in addition to the text of an errno."""
 
 
 def read_only(mount: t.Optional[MountFacts]) -> str:
@@ -69,7 +69,7 @@ def read_only(mount: t.Optional[MountFacts]) -> str:
 
 
 def read_only_cause(case: Case) -> tuple[str, Remedy]:
-    """Which half of the mount is read-only, and what fixes that."""
+    """Which half of the mount is read-only, and the fix."""
     store = case.the_store
     mount = store.mount
     where = mount.mount_point if mount is not None else store.path
@@ -105,7 +105,7 @@ def read_only_cause(case: Case) -> tuple[str, Remedy]:
 
 
 def damaged(case: Case) -> Remedy:
-    """What brings back a filesystem that has stopped by itself: it does not come back with a remount."""
+    """The fix for a filesystem that shut itself down: a remount is not enough."""
     mount = case.the_store.mount
     text = "Look at the kernel's messages and at the disks first. Then check the filesystem while it is not mounted."
     if mount is None:
@@ -119,7 +119,7 @@ def damaged(case: Case) -> Remedy:
 
 
 def explain(case: Case, number: int) -> tuple[str, Remedy]:
-    """What an errno that is not about rights says beyond its text (may be empty), and what fixes it."""
+    """An explanation of an errno that is not about permissions (may be empty), and the fix."""
     if number == errno.EROFS:
         return read_only_cause(case)
     return EXPLAINED.get(number, ""), remedy_of(_remedy(case, case.the_store, number))
@@ -195,13 +195,13 @@ def _quota(case: Case, store: StoreFacts) -> Remedy:
 
 
 def said_elsewhere(probe: t.Optional[TouchFacts]) -> str:
-    """The remedy where the daemon's user was refused: what follows from it needs no cause of its own. Else empty."""
+    """The remedy if the daemon's user was refused, so that consequences need no remedy of their own; otherwise empty."""
     refused = probe is not None and probe.errno in (errno.EACCES, errno.EPERM)
     return "PBS-ATIME-01 names what is in the way." if refused else ""
 
 
 def help_for(case: Case, text: str) -> Remedy:
-    """What helps where something could not be found out, judged by the last errno that the text names; may be empty."""
+    """The fix for a fact that could not be observed, from the last errno in the text; may be empty."""
     store = case.store
     if store is None:
         return Remedy("")

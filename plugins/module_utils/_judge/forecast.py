@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the next garbage collection (GC) of a datastore does: how far it comes, what it removes, and what it keeps.
+"""Forecast of the next garbage collection (GC) of a datastore: where it stops, what it removes, and what it keeps.
 
-Told from facts alone, as PBS decides and counts. `docs/forecast.md` describes what it is in the document.
+It is computed from facts only, as PBS decides and counts. `docs/forecast.md` describes its part of the document.
 Source: PBS, `DataStore::garbage_collection_impl` and `ChunkStore::sweep_unused_chunks`; what a PBS 4.2.3 did to damaged
 datastores.
 """
@@ -29,13 +29,13 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import p
 
 # How it ends.
 SWEEPS = "sweeps"
-"""It marks and sweeps, to the end."""
+"""It completes mark and sweep."""
 STOPS_EARLY = "stops"
 """It ends with an error; `stops` says where and why."""
 REFUSED = "refused"
-"""PBS does not even begin."""
+"""PBS refuses to start it."""
 UNKNOWN = "unknown"
-"""What was observed is not enough; `reason` says what is missing."""
+"""Facts are missing; `reason` says which."""
 OUTCOMES = (SWEEPS, STOPS_EARLY, REFUSED, UNKNOWN)
 
 # Its steps, in their order.
@@ -68,15 +68,15 @@ _MAINTENANCE = ("read-only", "offline", "delete", "unmount", "s3-refresh")
 
 @dataclasses.dataclass
 class Stop:
-    """One thing that ends GC."""
+    """One cause that ends GC."""
 
     step: str
     """`start`, `check`, `mark` or `sweep`."""
     kind: str
-    """A kind of problem of references (such as `index-length`), or a word for what else stops it."""
+    """A kind of problem of references (such as `index-length`), or a word for another cause."""
     count: int
     path: str
-    """The first one, relative to the base directory; empty where it is about no path."""
+    """The first path, relative to the base directory; empty if no path is involved."""
     detail: str
 
 
@@ -91,25 +91,25 @@ class Amount:
 
 @dataclasses.dataclass
 class Pending:
-    """What nothing needs, and is not old enough."""
+    """Chunks that no backup needs, and that are not old enough."""
 
     chunks: int
     bytes: int
     bad: int
     first: t.Optional[int]
-    """A GC that begins in that second, or later, removes the first of it."""
+    """A GC that begins in that second or later removes the first of them."""
     until: t.Optional[int]
-    """A GC that begins in that second, or later, removes all of it."""
+    """A GC that begins in that second or later removes all of them."""
 
 
 @dataclasses.dataclass
 class Future:
-    """What nothing needs, and carries an access time that has not come yet: GC takes it for in use."""
+    """Chunks that no backup needs, with an access time in the future: GC treats them as in use."""
 
     chunks: int
     bytes: int
     until: t.Optional[int]
-    """The latest of these times; what has it is removable a cutoff later."""
+    """The latest of these times; a chunk with it can be removed one cutoff later."""
 
 
 @dataclasses.dataclass
@@ -121,7 +121,7 @@ class Risk:
     chunks: int
     bytes: t.Optional[int]
     snapshots: t.Optional[int]
-    """Which need one of them; None where they were not counted."""
+    """Snapshots that need one of them; None if they were not counted."""
 
 
 @dataclasses.dataclass
@@ -130,23 +130,23 @@ class Forecast:
 
     outcome: str
     reason: str
-    """Why it stops, is refused or is unknown; empty where it sweeps."""
+    """Why it stops, is refused or is unknown; empty if it sweeps."""
     step: str = ""
-    """The step that it does not pass; empty where it sweeps or is unknown."""
+    """The step at which it ends; empty if it sweeps or is unknown."""
     stops: list[Stop] = dataclasses.field(default_factory=list)
-    """Everything that would stop it, in the order of its steps: what comes behind the first shows once that is gone."""
+    """All causes that would stop it, in the order of its steps; PBS reports only the first one."""
     start: t.Optional[int] = None
     """The forecast is for a GC that begins in this second."""
     cutoff: t.Optional[int] = None
     """Seconds."""
     limit: t.Optional[int] = None
-    """It removes what nothing needs and was accessed before this second; equal is kept."""
+    """It removes chunks that no backup needs and that were accessed before this second; equal is kept."""
     removes: t.Optional[Amount] = None
-    """None where that is unknown; nothing where it does not come to sweep."""
+    """None if unknown; zero if it does not reach the sweep."""
     exact: bool = True
-    """False where it stops while it sweeps, so that `removes` is the most that it may come to."""
+    """False if it stops during the sweep: `removes` is then the maximum."""
     would_remove: t.Optional[Amount] = None
-    """What it would remove if nothing stopped it."""
+    """What it would remove if no cause stopped it."""
     pending: t.Optional[Pending] = None
     future: t.Optional[Future] = None
     kept: t.Optional[Amount] = None
@@ -160,7 +160,7 @@ class Forecast:
     """That, divided by the bytes that stay in use; 1 where none do."""
     risks: list[Risk] = dataclasses.field(default_factory=list)
     assumes: list[str] = dataclasses.field(default_factory=list)
-    """What could not be found out, and is taken for granted here."""
+    """Assumptions in place of facts that could not be observed."""
     not_known: list[str] = dataclasses.field(default_factory=list)
     """What cannot be known from outside."""
 
@@ -300,7 +300,7 @@ def _sentence(stop: Stop) -> str:
 
 
 def _at_start(host: HostFacts, store: StoreFacts, configured: DatastoreConfig) -> list[Stop]:
-    """What keeps PBS from opening the datastore for GC."""
+    """The reason why PBS does not open the datastore for GC."""
     if configured.maintenance_type in _MAINTENANCE:
         return [Stop(START, "maintenance", 1, "", f"maintenance mode {configured.maintenance_type}")]
     if store.mounted is False:
@@ -326,7 +326,7 @@ def _at_start(host: HostFacts, store: StoreFacts, configured: DatastoreConfig) -
 
 
 def _nested(host: HostFacts, store: StoreFacts, stores: t.Sequence[StoreFacts]) -> list[Stop]:
-    """PBS compares the paths of all its datastores, as text, and does not collect in one that nests with another."""
+    """PBS compares the paths of all datastores as text, and refuses GC if one contains another."""
     if host.pbs_version and parse_version(host.pbs_version) < _NESTED_CHECK_SINCE:
         return []
     own = store.path.rstrip("/") + "/"
@@ -341,7 +341,7 @@ _VERBS = {_ENTER: "enter", _READ | _WRITE: "read and write", _READ: "read"}
 
 
 def _may(host: HostFacts, file: FileFacts, needs: int) -> bool:
-    """Whether the daemon's user has these rights by owner, group and mode; True where its ids are not known."""
+    """Whether owner, group and mode give the daemon's user this access; True if its ids are unknown."""
     account = host.account
     if account.uid is None or account.gid is None:
         return True
@@ -401,7 +401,7 @@ def _at_mark(references: ReferenceFacts) -> list[Stop]:
 
 
 def _at_sweep(host: HostFacts, store: StoreFacts, sweep: t.Optional[SweepFacts]) -> list[Stop]:
-    """Prefix directories that GC may not list, or not remove from: what the ones before them held is gone by then."""
+    """Prefix directories that GC may not list or not remove from; it has already swept those before them."""
     user = host.account.user
     stops = []
     walk = store.ownership

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A document in one line, and its findings counted: the same on the host and on the controller."""
+"""The one-line result of a document, and the counts of its findings; the same on the host and on the controller."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _worst(findings: Findings, status: str) -> t.Optional[str]:
 
 
 def _unread(document: t.Mapping[str, t.Any]) -> str:
-    """Why it is not known which datastores the host has; empty where it is known."""
+    """Why the datastores of the host are unknown; empty if they are known."""
     for item in document["findings"]:
         if item.get("control") == "PBS-HOST-04" and item["status"] in (UNKNOWN, FAIL):
             return display(item["message"])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a rule sees, and what it says."""
+"""The input of a rule, and its answer."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ OVERFLOW_ID = 65534
 """What the kernel shows for an id that has no mapping in this user namespace."""
 
 CONFIG_DIR = "/etc/proxmox-backup"
-"""PBS's configuration directory, where no other one was named."""
+"""PBS's configuration directory, unless an option names another one."""
 
 DATASTORES = "datastore.cfg"
 """PBS's file of datastores, in its configuration directory."""
 
 Evidence = dict[str, t.Any]
-"""What a verdict rests on, for the document: names of facts and their values."""
+"""The facts behind a verdict, for the document: names and values."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Remedy:
-    """What fixes a finding: in words, and what to type."""
+    """The fix of a finding: a text, and shell commands."""
 
     text: str
     commands: tuple[str, ...] = ()
@@ -51,12 +51,12 @@ class Remedy:
         return bool(self.text)
 
     def then(self, *commands: str) -> Remedy:
-        """The same, with these commands after its own."""
+        """This remedy with further commands after its own."""
         return dataclasses.replace(self, commands=self.commands + commands)
 
 
 Advice = t.Union[str, Remedy]
-"""A remedy, or only its words where there is nothing to type."""
+"""A remedy, or only its text if it has no commands."""
 
 
 def remedy_of(advice: Advice) -> Remedy:
@@ -72,12 +72,12 @@ class Verdict:
     remedy: str = ""
     evidence: Evidence = dataclasses.field(default_factory=dict)
     severity: str = ""
-    """Empty: the catalog's."""
+    """Empty: the severity in the catalog."""
     commands: tuple[str, ...] = ()
-    """What to type for the remedy, in this order; as root on the host unless it says otherwise."""
+    """The shell commands of the remedy, in this order; for root on the host unless the text names another place."""
 
     def then(self, *commands: str) -> Verdict:
-        """The same, with these commands."""
+        """This verdict with further commands."""
         return dataclasses.replace(self, commands=self.commands + commands)
 
 
@@ -105,12 +105,12 @@ def skipped(message: str, **evidence: t.Any) -> Verdict:
 
 
 class NotObserved(Exception):
-    """A fact that a rule needs is not there; the message says why."""
+    """A fact that a rule needs is missing; the message says why. Only between rules and `judge`: never a module's error."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Everything that a rule may look at."""
+    """The complete input of a rule."""
 
     host: HostFacts
     stores: t.Sequence[StoreFacts]
@@ -133,7 +133,7 @@ class Case:
         return self.store
 
     def need(self, fact: str) -> t.Any:
-        """A fact of the datastore. Raises `NotObserved` where it was not found out."""
+        """A fact of the datastore. Raises `NotObserved` if it is missing."""
         store = self.the_store
         value = getattr(store, fact)
         if value is None:
@@ -151,13 +151,13 @@ class Case:
 
     @property
     def repair(self) -> Remedy:
-        """What fixes owners and modes: the repair playbook, unless root has no rights on this host."""
+        """The fix for owners and modes: the repair playbook, unless root on this host may not change them."""
         return self._not_here() or Remedy(
             "Run the repair playbook on the controller; it changes only what is wrong.", (self.playbook("repair"),)
         )
 
     def give(self, *paths: str) -> Remedy:
-        """What returns a few files to the daemon's user; a link in their place is changed itself, not its target."""
+        """Commands that make the daemon's user the owner of a few files; of a link they change the link, not its target."""
         owner = f"{self.host.account.user}:{self.host.account.group}"
         return self._not_here() or Remedy(
             f"Return {'it' if len(paths) == 1 else 'them'} to {owner}.", (f"chown -h {in_shell(owner, *paths)}",)
@@ -178,7 +178,7 @@ class Case:
         )
 
     def _not_here(self) -> t.Optional[Remedy]:
-        """Where owners can be changed, if not on this host; None if they can."""
+        """The fix on the machine where owners can be changed; None if this host can change them."""
         store = self.store
         if store is None:
             return None
@@ -196,7 +196,7 @@ class Case:
         return None
 
     def owners_from_mount(self) -> Remedy:
-        """What to do where even a new file does not belong to the user that made it."""
+        """The fix if even a new file is not owned by the user that made it."""
         mount = self.store.mount if self.store is not None else None
         return self._not_here() or (Remedy("") if mount is None else self._mount_gives_owners(mount))
 
@@ -231,7 +231,7 @@ class Case:
         return self.host.pbs_installed or directory.exists or bool(directory.error) or directory.path != CONFIG_DIR
 
     def configuration_unreadable(self) -> str:
-        """Why it is not known which datastores PBS has; empty where it is known."""
+        """Why the datastores of PBS are unknown; empty if they are known."""
         directory = self.host.config_dir
         if directory.error:
             return f"{directory.path}: {directory.error}"
@@ -266,7 +266,7 @@ OWNERLESS = ("vfat", "msdos", "exfat")
 
 
 def owners_by_mount(mount: t.Optional[MountFacts]) -> bool:
-    """Whether owners are not kept in the filesystem, but made up from mount options."""
+    """Whether the mount options set the owners, instead of the filesystem."""
     if mount is None or mount.fstype in OWNERLESS:
         return mount is not None
     options = {*mount.options, *mount.super_options}
@@ -275,7 +275,7 @@ def owners_by_mount(mount: t.Optional[MountFacts]) -> bool:
 
 
 def inexpressible(host: HostFacts, store: StoreFacts) -> bool:
-    """Whether something in a datastore belongs to an id that this user namespace has no number for."""
+    """Whether an owner in a datastore has no id in this user namespace."""
     if not host.id_map.namespaced:
         return False
     walk = store.ownership
@@ -287,7 +287,7 @@ def inexpressible(host: HostFacts, store: StoreFacts) -> bool:
 
 
 def in_shell(*words: str) -> str:
-    """Words of a command that somebody will copy into a root shell, quoted where that is needed."""
+    """Words of a shell command, quoted if needed: they are meant to be copied into a root shell."""
     return " ".join(shlex.quote(word) for word in words)
 
 

@@ -40,7 +40,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import p
 
 SECOND = 1_000_000_000
 CHECK_SINCE = (3, 3, 7)
-"""The first PBS that checks atime and knows the two tuning options."""
+"""The first PBS version that checks atime and has the two tuning options."""
 DEFAULT_CUTOFF = 1445
 
 
@@ -77,7 +77,7 @@ def _evidence(case: Case, touch: t.Optional[TouchFacts]) -> Evidence:
 
 
 def _cause(case: Case, touch: TouchFacts) -> tuple[str, Remedy]:
-    """What an errno means here, and what fixes it."""
+    """The meaning of an errno here, and the fix."""
     if touch.errno in (errno.EPERM, errno.EACCES):
         return _permission(case, touch)
     explanation, remedy = explain(case, touch.errno)
@@ -130,7 +130,7 @@ def _permission(case: Case, touch: TouchFacts) -> tuple[str, Remedy]:
 
 
 def _let_in(case: Case, location: LocationFacts) -> Remedy:
-    """What lets the daemon's user through a directory. The base directory has an exact mode; others keep theirs."""
+    """The fix that lets the daemon's user enter a directory. The base has an exact mode; other modes are kept."""
     blocked, user = location.blocked_at, case.host.account.user
     if blocked in (location.realpath, case.the_store.path):
         return Remedy(
@@ -355,7 +355,7 @@ def check_enabled(case: Case) -> Verdict:
 
 
 def _tuning_command(configured: DatastoreConfig, changes: t.Mapping[str, t.Optional[int]]) -> str:
-    """PBS replaces the whole property string, so the options that stay are named again; None takes one out."""
+    """The new tuning string: PBS replaces the whole string, so all other options are repeated; None removes one."""
     wanted = {**configured.tuning, **changes}
     text = ",".join(
         f"{name}={str(value).lower() if isinstance(value, bool) else value}"

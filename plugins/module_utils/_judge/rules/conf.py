@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rules about what PBS is told to do with a datastore (PBS-CONF-*)."""
+"""Rules about the configuration of a datastore (PBS-CONF-*)."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def gc_succeeded(case: Case) -> Verdict:
 
 
 def _task_log(case: Case, run: t.Optional[JobRunFacts]) -> Remedy:
-    """Where the reason for the end of a task is."""
+    """Where to read why a task ended."""
     if run is None or not run.upid:
         return Remedy(
             "The list of tasks contains GC; the task's log contains where it stopped.",
@@ -210,7 +210,7 @@ def jobs(case: Case) -> Verdict:
 
 
 def _job_id(name: str, kind: str, taken: t.Container[str]) -> str:
-    """An id that PBS takes (at most 32 characters) and that no job of this datastore has."""
+    """An id that PBS accepts (at most 32 characters) and that no job of this datastore has."""
     base = f"{name[: 31 - len(kind)]}-{kind}"
     return next(one for one in (base, *(f"{base[:29]}-{n}" for n in range(2, 100))) if one not in taken)
 
@@ -309,7 +309,7 @@ def _mounts(case: Case) -> tuple[str, ...]:
 
 
 def _hidden(case: Case, evidence: Evidence) -> Verdict:
-    """PBS before 3.4.1 passes over hidden names when it looks for indexes, the datastore's own directory included."""
+    """PBS before 3.4.1 skips hidden names when it looks for indexes, including the datastore's own directory."""
     store, version = case.the_store, case.host.pbs_version
     if version and parse_version(version) >= HIDDEN_BASE_SINCE:
         return passed(f"The chunk store is whole; PBS {version} collects below a hidden name, too.", **evidence)

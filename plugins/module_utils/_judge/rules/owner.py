@@ -57,7 +57,7 @@ WalkRule = t.Callable[[Case, OwnershipFacts], Verdict]
 
 
 def _walked(*scopes: str) -> t.Callable[[WalkRule], Rule]:
-    """A rule about what the walk has seen, if its scope is one of these; PBS-CONF-06 judges a path without a store."""
+    """Wrap a rule about the walk's facts, for these scopes; PBS-CONF-06 judges a path without a store."""
 
     def wrap(rule: WalkRule) -> Rule:
         def ask(case: Case) -> Verdict:
@@ -95,7 +95,7 @@ def _evidence(facts: OwnershipFacts, counts: WalkCounts, kinds: t.Sequence[str])
 
 
 def coverage(facts: OwnershipFacts) -> Evidence:
-    """How much of the store the walk has seen."""
+    """Which part of the store the walk has seen."""
     return {
         "prefixes_walked": facts.prefixes_walked,
         "prefixes_total": facts.prefixes_total,
@@ -112,7 +112,7 @@ def _seen(facts: OwnershipFacts) -> str:
 
 
 def _all_right(facts: OwnershipFacts, what: str, **evidence: t.Any) -> Verdict:
-    """Nothing wrong was seen: a pass only if everything was seen."""
+    """The verdict if nothing wrong was seen: a pass only if everything was seen."""
     if not facts.complete:
         raise NotObserved("the walk did not end: %s" % (facts.stuck or "it was interrupted"))
     if facts.scope == "sample":
@@ -130,7 +130,7 @@ def _all_right(facts: OwnershipFacts, what: str, **evidence: t.Any) -> Verdict:
 
 
 def _unseen(counts: WalkCounts, evidence: Evidence) -> t.Optional[Verdict]:
-    """Nothing wrong was seen, but there was something that could not be looked at."""
+    """The verdict if nothing wrong was seen, but not everything could be read."""
     if not counts.errors:
         return None
     return unknown(
@@ -176,7 +176,7 @@ METADATA = Part(
 
 
 def _ownership(case: Case, facts: OwnershipFacts, counts: WalkCounts, part: Part) -> Verdict:
-    """The verdict on wrong owners in one part of the store; a wrong group alone is the milder case."""
+    """The verdict on wrong owners in one part of the store; if only the group is wrong, the failure is the milder one."""
     evidence = _evidence(facts, counts, ("wrong_owner",))
     account = case.host.account
     wanted = f"{account.user}:{account.group}"
@@ -351,7 +351,7 @@ def metadata(case: Case, facts: OwnershipFacts) -> Verdict:
 
 
 def _only_beside_indexes(counts: WalkCounts) -> bool:
-    """All that cannot be read is known by name, and is an owner file, a manifest, a log or a blob, which GC never opens."""
+    """Whether all unreadable files are known by name, and are owner files, manifests, logs or blobs: GC opens none of these."""
     named = counts.examples.get("unreadable", [])
     return len(named) == counts.unreadable and all(
         os.path.basename(problem.path) == "owner" or problem.path.endswith(".blob") for problem in named
@@ -412,7 +412,7 @@ def _foreign_remedies(case: Case, facts: OwnershipFacts, kinds: t.Mapping[str, i
 
 
 def _link_remedy(parts: t.Sequence[str]) -> str:
-    """A link in place of a directory of PBS is never moved away: what it leads to is a part of the datastore."""
+    """A link in place of a directory of PBS must not be moved away: its target is a part of the datastore."""
     if directory_kind(parts):
         return LINKED_BACKUPS
     if len(parts) == 2 and parts[0] == ".chunks" and re.fullmatch("[0-9a-f]{4}", parts[1]):
@@ -423,7 +423,7 @@ def _link_remedy(parts: t.Sequence[str]) -> str:
 def _foreign_commands(
     examples: t.Sequence[PathProblem], parts: t.Sequence[WalkCounts], found: t.Iterable[str]
 ) -> tuple[str, ...]:
-    """Flags are removed and mounts are unmounted; what else is foreign somebody has to look at."""
+    """The remedy: flags are removed, mounts are unmounted; an administrator has to check everything else."""
     kinds = {problem.path: kind for counts in parts for kind in found for problem in counts.examples.get(kind, [])}
     commands = {"immutable": "chattr -i -a", "mount": "umount"}
     named = [problem.path for problem in examples[: 2 * EXAMPLES]]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rules about what the backups need: index files, chunks, manifests, and what the next GC makes of them (PBS-DATA-*)."""
+"""Rules about index files, chunks and manifests that backups need, and the effect of the next GC on them (PBS-DATA-*)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ ReferenceRule = t.Callable[[Case, ReferenceFacts], Verdict]
 
 
 def looked(rule: ReferenceRule) -> Rule:
-    """A rule about what the backups of a datastore need, where that was looked at."""
+    """Wrap a rule about the references of a datastore's backups, if they were observed."""
 
     def ask(case: Case) -> Verdict:
         skeleton = case.the_store.skeleton
@@ -81,17 +81,17 @@ def looked(rule: ReferenceRule) -> Rule:
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """One kind of problem, in words."""
+    """The texts for one kind of problem."""
 
     one: str
     many: str
     remedy: str
     severity: str = ""
-    """Where it is not the control's."""
+    """The severity, if it differs from the control's."""
 
 
 def found(facts: ReferenceFacts, kinds: t.Iterable[str]) -> dict[str, int]:
-    """Which of these kinds there are, and how often."""
+    """The kinds that were found, with their counts."""
     return {kind: facts.problems.counts[kind] for kind in kinds if facts.problems.counts.get(kind)}
 
 
@@ -135,7 +135,7 @@ def _parts(kinds: t.Mapping[str, int], words: t.Mapping[str, Kind]) -> str:
 def _problem_verdict(
     case: Case, facts: ReferenceFacts, kinds: t.Mapping[str, int], words: t.Mapping[str, Kind], consequence: str
 ) -> Verdict:
-    """The verdict on what was found; its severity is that of the worst kind."""
+    """The verdict on the problems that were found, with the severity of the worst kind."""
     control_s = [kind for kind in kinds if not words[kind].severity]
     severity = "" if control_s else words[next(iter(kinds))].severity
     worst = control_s or list(kinds)
@@ -149,7 +149,7 @@ def _problem_verdict(
 
 
 def size(number: int) -> str:
-    """Bytes as PBS's task log has them: `10.259 MiB`."""
+    """Bytes in the form of PBS's task log: `10.259 MiB`."""
     value, unit = float(number), "B"
     for larger in ("KiB", "MiB", "GiB", "TiB", "PiB"):
         if value < UNIT:
@@ -159,7 +159,7 @@ def size(number: int) -> str:
 
 
 def moment(seconds: int) -> str:
-    """A second in UTC, to the minute. Anybody may have set an access time, so that it may be outside of the calendar."""
+    """A second in UTC, to the minute. Any user may have set an access time, so it may be outside of the calendar."""
     try:
         when = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
     except OverflowError:
@@ -185,7 +185,7 @@ def group_name(group: GroupFacts) -> str:
 
 
 def _commands(case: Case, facts: ReferenceFacts, kinds: t.Mapping[str, int]) -> list[str]:
-    """What to type, one command a line, for the first few of what was found."""
+    """The commands for the first few problems."""
     commands: list[str] = []
     for kind in kinds:
         make = _MAKERS.get(kind)
@@ -200,7 +200,7 @@ def _absolute(case: Case, path: str) -> str:
 
 
 def _in_snapshot(path: str) -> t.Optional[Snapshot]:
-    """The snapshot that a file lies in; None where it lies in none."""
+    """The snapshot of a file; None if the file is not in one."""
     try:
         return parse_snapshot(path.split("/")[:-1])
     except WrongName:
@@ -417,7 +417,7 @@ def seen(case: Case, facts: ReferenceFacts) -> Verdict:
 
 
 def _everything_gone(case: Case, facts: ReferenceFacts) -> t.Optional[Verdict]:
-    """No index at all, while there are chunks: a wrong mount, most of the time."""
+    """There are chunks but no index file: usually a wrong mount."""
     chunks, data = _chunks_without_zero(case, facts)
     if facts.indexes or not chunks or not facts.complete:
         return None
@@ -442,7 +442,7 @@ def _everything_gone(case: Case, facts: ReferenceFacts) -> t.Optional[Verdict]:
 
 
 def _chunks_without_zero(case: Case, facts: ReferenceFacts) -> tuple[int, int]:
-    """Chunk files and their bytes, but for the zero chunk, which PBS's own check inserts."""
+    """Chunk files and their bytes, without the zero chunk, which PBS's own check inserts."""
     skeleton = case.the_store.skeleton
     zero = skeleton.zero_chunk if skeleton is not None else None
     if facts.chunks_seen and facts.sweep is not None:
@@ -496,7 +496,7 @@ def needed(case: Case, facts: ReferenceFacts) -> Verdict:
 
 
 def _chosen(case: Case, facts: ReferenceFacts) -> bool:
-    """Whether the chunks were not compared because somebody wanted less than everything."""
+    """Whether the chunks were not compared because the options limited the scope."""
     walk = case.the_store.ownership
     return facts.scope != "full" or (walk is not None and walk.scope != "full")
 
@@ -548,7 +548,7 @@ def _about_group(group: GroupFacts) -> Evidence:
 
 
 def _after_damage(kinds: t.Mapping[str, int]) -> str:
-    """What PBS's own rules make of damage, in the order in which it can be repaired."""
+    """The steps that repair damage by PBS's own rules, in order."""
     steps = []
     if "chunk-only-bad" in kinds:
         steps.append("Look at what is left as .bad, and rename it back where its CRC is right")
@@ -615,7 +615,7 @@ _HARMLESS = {
     "manifest-file-unlisted": "PBS neither verifies nor restores these files.",
     "manifest-large": "PBS reads these manifests; here they were not held against their files.",
 }
-"""Kinds with which a snapshot can still be restored, and what is so then."""
+"""Kinds of problems with which a snapshot can still be restored, and their consequence."""
 
 
 @looked

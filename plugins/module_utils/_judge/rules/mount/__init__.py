@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rules about where a datastore lives (PBS-MOUNT-*)."""
+"""Rules about the filesystem and mount of a datastore (PBS-MOUNT-*)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What several rules about mounts ask of a case."""
+"""Queries that several rules about mounts share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def mount_evidence(mount: MountFacts) -> Evidence:
 
 
 def contract_of(case: Case) -> t.Mapping[str, t.Any]:
-    """The `mount` part of the declaration; empty where there is none."""
+    """The `mount` part of the declaration; empty if there is none."""
     return (case.declared or {}).get("mount") or {}
 
 
@@ -37,7 +37,7 @@ def own_persistent(case: Case, mount: MountFacts) -> list[PersistentMount]:
 
 
 def refused_by(case: Case, numbers: t.Sequence[int]) -> t.Optional[tuple[str, Remedy]]:
-    """What the probe could not do, and what fixes it, if it was stopped by one of these errors; None if it was not."""
+    """The failed step of the probe and its fix, if one of these errors stopped it; otherwise None."""
     atime = case.the_store.atime
     for touch in (atime.probe, atime.zero_chunk) if atime is not None else ():
         if touch is not None and touch.errno in numbers:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What comes back after a reboot, and who waits for it."""
+"""Rules about mounts after a reboot, and units that wait for them."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def persistent(case: Case) -> Verdict:
 
 
 def _activate(entry: PersistentMount) -> Remedy:
-    """What makes an entry count at boot."""
+    """The fix that makes an entry effective at boot."""
     if entry.kind == "zfs":
         return Remedy("Let ZFS mount the dataset at boot.", (f"zfs set canmount=on {in_shell(entry.file)}",))
     if entry.kind == "systemd":

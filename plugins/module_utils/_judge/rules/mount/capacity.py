@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the filesystem has room for."""
+"""Rules about the capacity of the filesystem."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def space(case: Case) -> Verdict:
 
 
 def _percent(part: int, whole: int) -> float:
-    """Cut, not rounded, to what is shown: 4.96 is not 5.0 where 5 are required."""
+    """Truncate to the shown digits instead of rounding: 4.96 must not be shown as 5.0 if 5 is required."""
     return part * 1000 // whole / 10
 
 

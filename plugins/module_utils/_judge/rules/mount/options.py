@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the mount's options allow, and whether they are those that were asked for."""
+"""Rules about mount options: whether they allow writing, and whether they are as declared."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ IMPLIED = {
     "owner": ("nosuid", "nodev"),
     "group": ("nosuid", "nodev"),
 }
-"""What mount(8) adds where others than root may mount."""
+"""Options that mount(8) adds if users other than root may mount."""
 BOOT_ONLY = ("noauto", "nofail", "user", "users", "owner", "group", "defaults", "auto", "nouser", "loop")
 _NOT_WRITABLE = (errno.EROFS, errno.EIO, errno.ENXIO, errno.EUCLEAN, errno.ESHUTDOWN)
 
@@ -109,7 +109,7 @@ def options(case: Case) -> Verdict:
 
 
 def _in_force(mount: MountFacts) -> set[str]:
-    """The options that hold, with those that the kernel does not show because they are the default."""
+    """The effective options, including defaults that the kernel does not show."""
     live = set(mount.options) | set(mount.super_options)
     if read_only(mount):
         live.discard("rw")
@@ -120,7 +120,7 @@ def _in_force(mount: MountFacts) -> set[str]:
 
 
 def _remount(missing: t.Sequence[str], present: t.Sequence[str], mount: MountFacts) -> Remedy:
-    """A remount with what is missing, and with the opposite of what is forbidden, as far as an option has one."""
+    """A remount with the missing options, and with the opposites of the forbidden ones, if they have one."""
     opposites = {**dict(FLAGS), **{opposite: flag for flag, opposite in FLAGS}, **dict(ATIME_OPPOSITES)}
     wanted = [*missing, *(opposites[option] for option in present if option in opposites)]
     rest = [option for option in present if option not in opposites]
@@ -161,7 +161,7 @@ def options_persist(case: Case) -> Verdict:
 
 
 def _option_differences(written: t.Sequence[str], mount: MountFacts) -> list[str]:
-    """Compare what the kernel shows of an option list; the last of contradicting options wins, as mount(8) has it."""
+    """Compare the options that the kernel shows; of contradicting options the last wins, as in mount(8)."""
     live = set(mount.options)
     if {"bind", "rbind"} & set(written):
         # A bind mount keeps the flags of its source, so only what is written asks for something.

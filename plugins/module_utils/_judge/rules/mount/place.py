@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a datastore is: on which mount, on which filesystem, and whether another one is there too."""
+"""Rules about the place of a datastore: its mount, its filesystem, and other datastores in the same place."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def declared_mount(case: Case) -> Verdict:
 
 
 def elsewhere(case: Case) -> str:
-    """Why rules about the declared mount say nothing about the present one; empty where it is the declared one."""
+    """Why rules about the declared mount do not apply to the present one; empty if it is the declared one."""
     if case.the_store.mount is None:
         return ""
     contract = contract_of(case)
@@ -115,7 +115,7 @@ def _same_fstype(declared: str, live: str) -> bool:
 
 
 def _mounted_at_boot_only(case: Case, mount: MountFacts) -> t.Optional[PersistentMount]:
-    """What will be mounted at boot between the present mount and the datastore, and is not mounted now."""
+    """A filesystem that is mounted at boot between the present mount and the datastore, but not now."""
     for entry in case.the_store.persistent or ():
         automatic = entry.kind != "pbs" and entry.active_at_boot and entry.source_matches is not True
         if automatic and is_below(entry.where, mount.mount_point):
@@ -174,7 +174,7 @@ def distinct(case: Case) -> Verdict:
 
 
 def _on_other_devices(one: StoreFacts, two: StoreFacts) -> bool:
-    """The kernel's table of mounts, which never blocks, tells apart what lies on two filesystems."""
+    """Whether two datastores are on different filesystems, by the kernel's table of mounts, which never blocks."""
     return one.mount is not None and two.mount is not None and one.mount.device != two.mount.device
 
 
@@ -187,7 +187,7 @@ def _inside(store: StoreFacts) -> t.Optional[tuple[str, str]]:
 
 
 def _overlap(one: StoreFacts, two: StoreFacts) -> str:
-    """How two datastores share a place; empty where they do not."""
+    """How two datastores share a place; empty if they do not."""
     a, b = one.location, two.location
     if a is not None and b is not None and a.exists and b.exists and (a.dev, a.ino) == (b.dev, b.ino):
         return "are one directory (device %d, inode %d)" % (a.dev, a.ino)
@@ -217,6 +217,6 @@ def _places(one: StoreFacts, two: StoreFacts) -> list[tuple[str, str]]:
 
 
 def _real(store: StoreFacts) -> str:
-    """The path without links; as it is written where the filesystem did not answer."""
+    """The path without links, or the configured path if the filesystem did not answer."""
     location = store.location
     return location.realpath if location is not None and location.exists else os.path.normpath(store.path)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the daemons see at the path."""
+"""Rules about the mount that PBS's daemons see at the path."""
 
 from __future__ import annotations
 
