@@ -25,6 +25,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references imp
     SweepFacts,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import AtimeFacts, StoreFacts, TouchFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import read_only
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
 
 # How it ends.
@@ -312,6 +313,9 @@ def _at_start(host: HostFacts, store: StoreFacts, configured: DatastoreConfig) -
         return [Stop(START, "absent", 1, store.path, "there is no such directory")]
     if location is not None and location.reachable is False:
         return [Stop(START, "unreachable", 1, location.blocked_at, f"'{host.account.user}' cannot enter it")]
+    if store.mount is not None and read_only(store.mount):
+        detail = "mounted read-only: PBS can neither lock the datastore nor touch a chunk (EROFS)"
+        return [Stop(START, "read-only", 1, store.mount.mount_point, detail)]
     skeleton = store.skeleton
     if skeleton is None:
         return []

@@ -77,6 +77,9 @@ def test_a_datastore_that_pbs_does_not_have():
     assert forecast(facts.host(), facts.change(facts.store(), {"configured": None})) is None
 
 
+READ_ONLY = f"{TANK}: mounted read-only: PBS can neither lock the datastore nor touch a chunk (EROFS)"
+
+
 # --- it does not begin ------------------------------------------------------------------------------------------------
 
 
@@ -86,6 +89,8 @@ def test_a_datastore_that_pbs_does_not_have():
         ({"configured.maintenance_type": "read-only"}, "maintenance", "maintenance mode read-only"),
         ({"configured.maintenance_type": "offline"}, "maintenance", "maintenance mode offline"),
         ({"mounted": False}, "not-mounted", "the removable datastore is not mounted"),
+        ({"mount.options": ["ro"]}, "read-only", READ_ONLY),
+        ({"mount.super_options": ["ro"]}, "read-only", READ_ONLY),
         ({"configured.tuning_error": "unknown variant"}, "tuning", "the tuning options do not parse (unknown variant)"),
         ({"location.exists": False}, "absent", f"{TANK}: there is no such directory"),
         (
