@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the backups need: every index file that garbage collection would open, held against the chunks that are there."""
+"""The chunks that backups need: every index file that garbage collection would open, compared with the existing chunks."""

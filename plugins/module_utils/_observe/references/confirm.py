@@ -41,7 +41,7 @@ UNTOUCHABLE = "chunk-untouchable"
 
 @dataclasses.dataclass
 class Damage:
-    """What of one group is damaged; see `GroupFacts`."""
+    """The damage in one group; see `GroupFacts`."""
 
     namespace: str
     type: str
@@ -122,7 +122,7 @@ class Confirm(Visit):
         self._needs(path, opened)
 
     def _needs(self, path: str, opened: IndexFile) -> set[bytes]:
-        """Which of the chunks that are looked for it needs."""
+        """The wanted chunks that it needs."""
         found: set[bytes] = set()
         self.totals.indexes += 1
         if opened.length > LARGEST:
@@ -167,7 +167,7 @@ _GONE = frozenset(("chunk-missing", "chunk-only-bad"))
 
 
 def _state(top: int, digest: str, identity: Identity) -> frozenset[str]:
-    """What is wrong with a needed chunk, as kinds of problems."""
+    """The problems of a needed chunk, by kind."""
     try:
         fd = open_inside(digest[:4], top)
     except FileNotFoundError:
@@ -205,7 +205,7 @@ def _has_bad(fd: int, digest: str) -> bool:
 
 
 def still_there(store: OpenStore, paths: t.Iterable[str]) -> list[str]:
-    """Which of these index files are there now."""
+    """Those of these index files that exist now."""
     found = []
     for path in paths:
         *parts, name = path.split("/")

@@ -20,18 +20,18 @@ _STEPS = (16384, 2048, 512)
 
 
 class Pair:
-    """Two buffers of the same size that are filled again and again."""
+    """Two buffers of the same size that are reused."""
 
     def __init__(self, size: int) -> None:
         """`size` in bytes, a multiple of the largest block."""
         # Pages that are never filled are never taken from the system.
         self._memory = [mmap.mmap(-1, size), mmap.mmap(-1, size)]
         self.views = [memoryview(memory) for memory in self._memory]
-        """To be filled: what is now, and what was before."""
+        """The buffers to fill: the current data, and the previous data."""
         self._addresses = [ctypes.addressof(ctypes.c_char.from_buffer(memory)) for memory in self._memory]
 
     def swap(self) -> None:
-        """What is now becomes what was before."""
+        """The current data becomes the previous data."""
         self.views.reverse()
         self._addresses.reverse()
 

@@ -41,7 +41,7 @@ _MEMCMP = ctypes.cast(_LIBC.memcmp, ctypes.c_void_p)
 
 
 class Full(Exception):
-    """There are more digests than there is room for."""
+    """There are more digests than the memory can hold."""
 
 
 @functools.lru_cache(maxsize=64)
@@ -83,7 +83,7 @@ class _Room:
         return self.view[start * DIGEST_SIZE : end * DIGEST_SIZE]
 
     def give_back(self, start: int, end: int) -> None:
-        """Let go of the memory of these digests, as far as it is whole pages."""
+        """Release the memory of these digests, as far as it consists of whole pages."""
         first = -(-start * DIGEST_SIZE // mmap.PAGESIZE) * mmap.PAGESIZE
         last = end * DIGEST_SIZE // mmap.PAGESIZE * mmap.PAGESIZE
         if last > first:
@@ -102,7 +102,7 @@ class Digests:
     """Bytes of the table of a run: where the digests of each prefix begin, and where the last end."""
 
     def __init__(self, capacity: int) -> None:
-        """Room for so many digests."""
+        """Memory for this number of digests."""
         self._capacity = capacity + SLACK + RUN
         self._rooms = [_Room(self._capacity), _Room(self._capacity)]
         # What there is, for the other processes: which room, how many digests, how many runs; then the ends of the runs,
@@ -119,7 +119,7 @@ class Digests:
     # --- by the process that puts in -----------------------------------------------------------------------------------
 
     def add(self, digests: t.Union[bytes, bytearray, memoryview]) -> None:
-        """Put in whole digests, which may be there already. Raises `Full`."""
+        """Add complete digests, which may be present already. Raises `Full`."""
         view = memoryview(digests).cast("B")
         while view:
             end = self._runs[-1] + RUN if self._runs else RUN
@@ -133,7 +133,7 @@ class Digests:
                     self._merge()
 
     def finish(self) -> None:
-        """Make it ready for being asked, also by other processes. Raises `Full`."""
+        """Prepare it for queries, also by other processes. Raises `Full`."""
         self._seal()
         if len(self._runs) > self._MOST_RUNS:
             self._merge()
@@ -207,7 +207,7 @@ class Digests:
 
 
 class Needed:
-    """The digests that several processes have put in."""
+    """The digests that several processes have added."""
 
     def __init__(self, digests: t.Iterable[Digests]) -> None:
         self._runs = [run for one in digests for run in one.runs()]

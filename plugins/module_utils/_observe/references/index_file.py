@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Opening and reading index files of a store that may belong to somebody hostile."""
+"""Opens and reads index files of a store whose owner may be hostile."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FILE_ATIME = Opening(_FLAGS)
 
 
 class NoFile(Exception):
-    """What has the name is no regular file; the message says what PBS meets."""
+    """The name is not that of a regular file; the message says what PBS finds there."""
 
 
 def open_file(name: str, dir_fd: int) -> tuple[int, os.stat_result]:
@@ -82,7 +82,7 @@ def _require_file(status: os.stat_result) -> None:
 
 
 class IndexFile:
-    """An index file that PBS would open, held open."""
+    """An open index file that PBS would open."""
 
     def __init__(self, fd: int, status: os.stat_result, dynamic: bool) -> None:
         """Takes the descriptor over. Raises `OSError`, and `_pbs.index.IndexFileError`; then it is closed."""
@@ -123,7 +123,7 @@ class IndexFile:
             place += count
 
     def read(self, into: memoryview, place: int) -> None:
-        """Fill the buffer from that many bytes behind the header on. Raises `OSError`."""
+        """Fill the buffer, beginning this many bytes after the header. Raises `OSError`."""
         while into:
             count = os.preadv(self.fd, [into], HEADER_SIZE + place)
             if not count:

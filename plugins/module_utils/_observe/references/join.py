@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is needed, held against what the walk over the chunks comes across: one prefix directory after the other."""
+"""Compares the needed digests with the chunks that the walk finds, one prefix directory after the other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity impo
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission import READ, SEARCH, WRITE, allows
 
 SUSPECTS = 65536
-"""Damaged chunks of which it is looked for what needs them; the others are counted only."""
+"""The most damaged chunks whose snapshots are looked for; further ones are only counted."""
 
 _ZERO_CHUNK = ZERO_CHUNK_DIGEST.encode("ascii")
 _DIGITS = 64
@@ -40,7 +40,7 @@ class Times:
 
 @dataclasses.dataclass
 class Joined:
-    """What one process has found out; the numbers of all processes are added up. See `SweepFacts`."""
+    """The result of one process; the numbers of all processes are added. See `SweepFacts`."""
 
     needed: int = 0
     unseen_prefixes: int = 0
@@ -81,7 +81,7 @@ class Join(Collector):
         self._times = times
         self._needed: frozenset[bytes] = frozenset()
         self._left: frozenset[bytes] = frozenset()
-        """Needed, and not come across yet."""
+        """Needed digests that the walk has not found yet."""
         self._bad: list[tuple[bytes, os.stat_result]] = []
         self._blocked: t.Optional[bool] = None
 
@@ -145,7 +145,7 @@ class Join(Collector):
         self._left -= there
 
     def _useless(self, prefix: Directory, name: bytes, when: int, size: int) -> None:
-        """A chunk that nothing needs."""
+        """A chunk that no index file needs."""
         if name == _ZERO_CHUNK and self._times.zero_chunk_touched and prefix.path.endswith("/" + ZERO_CHUNK_DIGEST[:4]):
             self.found.zero_chunk_kept = 1
             self._add(self.found.kept, 1, size)
@@ -200,7 +200,7 @@ class Join(Collector):
             self._suspect("chunk-missing", name)
 
     def _bad_chunks(self, prefix: Directory) -> None:
-        """GC touches what a verification has renamed where the chunk itself is needed and gone."""
+        """GC updates the atime of a renamed chunk (`.bad`) if the chunk itself is needed and missing."""
         left = set()
         for name, status in self._bad:
             when, size = int(status.st_atime_ns // 1_000_000_000), status.st_size

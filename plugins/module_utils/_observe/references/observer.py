@@ -65,7 +65,7 @@ SCOPES = ("full", "headers", "none")
 _READERS = 2
 """Processes that read index files. Each may come to hold every digest, so that more of them take more memory."""
 _MOST_GROUPS = 2000
-"""Groups that are told of one by one."""
+"""The most groups that are reported separately."""
 _MOST_BROKEN = 65536
 """Snapshots that are remembered as damaged by what their own files are like."""
 _LEAST_ROOM = 1 << 20
@@ -73,19 +73,19 @@ _MOST_ROOM = 1 << 28
 """Digests that are held at the least and at the most."""
 _ROUNDS = 5
 _SAYS = {UNTOUCHABLE: "update atime failed (EPERM: Operation not permitted); "}
-"""What PBS logs when it ends at such a chunk."""
+"""The message that PBS logs when it stops at such a chunk."""
 
 T = t.TypeVar("T")
 
 
 @dataclasses.dataclass
 class ReferencePlan:
-    """What of the backups is looked at, and what garbage collection (GC) is taken to do."""
+    """Which parts of the backups are read, and the assumed settings of garbage collection (GC)."""
 
     scope: str = "full"
     """`full`, `headers` or `none`; see `ReferenceFacts`."""
     no_chunks: str = ""
-    """Why the chunks are not held against what is needed, where that is so for another reason than the scopes."""
+    """Why the chunks are not compared with the needed digests, if the scopes are not the reason."""
     cutoff: int = cutoff.DEFAULT_MINUTES * 60
     """Seconds."""
     safety_check: bool = True
@@ -93,7 +93,7 @@ class ReferencePlan:
     refused: str = ""
     """Why nothing is read; empty if the daemon's user can enter the base directory."""
     now: t.Optional[int] = None
-    """The second in which GC is taken to begin; None for the one in which the walk begins."""
+    """The assumed start of GC in seconds since the epoch; None for the start of the walk."""
 
 
 def observe_store(
@@ -120,7 +120,7 @@ def observe_store(
 
 
 class _Run(Companion):
-    """One look at one datastore."""
+    """One observation of one datastore."""
 
     name = "references"
 
@@ -136,7 +136,7 @@ class _Run(Companion):
         self._bases: set[tuple[int, int]] = set()
         self._broken: set[str] = set()
         self._read_all = False
-        """Every index file was read, and every digest is held."""
+        """Every index file was read, and every digest is in memory."""
         self._joined: t.Optional[Joined] = None
         start = facts.started if plan.now is None else plan.now
         self._times = Times(
@@ -206,7 +206,7 @@ class _Run(Companion):
         self._take_hidden([*parts, *read])
 
     def _room(self) -> int:
-        """How many digests to hold at the most: a store cannot have more chunks than its filesystem has files."""
+        """The most digests to keep: a store cannot have more chunks than its filesystem has files."""
         try:
             status = os.statvfs(self._walk.path)
         except OSError:
@@ -328,7 +328,7 @@ class _Run(Companion):
     # --- chunks --------------------------------------------------------------------------------------------------------
 
     def joins(self) -> bool:
-        """Whether the walk over the chunks is to hold them against what is needed."""
+        """Whether the walk over the chunks should compare them with the needed digests."""
         if self._plan.no_chunks:
             self._facts.chunks_not_seen = self._plan.no_chunks
         elif self._plan.scope != "full":
@@ -356,7 +356,7 @@ class _Run(Companion):
     # --- the end -------------------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Look again at what seemed damaged, and put the answer together."""
+        """Check again what seemed damaged, and build the result."""
         if self._joined is not None and self._facts.chunks_seen:
             self._confirm(self._joined)
             self._sweep(self._joined)

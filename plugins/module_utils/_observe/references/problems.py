@@ -13,7 +13,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counter
 
 
 class ProblemCounter:
-    """What one process has come across; it goes through the pipe as `Problems` does."""
+    """The problems that one process has found; sent through a pipe as `Problems`."""
 
     def __init__(self, max_paths: int) -> None:
         self.counts: dict[str, int] = {}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Goes through snapshots: their index files, manifests and owner files."""
+"""Reads snapshots: their index files, manifests and owner files."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ _ZERO = bytes(index.DIGEST_SIZE)
 
 @dataclasses.dataclass
 class Found:
-    """What is known of one index file."""
+    """The facts about one index file."""
 
     data_bytes: int
     header_checksum: bytes
@@ -82,7 +82,7 @@ class Found:
 
 
 class Reader(Visit):
-    """Collects what is needed, and notes what is wrong with snapshots."""
+    """Collects the needed digests and the problems of snapshots."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Reader(Visit):
         digests: t.Optional[Digests],
         max_paths: int,
     ) -> None:
-        """Without `digests` headers are looked at only."""
+        """Without `digests` only headers are read."""
         super().__init__(store, identity, problems, heartbeat)
         self.groups: dict[tuple[str, str, str], GroupFacts] = {}
         self.verified_by_day: dict[str, int] = {}
@@ -294,7 +294,7 @@ class Reader(Visit):
         others: dict[str, int],
         indexes: dict[str, t.Optional[Found]],
     ) -> None:
-        """Hold the manifest against the files beside it, and note how the snapshot fares."""
+        """Compare the manifest with the files of the snapshot, and note the state of the snapshot."""
         moment = snapshot.snapshot_time(name) or 0
         status = os.fstat(fd)
         quiet = self._now - max(status.st_mtime, status.st_ctime)
@@ -440,7 +440,7 @@ class Reader(Visit):
         return found
 
     def put_in(self, path: str, opened: IndexFile) -> None:
-        """Put every digest of an index file in, and do nothing else."""
+        """Only add every digest of an index file."""
         if self._digests is None or self._pair is None or opened.length > LARGEST:
             return
         shared = self.totals.shared

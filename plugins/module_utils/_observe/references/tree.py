@@ -59,7 +59,7 @@ _FORGIVEN = "lost+found"
 
 
 class TooLarge(Exception):
-    """The tree has more than is looked at; the message says of what."""
+    """The tree exceeds a limit; the message names the limit."""
 
 
 class Place:
@@ -89,7 +89,7 @@ class Hidden(t.NamedTuple):
 
 
 class Tree:
-    """Walks over everything but the snapshots and the chunk store, and tells what index files are to be read where."""
+    """Walks over everything except the snapshots and the chunk store, and lists the index files to read."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Tree:
         emit: t.Callable[[Unit], None],
         error: t.Callable[[str, t.Union[OSError, str]], None],
     ) -> None:
-        """`error` is told of what could not be looked at, with its path."""
+        """`error` is called with the path and the reason for everything that could not be read."""
         self.types: list[str] = []
         self.groups = 0
         self.hidden: list[Hidden] = []
@@ -230,7 +230,7 @@ class Tree:
         )
 
     def _kind_of(self, place: Place, name: str) -> tuple[str, tuple[str, ...]]:
-        """What a directory of that name is to PBS."""
+        """The role of a directory of that name for PBS."""
         kind = ODD
         if place.kind in (BASE, NAMESPACE):
             if name == snapshot.NAMESPACE_DIRECTORY:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What one process finds to be done, and several others do: a list in shared memory, and a queue of what is next."""
+"""Work that one process finds and several others do: a list in shared memory, and a queue of portions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NORESERVE = 0x4000
 
 
 class TooMany(Exception):
-    """There is more to be done than there is room for."""
+    """There is more work than the list can hold."""
 
 
 @dataclasses.dataclass

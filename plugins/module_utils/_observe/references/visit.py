@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Opens what is to be looked at: groups, snapshots, and every index file that garbage collection would open."""
+"""Opens groups, snapshots, and every index file that garbage collection would open."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Totals:
 
 
 class Visit:
-    """Opens what a unit consists of; subclasses say what is to be done with it."""
+    """Opens the parts of a unit; subclasses process them."""
 
     def __init__(self, store: OpenStore, identity: Identity, problems: ProblemCounter, heartbeat: Heartbeat) -> None:
         self.totals = Totals()
@@ -71,7 +71,7 @@ class Visit:
         return {"indexes": self.totals.indexes}
 
     def error(self, path: str, error: t.Union[OSError, str]) -> None:
-        """What could not be looked at, so that the answer is not complete."""
+        """Note something that could not be read, so that the result is incomplete."""
         self.totals.errors += 1
         if not self.first_error:
             text = error if isinstance(error, str) else describe_error(error)
@@ -130,7 +130,7 @@ class Visit:
                     self._stray(path, opened)
 
     def _open_index(self, path: str, name: str, dir_fd: int, expected: bool) -> t.Optional[IndexFile]:
-        """One that PBS would open; None where it is gone, or where it is not that."""
+        """An index file that PBS would open; None if it has vanished, or PBS would not open it."""
         self._heartbeat.at(path)
         self._heartbeat.beat(self.progress)
         dynamic = bool(index.is_dynamic(name))
