@@ -370,7 +370,7 @@ def _operations(data: bytes) -> tuple[int, int]:
     reading = writing = 0
     for entry in json.loads(data) if data.strip() else ():
         numbers = [entry["pid"], entry["active_operations"]["read"], entry["active_operations"]["write"]]
-        if not all(type(number) is int and number >= 0 for number in numbers):
+        if not all(isinstance(number, int) and not isinstance(number, bool) and number >= 0 for number in numbers):
             raise ValueError("a number is missing or negative")
         if os.path.exists(f"/proc/{numbers[0]}"):
             reading += numbers[1]

@@ -285,7 +285,7 @@ def _is_deep(value: t.Any) -> bool:
         level = [
             inner
             for outer in level
-            for inner in (outer.values() if type(outer) is dict else outer)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
             if type(inner) in _CONTAINERS
         ]
     return bool(level)

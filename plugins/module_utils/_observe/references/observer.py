@@ -343,8 +343,7 @@ class _Run(Companion):
         return Join(counter, self._digests, self._walk.identity, self._times)
 
     def result(self, collector: Collector) -> dict[str, t.Any]:
-        assert isinstance(collector, Join)
-        return collector.result()
+        return t.cast(Join, collector).result()
 
     def take(self, parts: t.Sequence[dict[str, t.Any]], trouble: str) -> None:
         if trouble:
@@ -417,12 +416,11 @@ class _Run(Companion):
         return found
 
     def _who_needs(self, suspects: dict[str, list[str]]) -> tuple[dict[str, str], list[Damage], int]:
-        assert self._units is not None
         wanted = frozenset(bytes.fromhex(one) for found in suspects.values() for one in found)
         damaging = frozenset(
             bytes.fromhex(one) for kind, found in suspects.items() if kind != UNTOUCHABLE for one in found
         )
-        queue = Queue(self._units)
+        queue = Queue(t.cast(Units, self._units))
 
         def work(heartbeat: Heartbeat) -> None:
             confirm = Confirm(

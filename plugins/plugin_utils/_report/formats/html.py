@@ -184,8 +184,8 @@ class Html(Format):
             problems=sum(self.fleet.counts[status_] for status_ in PROBLEMS),
         )
 
-    def _render(self, name: str, /, **values: t.Any) -> None:
-        templates.write(self.stream, templates.html(), name, **values)
+    def _render(self, template: str, **values: t.Any) -> None:
+        templates.write(self.stream, templates.html(), template, **values)
 
     def about_fleet(self, items: t.Sequence[Item]) -> None:
         self._add(Host(FLEET, self.fleet.counts, []), items, True)
