@@ -208,9 +208,9 @@ def help_for(case: Case, text: str) -> Remedy:
     if NO_ANSWER in text:
         return _silence(store)
     if "PBS-HOST-06" in text:
-        return Remedy("PBS-HOST-06 says how to extend the id map; then run preflight again.")
+        return Remedy("Extend the id map as PBS-HOST-06 describes; then run preflight again.")
     if case.host.account.uid is None or case.host.account.gid is None:
-        return Remedy("PBS-HOST-01 says how to fix the account; then run preflight again.")
+        return Remedy("Fix the account as PBS-HOST-01 describes; then run preflight again.")
     found = [getattr(errno, name) for name in _NAMED.findall(text) if hasattr(errno, name)]
     return explain(case, found[-1])[1] if found else Remedy("")
 

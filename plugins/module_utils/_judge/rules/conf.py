@@ -289,7 +289,7 @@ def whole(case: Case) -> Verdict:
         examples = ", ".join((found.groups + found.foreign)[:3]) or ".chunks that is no directory"
         return failed(
             f"{store.path} holds no chunk store, but other things ({examples}).",
-            "Check the path and the mount; nothing here is removed for you.",
+            "Check the path and the mount; this collection removes nothing here.",
             groups=found.groups,
             foreign=found.foreign,
             **evidence,

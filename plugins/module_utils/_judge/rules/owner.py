@@ -33,7 +33,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.snapshot import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 EXAMPLES = 5
-MOVE_AWAY = "Look at what is named, find out who made it, and move it away; nothing here is removed for you."
+MOVE_AWAY = "Check the named paths, find out who made them, and move them away; this collection removes none of them."
 LINKED_BACKUPS = (
     "GC does not follow links, and removes the chunks behind a link in place of a namespace, type, group or snapshot: put the "
     "directory itself back in its place before the next GC (PBS-DATA-02)."
@@ -45,7 +45,7 @@ LINKED_PREFIX = (
 STRAY = "What lies beside ct, host, ns and vm the repair leaves alone: let '%s' read it, or move it away."
 FOREIGN_REMEDIES = {
     "immutable": "Remove the flags: GC stops at a chunk that it needs and that has such a flag.",
-    "mount": "Unmount what is mounted inside the datastore; do not run GC before, for it sees the wrong chunks.",
+    "mount": "Unmount the filesystems inside of the datastore; do not run GC before, because it would see the wrong chunks.",
 }
 """The fix for a kind that cannot be fixed by moving it away."""
 

@@ -297,7 +297,7 @@ _MAKERS: dict[str, t.Callable[[Case, str], list[str]]] = {
 BROKEN = (
     "Put the file back from another copy of the datastore, or forget the snapshot, which cannot be restored as it is."
 )
-STRAY = "Move what is no index file of a backup out of the datastore, or rename it."
+STRAY = "Move files that are not index files of a backup out of the datastore, or rename them."
 OPENED: dict[str, Kind] = {
     "index-too-small": Kind(
         "index file is shorter than its header", "index files are shorter than their headers", BROKEN
@@ -398,7 +398,7 @@ def seen(case: Case, facts: ReferenceFacts) -> Verdict:
         consequence = (
             "GC says nothing, does not mark the chunks that only these need, and removes them after the cutoff."
             if severe
-            else "No chunk is lost by it; neither GC nor verify says a word."
+            else "No chunk is lost because of it; neither GC nor verify reports it."
         )
         return _problem_verdict(case, facts, kinds, UNSEEN, consequence)
     if not facts.complete:
@@ -657,7 +657,7 @@ def belongs(case: Case, facts: ReferenceFacts) -> Verdict:
 def next_gc(case: Case, facts: ReferenceFacts) -> Verdict:
     told = forecast(case.host, case.the_store, case.stores)
     if told is None:
-        return skipped("PBS does not know this datastore, so there is no GC.")
+        return skipped("PBS's configuration does not have this datastore, so GC does not run.")
     evidence: Evidence = {
         key: value
         for key, value in dataclasses.asdict(told).items()
@@ -691,7 +691,7 @@ def next_gc(case: Case, facts: ReferenceFacts) -> Verdict:
     ):
         return failed(
             f"{_removes(told)} Among what it removes now or later are chunks of backups that it does not see.",
-            "Do what PBS-DATA-02 says before the next GC.",
+            "Follow the remedy of PBS-DATA-02 before the next GC.",
             **evidence,
         )
     future = told.future

@@ -634,7 +634,7 @@ def test_a_link_in_place_of_a_group_is_never_moved_away(store: RecordedStore, as
     linked_group(store)
     finding = ask().findings[UNSEEN]
     assert "GC does not follow links: put the directory itself back" in finding["remedy"]
-    assert "move it away" not in finding["remedy"]
+    assert "move them away" not in finding["remedy"]
     link = store.path / "host/h1"
     target = os.path.realpath(link)
     (command,) = finding["commands"]

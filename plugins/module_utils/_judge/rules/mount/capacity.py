@@ -67,7 +67,8 @@ def directory_limit(case: Case) -> Verdict:
             f"{mount.fstype} cannot hold 65,538 entries in one directory.", "Move to ext4, xfs or ZFS.", **evidence
         )
     return unknown(
-        f"How many entries a directory of {mount.fstype} holds is not known here; creation would tell.", **evidence
+        f"The number of entries that a directory of {mount.fstype} can have is unknown; only a creation would show it.",
+        **evidence,
     )
 
 
@@ -94,7 +95,7 @@ def space(case: Case) -> Verdict:
                 f"{short}.", "Use a larger filesystem, or make it with more inodes (mkfs.ext4 -N).", **evidence
             )
     if not found.bytes_total:
-        return unknown("The filesystem says nothing about its size.", **evidence)
+        return unknown("The filesystem does not report its size.", **evidence)
     bytes_free = _percent(found.bytes_available, found.bytes_total)
     inodes_free = _percent(found.inodes_available, found.inodes_total) if found.inodes_total else 100.0
     evidence.update(bytes_free_percent=bytes_free, inodes_free_percent=inodes_free)
@@ -132,9 +133,9 @@ def _too_small_for_creation(case: Case, found: SpaceFacts) -> str:
     mount = case.the_store.mount
     needed = NEW_STORE_BYTES.get(mount.fstype, 0) if mount is not None else 0
     if found.inodes_total and found.inodes_available < NEW_STORE_INODES:
-        return f"{counted(found.inodes_available, 'inode')} free; a new datastore takes 65,537"
+        return f"{counted(found.inodes_available, 'inode')} free; a new datastore needs 65,537"
     if found.bytes_available < needed:
-        return "%d MiB free; a new datastore takes %d MiB on %s" % (
+        return "%d MiB free; a new datastore needs %d MiB on %s" % (
             found.bytes_available // MIB,
             needed // MIB,
             mount.fstype if mount is not None else "",

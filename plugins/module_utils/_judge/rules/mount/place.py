@@ -70,7 +70,7 @@ def declared_mount(case: Case) -> Verdict:
         return failed(
             f"{path} is not on the declared mount: {'; '.join(wrong)}.",
             Remedy(
-                "Mount what is declared, and find out why it was not mounted; do not run GC or backups before.",
+                "Mount the declared filesystem, and find out why it was not mounted; do not run GC or backups before.",
                 (f"findmnt --target {in_shell(path)}", *_mount_declared(contract, point or path)),
             ),
             declared=dict(contract),

@@ -193,7 +193,7 @@ EXAMPLES = [
         "fail",
         {"skeleton.state": "foreign", "skeleton.groups": ["vm"], "skeleton.foreign": ["photos", "music"]},
         "no chunk store, but other things (vm, photos, music)",
-        ["Check the path", "nothing here is removed"],
+        ["Check the path", "this collection removes nothing here"],
         "high",
     ),
     Example(

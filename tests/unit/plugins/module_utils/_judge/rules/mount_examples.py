@@ -389,7 +389,7 @@ EXAMPLES = [
     Example("PBS-MOUNT-07", "fail", {**EMPTY, "mount.fstype": "ext3"}, "ext3 ends at about 32,000", "Move to ext4"),
     Example("PBS-MOUNT-07", "fail", {**EMPTY, "mount.fstype": "vfat"}, "vfat cannot hold 65,538", "ext4"),
     Example("PBS-MOUNT-07", "unknown", {**EMPTY, "dir_nlink": None}, "could not be read from /dev/sdb1"),
-    Example("PBS-MOUNT-07", "unknown", {**EMPTY, "mount.fstype": "nfs4"}, "of nfs4 holds is not known"),
+    Example("PBS-MOUNT-07", "unknown", {**EMPTY, "mount.fstype": "nfs4"}, "a directory of nfs4 can have is unknown"),
     Example("PBS-MOUNT-07", "skip", NOT_MADE_YET),
     # --- space and inodes
     Example("PBS-MOUNT-08", "pass", says=["50 % of the bytes", "82 % of the inodes"]),
@@ -439,19 +439,19 @@ EXAMPLES = [
         "PBS-MOUNT-08",
         "fail",
         {**EMPTY, "space": SpaceFacts(500 * MIB, 400 * MIB, 65536, 65526)},
-        ["65,526 inodes free", "takes 65,537"],
+        ["65,526 inodes free", "needs 65,537"],
         "mkfs.ext4 -N",
     ),
     Example(
         "PBS-MOUNT-08",
         "fail",
         {**EMPTY, "space": SpaceFacts(512 * MIB, 256 * MIB, 70000, 69989)},
-        "256 MiB free; a new datastore takes 257 MiB on ext4",
+        "256 MiB free; a new datastore needs 257 MiB on ext4",
     ),
     Example(
         "PBS-MOUNT-08", "pass", {**EMPTY, "space": SpaceFacts(512 * MIB, 256 * MIB, 0, 0), "mount.fstype": "btrfs"}
     ),
-    Example("PBS-MOUNT-08", "unknown", {"space": SpaceFacts(0, 0, 0, 0)}, "nothing about its size"),
+    Example("PBS-MOUNT-08", "unknown", {"space": SpaceFacts(0, 0, 0, 0)}, "does not report its size"),
     Example("PBS-MOUNT-08", "unknown", not_looked_at(), "gave no answer"),
     Example("PBS-MOUNT-08", "skip", NOT_MADE_YET),
     # --- network mounts

@@ -207,7 +207,7 @@ EXAMPLES = [
             "fail",
             {**strange(part, kind, TANK + path, detail), **SAMPLE},
             ["1 thing is in the store that PBS does not make", f"({kind}: 1)", TANK + path, detail],
-            ["find out who made it", "nothing here is removed for you"],
+            ["find out who made them", "this collection removes none of them"],
             "high",
         )
         for part, kind, path, detail in (
@@ -225,7 +225,7 @@ EXAMPLES = [
             ("metadata", "/host", "put the directory itself back in its place before the next GC (PBS-DATA-02)"),
             ("metadata", "/ns/a/vm/100/2025-01-01T00:00:00Z", "put the directory itself back in its place before"),
             ("skeleton", "/.chunks/ab12", "PBS follows a link in place of a prefix directory"),
-            ("metadata", "/vm/100/x", "move it away"),
+            ("metadata", "/vm/100/x", "find out who made them, and move them away"),
         )
     ),
     Example(
@@ -241,7 +241,7 @@ EXAMPLES = [
         "fail",
         {**strange("skeleton", "mount", TANK + "/x"), **strange("metadata", "link", TANK + "/vm/100/y")},
         "2 things are in the store that PBS does not make (link: 1, mount: 1)",
-        ["Unmount", "move it away"],
+        ["Unmount", "move them away"],
     ),
     # What another part of the store counts is named with its examples all the same.
     Example(

@@ -146,7 +146,13 @@ EXAMPLES = [
         for more in ({}, STUCK)
     ),
     *(
-        Example("PBS-DATA-02", "fail", needs(kind, 3, INDEX), "No chunk is lost by it", severity="medium")
+        Example(
+            "PBS-DATA-02",
+            "fail",
+            needs(kind, 3, INDEX),
+            "No chunk is lost because of it; neither GC nor verify reports it",
+            severity="medium",
+        )
         for kind in UNSEEN
         if UNSEEN[kind].severity
     ),
