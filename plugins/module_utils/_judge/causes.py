@@ -28,6 +28,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
 OTHERWISE = "Fix what the error names; GC would meet it too."
 
 NO_ANSWER = "no answer"
+_SILENT_PROGRAM = re.compile(r"\S: no answer in [0-9.]+ s")
 """A part of every message about a filesystem that does not answer."""
 
 _STORAGE = (errno.EIO, errno.ENXIO, errno.ENODEV, errno.ENOMEDIUM, errno.EBADMSG, errno.ENODATA)
@@ -205,6 +206,11 @@ def help_for(case: Case, text: str) -> Remedy:
     store = case.store
     if store is None:
         return Remedy("")
+    if _SILENT_PROGRAM.search(text):
+        return Remedy(
+            "Find out why this program does not answer, then run preflight again. The datastore is not the cause.",
+            ("systemctl is-system-running", "journalctl --boot --priority err | tail -n 50"),
+        )
     if NO_ANSWER in text:
         return _silence(store)
     if "PBS-HOST-06" in text:

@@ -18,7 +18,13 @@ NETWORK = ("nfs", "nfs4", "cifs", "smb3")
 NEW_STORE_INODES = 65537
 NEW_STORE_BYTES = {"ext2": 257 * MIB, "ext3": 257 * MIB, "ext4": 257 * MIB, "xfs": 34 * MIB}
 """What an empty datastore was measured to take, before the first backup."""
-GOOD = frozenset(("ext4", "xfs", "btrfs", "zfs", "nfs", "nfs4", "cifs", "smb3", "ceph", "f2fs", "bcachefs", "jfs"))
+GOOD = frozenset(
+    (
+        *("ext4", "xfs", "btrfs", "zfs", "nfs", "nfs4", "cifs", "smb3", "ceph", "f2fs", "bcachefs", "jfs"),
+        # In user space, tried with the touch of atime alone: ceph-fuse 18.2, GlusterFS 11.1, JuiceFS 1.4.
+        *("fuse.ceph-fuse", "fuse.glusterfs", "fuse.juicefs"),
+    )
+)
 UNFIT = {
     "vfat": "it has no owners, and keeps a date instead of an access time",
     "msdos": "it has no owners, and keeps a date instead of an access time",
@@ -45,8 +51,13 @@ OBJECT_STORES = frozenset(
         "blobfuse2",
         "geesefs",
         "mountpoint-s3",
-        "juicefs",
     )
 )
+INODES_MADE_UP = frozenset(("fuse.rclone", "fuse.mfs"))
+"""Filesystems that report a billion inodes, all or none of them available, whatever they hold (rclone 1.60, MooseFS 4.57)."""
+
+MOOSEFS_SOURCE = "mfs#"
+"""How the source of a MooseFS begins; its type in the table of mounts is `fuse` alone."""
+
 ANY_SIZE = frozenset(("xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "ceph"))
 """Filesystems whose directories have no limit that a chunk store would meet."""

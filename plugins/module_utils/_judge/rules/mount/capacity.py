@@ -11,6 +11,8 @@ import errno
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import SpaceFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.filesystems import (
     ANY_SIZE,
+    INODES_MADE_UP,
+    MOOSEFS_SOURCE,
     NEW_STORE_BYTES,
     NEW_STORE_INODES,
     UNFIT,
@@ -97,7 +99,7 @@ def space(case: Case) -> Verdict:
     if not found.bytes_total:
         return unknown("The filesystem does not report its size.", **evidence)
     bytes_free = _percent(found.bytes_available, found.bytes_total)
-    inodes_free = _percent(found.inodes_available, found.inodes_total) if found.inodes_total else 100.0
+    inodes_free = _percent(found.inodes_available, found.inodes_total) if _counts_inodes(case, found) else 100.0
     evidence.update(bytes_free_percent=bytes_free, inodes_free_percent=inodes_free)
     remedy = "Prune and collect garbage, or grow the filesystem."
     for what, free, fail in (
@@ -120,8 +122,19 @@ def space(case: Case) -> Verdict:
             return warned(
                 f"{free:.1f} % of the {what} are free; below {warn:g} % it is time to act.", remedy, **evidence
             )
-    inodes_text = f"{inodes_free:.0f} % of the inodes" if found.inodes_total else "inodes without limit"
+    inodes_text = f"{inodes_free:.0f} % of the inodes" if _counts_inodes(case, found) else "inodes without limit"
     return passed(f"{bytes_free:.0f} % of the bytes and {inodes_text} are free.", **evidence)
+
+
+def _counts_inodes(case: Case, found: SpaceFacts) -> bool:
+    """Whether the numbers of inodes are a limit.
+
+    CephFS reports 2^64 - 1 available ones, which is -1 here, and others report more available ones than there are. Some
+    filesystems in user space report a number that they made up.
+    """
+    mount = case.the_store.mount
+    made_up = mount is not None and (mount.fstype in INODES_MADE_UP or mount.source.startswith(MOOSEFS_SOURCE))
+    return 0 <= found.inodes_available <= found.inodes_total != 0 and not made_up
 
 
 def _percent(part: int, whole: int) -> float:
@@ -132,7 +145,7 @@ def _percent(part: int, whole: int) -> float:
 def _too_small_for_creation(case: Case, found: SpaceFacts) -> str:
     mount = case.the_store.mount
     needed = NEW_STORE_BYTES.get(mount.fstype, 0) if mount is not None else 0
-    if found.inodes_total and found.inodes_available < NEW_STORE_INODES:
+    if _counts_inodes(case, found) and found.inodes_available < NEW_STORE_INODES:
         return f"{counted(found.inodes_available, 'inode')} free; a new datastore needs 65,537"
     if found.bytes_available < needed:
         return "%d MiB free; a new datastore needs %d MiB on %s" % (

@@ -169,6 +169,9 @@ def _option_differences(written: t.Sequence[str], mount: MountFacts) -> list[str
         inherited = [flag for flag, _opposite in FLAGS if flag in live or flag in mount.super_options]
         inherited.append(next((option for option in ATIME_OPTIONS if option in live), "strictatime"))
         written = ["ro" if read_only(mount) else "rw", *inherited, *written]
+    if mount.fstype.startswith("fuse"):
+        # fusermount adds nosuid and nodev by itself (fuse, fuse.*, fuseblk).
+        written = [*(flag for flag in ("nosuid", "nodev") if flag in live), *written]
     written = [part for option in written for part in (*IMPLIED.get(option, ()), option)]
     differences = []
     wants_ro = _last(written, ("ro", "rw"), "rw") == "ro"

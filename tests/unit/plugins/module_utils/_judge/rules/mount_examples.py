@@ -230,6 +230,10 @@ EXAMPLES = [
             ("fuse", "mountpoint-s3", "mountpoint-s3 (fuse)"),
         )
     ),
+    *(
+        Example("PBS-MOUNT-03", "pass", {"mount.fstype": fstype}, f"{fstype} can carry")
+        for fstype in ("fuse.ceph-fuse", "fuse.glusterfs", "fuse.juicefs")
+    ),
     Example("PBS-MOUNT-03", "warn", {"mount.fstype": "fuse.mergerfs"}, "fuse.mergerfs is not among", "ext4", "high"),
     Example("PBS-MOUNT-03", "warn", {"mount.fstype": "overlay"}, "overlay is not among", severity="medium"),
     Example("PBS-MOUNT-03", "unknown", {"mount.fstype": "autofs"}, "an automount waits there"),
@@ -331,6 +335,29 @@ EXAMPLES = [
     Example("PBS-MOUNT-05", "skip", {}, "No options are declared"),
     Example("PBS-MOUNT-05", "skip", {}, "No options are declared", ask=contract(fstype="ext4")),
     # --- live as written
+    # fusermount adds nosuid and nodev; nobody writes them.
+    *(
+        Example(
+            "PBS-MOUNT-06",
+            "pass",
+            {
+                "mount.fstype": fstype,
+                "persistent.0.options": ["defaults"],
+                "mount.options": ["rw", "nosuid", "nodev", "relatime"],
+            },
+        )
+        for fstype in ("fuse", "fuse.mergerfs", "fuseblk")
+    ),
+    Example(
+        "PBS-MOUNT-06",
+        "fail",
+        {
+            "mount.fstype": "fuse.mergerfs",
+            "persistent.0.options": ["defaults"],
+            "mount.options": ["rw", "noexec", "relatime"],
+        },
+        "live noexec, written exec",
+    ),
     *(
         Example("PBS-MOUNT-06", "pass", {"persistent.0.options": written, "mount.options": live})
         for written, live in (
@@ -394,6 +421,23 @@ EXAMPLES = [
     # --- space and inodes
     Example("PBS-MOUNT-08", "pass", says=["50 % of the bytes", "82 % of the inodes"]),
     Example("PBS-MOUNT-08", "pass", {"space.inodes_total": 0, "space.inodes_available": 0}, "inodes without limit"),
+    # CephFS has no number of inodes; f_ffree is 2^64 - 1.
+    Example("PBS-MOUNT-08", "pass", {"space": SpaceFacts(1000, 500, 1511, -1)}, "inodes without limit"),
+    Example("PBS-MOUNT-08", "pass", {**EMPTY, "space": SpaceFacts(2**40, 2**39, 1511, -1)}, "inodes without limit"),
+    Example("PBS-MOUNT-08", "pass", {"space": SpaceFacts(1000, 500, 10, 11)}, "inodes without limit"),
+    Example(
+        "PBS-MOUNT-08",
+        "pass",
+        {"mount.fstype": "fuse.rclone", "space": SpaceFacts(1000, 500, 10**9, 0)},
+        "inodes without limit",
+    ),
+    Example(
+        "PBS-MOUNT-08",
+        "pass",
+        {"mount.fstype": "fuse", "mount.source": "mfs#host:9421", "space": SpaceFacts(1000, 500, 10**9, 0)},
+        "inodes without limit",
+    ),
+    Example("PBS-MOUNT-08", "fail", {"space": SpaceFacts(1000, 500, 10**9, 0)}, "0.0 % of the inodes"),
     Example("PBS-MOUNT-08", "pass", {"space": SpaceFacts(1000, 100, 1000, 100)}),
     *(
         Example(
@@ -544,6 +588,14 @@ EXAMPLES = [
         "PBS-MOUNT-11", "unknown", {"unit_order.1.waits": None, "unit_order.1.error": "no such unit"}, "no such unit"
     ),
     Example("PBS-MOUNT-11", "unknown", {"unit_order": []}),
+    # A program that does not answer is not a file server that does not answer.
+    Example(
+        "PBS-MOUNT-11",
+        "unknown",
+        {"unit_order.1.waits": None, "unit_order.1.error": "systemctl: no answer in 10 s"},
+        "systemctl: no answer in 10 s",
+        ["why this program does not answer", "The datastore is not the cause", "systemctl is-system-running"],
+    ),
     Example("PBS-MOUNT-11", "skip", ON_ROOT, "always there first"),
     Example("PBS-MOUNT-11", "skip", REMOVABLE, "removable datastores itself"),
     Example("PBS-MOUNT-11", "skip", PBS_IS_NOT_HERE),
