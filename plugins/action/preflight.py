@@ -23,6 +23,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._files import documen
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import LongRun
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import NotADocument, checked
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._summary import summary
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._variables import misspelt
 
 
 class ActionModule(LongRun, ActionBase):
@@ -60,7 +61,7 @@ class ActionModule(LongRun, ActionBase):
         result.update(
             changed=answer.get("changed") is True, document=document, summary=document["summary"], msg=headline
         )
-        warnings = warnings_of(answer)
+        warnings = [*misspelt(name for name in task_vars if isinstance(name, str)), *warnings_of(answer)]
         if warnings:
             result["warnings"] = warnings
         self._display.display(summary(document, headline, self._display.columns, self._paint))

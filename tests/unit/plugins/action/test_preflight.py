@@ -19,7 +19,8 @@ from ansible_collections.fleetops.pbs.tests.support import documents
 def run(tmp_path, monkeypatch):
     """Run the action with a module that answers as given."""
 
-    def act(answer, **args):
+    def act(answer, variables=(), **args):
+        variables = dict(variables)
         task = SimpleNamespace(
             args={"dest": str(tmp_path / "results"), **args}, async_val=0, check_mode=False, action="x", diff=False
         )
@@ -27,7 +28,7 @@ def run(tmp_path, monkeypatch):
         action = ActionModule(task, connection, SimpleNamespace(), None, None, None)
         monkeypatch.setattr(ActionModule, "run_long", lambda *_args: answer)
         monkeypatch.setattr(action, "_remove_tmp_path", lambda *_args, **_kwargs: None, raising=False)
-        return action.run(None, {"inventory_hostname": "pbs1"})
+        return action.run(None, {"inventory_hostname": "pbs1", **variables})
 
     return act
 
@@ -42,6 +43,14 @@ def test_a_host_cannot_write_in_the_name_of_another(run, tmp_path, claimed):
     assert result["dest"] == str(tmp_path / "results/pbs1.json")
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["pbs1.json"]
     assert json.loads((tmp_path / "results/pbs1.json").read_text(encoding="utf-8"))["host"] == "pbs1"
+
+
+def test_a_misspelt_variable_is_a_warning(run):
+    result = run(answer("pbs1"), variables={"preflight_failon": "high", "pbs_datastores": []})
+    assert result["warnings"] == [
+        "The variable 'preflight_failon' has no effect: no role of fleetops.pbs has it. Is it 'preflight_fail_on'?"
+    ]
+    assert "warnings" not in run(answer("pbs1"))
 
 
 def test_an_answer_without_a_document_is_handed_on_as_it_is(run, tmp_path):
