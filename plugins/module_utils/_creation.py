@@ -27,6 +27,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuratio
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.probe_file import new_name
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import ProbePlan, observe_stores, plan_probe
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import PREFIX_COUNT
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run_one
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_to_change
@@ -251,8 +252,8 @@ def _decision(store: StoreFacts, reuse: t.Optional[bool]) -> Decision:
     if state == "whole":
         return Decision(REUSE, _remarks(skeleton))
     decision = Decision(COMPLETE, _remarks(skeleton))
-    if skeleton.groups:
-        missing = 65536 - skeleton.prefixes
+    missing = PREFIX_COUNT - skeleton.prefixes
+    if skeleton.groups and missing:
         decision.warnings.append(
             "%s contains backups (%s), but %d of its prefix directories are missing. Their chunks may be lost: verify the "
             "datastore." % (shown, ", ".join(skeleton.groups), missing)

@@ -167,6 +167,17 @@ def test_backups_in_a_half_made_store_are_a_warning(host: FakeHost, whole_store:
     assert any("verify the datastore" in warning for warning in done["warnings"])
 
 
+def test_backups_in_a_store_that_lacks_only_its_lock_are_not_said_to_be_lost(
+    host: FakeHost, whole_store: Callable[..., ChunkStore]
+) -> None:
+    store = whole_store()
+    store.add_snapshot()
+    (store.path / ".lock").unlink()
+    done = datastore(host, name="tank", path=str(store.path))(False)
+    assert done["decision"] == "complete"
+    assert not any("lost" in warning for warning in done["warnings"])
+
+
 def test_where_atime_is_not_honoured_nothing_is_left_behind(
     host: FakeHost, faultfs: Callable[..., FaultyMount]
 ) -> None:
