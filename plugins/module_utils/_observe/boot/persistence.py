@@ -11,6 +11,7 @@ import os
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts, PersistentMount
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.boot_targets import started_at_boot
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.pbs_units import read_dependencies
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.fstab import FstabEntry
@@ -124,7 +125,8 @@ def _from_fstab(
         if resolved != where:
             continue
         detail = "line %d" % entry.line
-        active = entry.at_boot
+        active, reason = _fstab_state(entry, env)
+        detail += reason
         # systemd generates one unit per name, from the first entry, and none if another file has that name.
         if env.systemd and unit is not None:
             active = False
@@ -156,7 +158,34 @@ def _from_fstab(
     return found
 
 
+def _fstab_state(entry: FstabEntry, env: MountEnvironment) -> tuple[t.Optional[bool], str]:
+    """Whether the entry is mounted at boot, and the reason if that is not plain."""
+    if not entry.at_boot:
+        return False, ""
+    if entry.fstype == "autofs":
+        return None, "; autofs: an automount daemon decides"
+    if env.systemd and ".." in entry.where.split("/"):
+        return False, "; systemd ignores a mount point with '..'"
+    if env.systemd and entry.pulled_in_by:
+        return _reached(entry.pulled_in_by, env, "; ")
+    return True, ""
+
+
+def _reached(parents: t.Collection[str], env: MountEnvironment, start: str = "") -> tuple[t.Optional[bool], str]:
+    """Whether the boot starts one of the units that pull in a mount; with the reason."""
+    answers = {parent: started_at_boot(parent, env) for parent in sorted(parents)}
+    at_boot = [parent for parent, answer in answers.items() if answer]
+    if at_boot:
+        return True, f"{start}pulled in by {', '.join(at_boot)}"
+    names = ", ".join(answers)
+    if set(answers.values()) == {False}:
+        return False, f"{start}pulled in only by {names}, which a boot does not start"
+    return None, f"{start}pulled in by {names}; whether a boot starts it could not be determined"
+
+
 def _is_essential(entry: FstabEntry) -> bool:
+    if entry.pulled_in_by:
+        return False
     return entry.at_boot and not entry.automount and LOCAL in _implied_before(entry.fstype, entry.options)
 
 
@@ -204,7 +233,7 @@ def _from_unit(where: str, unit: Unit, mount: t.Optional[MountFacts], env: Mount
     )
 
 
-def _unit_state(where: str, unit: Unit, links: t.Sequence[Link], env: MountEnvironment) -> tuple[bool, str]:
+def _unit_state(where: str, unit: Unit, links: t.Sequence[Link], env: MountEnvironment) -> tuple[t.Optional[bool], str]:
     """Whether it is mounted at boot, and why."""
     if unit.masked:
         return False, "the unit is masked"
@@ -213,16 +242,33 @@ def _unit_state(where: str, unit: Unit, links: t.Sequence[Link], env: MountEnvir
     named = unit.value("Mount", "Where")
     if os.path.normpath(named or ".") != os.path.normpath(where):
         return False, f"systemd refuses it: Where={named} does not match the name of the unit"
-    parents = sorted({link.parent for link in links if link.lasting})
-    if parents:
-        return True, "pulled in by " + ", ".join(parents)
+    parents = {link.parent for link in links if link.lasting}
+    active, reason = _reached(parents, env) if parents else (False, "")
+    if active:
+        return _unless_conditions(unit, reason)
     for dependencies in read_dependencies(env):
         by = dependencies.pulls_in(unit.name, where)
         if by:
-            return True, f"pulled in by {dependencies.unit} ({by})"
+            return _unless_conditions(unit, f"pulled in by {dependencies.unit} ({by})")
+    if reason:
+        return active, reason
     if links:
         return False, "it is enabled only until the next reboot"
     return False, "nothing pulls it in: it is not enabled"
+
+
+def _unless_conditions(unit: Unit, reason: str) -> tuple[t.Optional[bool], str]:
+    """A condition is tested at boot, when its answer may differ from the one that it would have now."""
+    conditions = sorted(
+        {key for section, key, value in unit.settings if section == "Unit" and value and _is_condition(key)}
+    )
+    if conditions:
+        return None, f"{reason}, if {', '.join(conditions)} holds at boot"
+    return True, reason
+
+
+def _is_condition(key: str) -> bool:
+    return key.startswith(("Condition", "Assert"))
 
 
 # --- ZFS and PBS ------------------------------------------------------------------------------------------------------

@@ -35,6 +35,12 @@ class FstabEntry:
         return not {"x-systemd.automount", "comment=systemd.automount"}.isdisjoint(self.options)
 
     @property
+    def pulled_in_by(self) -> tuple[str, ...]:
+        """The units that pull it in, instead of the target for filesystems; see systemd.mount(5)."""
+        keys = ("x-systemd.wanted-by=", "x-systemd.required-by=")
+        return tuple(option.partition("=")[2] for option in self.options if option.startswith(keys))
+
+    @property
     def at_boot(self) -> bool:
         """Whether it is mounted automatically; systemd's automount overrides `noauto`."""
         automatic = True

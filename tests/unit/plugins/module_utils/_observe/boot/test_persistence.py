@@ -104,7 +104,8 @@ def test_passwords_do_not_reach_the_report(mount_host):
     mount_host.fstab.write_text("//anna:geheim@nas/x /mnt/tank cifs username=a,password=geheim\n")
     (entry,) = observed(mount_host.environment())
     assert "geheim" not in repr(entry)
-    assert "username=a" in entry.options
+    # mount.cifs takes a password behind the user name, too: username=anna%geheim.
+    assert entry.options == ["username=(hidden)", "password=(hidden)"]
 
 
 def test_names_are_fit_for_showing(mount_host):
@@ -146,6 +147,71 @@ def test_a_unit_that_is_enabled_until_the_next_boot(mount_host):
     (entry,) = observed(mount_host.environment())
     assert entry.active_at_boot is False
     assert "next reboot" in entry.detail
+
+
+@pytest.mark.parametrize(
+    ("parent", "active", "detail"),
+    [
+        ("rescue.target", False, "pulled in only by rescue.target, which a boot does not start"),
+        ("shutdown.target", False, "pulled in only by shutdown.target, which a boot does not start"),
+        ("nosuch.target", None, "whether a boot starts it could not be determined"),
+        ("backup@tank.service", None, "whether a boot starts it could not be determined"),
+        ("remote-fs.target", True, "pulled in by remote-fs.target"),
+        ("graphical.target", True, "pulled in by graphical.target"),
+    ],
+)
+def test_a_unit_is_mounted_if_the_boot_starts_what_pulls_it_in(mount_host, parent, active, detail):
+    mount_host.unit("mnt-tank.mount", UNIT)
+    mount_host.link(f"{parent}.wants", "mnt-tank.mount")
+    (entry,) = observed(mount_host.environment())
+    assert entry.active_at_boot is active
+    assert detail in entry.detail
+
+
+def test_a_target_of_the_administrator_is_followed_to_the_boot(mount_host):
+    mount_host.unit("mnt-tank.mount", UNIT)
+    mount_host.unit("storage.target", "[Unit]\nDescription=x\n")
+    mount_host.link("storage.target.wants", "mnt-tank.mount")
+    (entry,) = observed(mount_host.environment())
+    assert entry.active_at_boot is None
+    mount_host.link("multi-user.target.wants", "storage.target")
+    (entry,) = observed(mount_host.environment())
+    assert (entry.active_at_boot, entry.detail) == (True, "pulled in by storage.target")
+
+
+def test_targets_that_pull_in_each_other_end(mount_host):
+    mount_host.unit("mnt-tank.mount", UNIT)
+    for one, other in (("a.target", "b.target"), ("b.target", "a.target")):
+        mount_host.unit(one, "[Unit]\nDescription=x\n")
+        mount_host.link(f"{one}.wants", other)
+    mount_host.link("a.target.wants", "mnt-tank.mount")
+    (entry,) = observed(mount_host.environment())
+    assert entry.active_at_boot is None
+
+
+def test_a_condition_is_not_known_before_the_boot(mount_host):
+    mount_host.unit("mnt-tank.mount", "[Unit]\nConditionPathExists=/nonexistent\n" + UNIT)
+    mount_host.link("multi-user.target.wants", "mnt-tank.mount")
+    (entry,) = observed(mount_host.environment())
+    assert entry.active_at_boot is None
+    assert "if ConditionPathExists holds at boot" in entry.detail
+
+
+@pytest.mark.parametrize(
+    ("line", "active"),
+    [
+        ("UUID=3 /mnt/tank ext4 defaults,x-systemd.wanted-by=rescue.target", False),
+        ("UUID=3 /mnt/tank ext4 defaults,x-systemd.required-by=multi-user.target", True),
+        ("UUID=3 /mnt/tank ext4 defaults,x-systemd.wanted-by=nosuch.target", None),
+        ("UUID=3 /mnt/x/../tank ext4 defaults", False),
+        ("auto.tank /mnt/tank autofs defaults", None),
+        ("UUID=3 /mnt/tank ext4 defaults", True),
+    ],
+)
+def test_a_line_of_fstab_that_systemd_reads_otherwise(mount_host, line, active):
+    mount_host.fstab.write_text(line + "\n")
+    (entry,) = observed(mount_host.environment(systemd=True))
+    assert (entry.where, entry.active_at_boot) == ("/mnt/tank", active)
 
 
 def test_a_unit_that_does_not_last(mount_host):
