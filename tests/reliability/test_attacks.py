@@ -734,7 +734,7 @@ def test_configuration_and_job_states_change_places_with_traps(
             if not _turn % 20:
                 try:
                     told += str(datastore_info(options))
-                except ValueError as exc:
+                except CollectionError as exc:
                     told += str(exc)
             assert time.monotonic() - began < DEADLINE
             assert "secret" not in told
@@ -870,7 +870,7 @@ def everything_said(path: str, etc: Path, state: Path, said: list[str]) -> Itera
     )
     try:
         yield datastore_info({**options, "name": None})
-    except ValueError as exc:
+    except CollectionError as exc:
         yield str(exc)
 
 

@@ -317,10 +317,19 @@ def strange_things(store, rng):
     return [prefix / "stray", prefix / "pipe", prefix / ("c" * 64 + ".0.bad"), prefix / "\x1b[31m\n"]
 
 
+def unexpected(moved):
+    """Without the access time of a link in place of an index file: following it moves it, and GC follows it, too."""
+    return {path: what for path, what in moved.items() if not (path.endswith("/link.fidx") and what == _ATIME)}
+
+
+_ATIME = ["st_atime", "st_atime_ns"]
+
+
 def test_no_time_of_anything_moves(campaign, store, tmp_path):
     trial = campaign(
         "walks of every scope, preflights in check mode and in earnest, and repairs, on a mount with strictatime",
-        "an audit moves no time of anything; a preflight those of the zero chunk and of the directory that its probe "
+        "an audit moves no time of anything but the access time of a link in place of an index; "
+        "a preflight those of the zero chunk and of the directory that its probe "
         "was in; a repair no atime and no mtime",
     )
     rng = random.Random(5)
@@ -333,12 +342,12 @@ def test_no_time_of_anything_moves(campaign, store, tmp_path):
         audit(store, scope=("full", "sample", "skeleton")[number % 3], workers=1 + number % 4)
         document(store, tmp_path, check_mode=True)
         assert repair_store(store, dry=True).complete
-        assert changes(before, everything(store)) == {}
+        assert unexpected(changes(before, everything(store))) == {}
         trial.saw("objects whose times, owner, mode and inode stayed through audits", len(before))
 
         document(store, tmp_path, scope="full" if number % 2 else "sample")
         after = everything(store)
-        moved = changes(before, after)
+        moved = unexpected(changes(before, after))
         assert set(moved) == {probed, f"{probed}/{ZERO_DIGEST}"}
         assert moved[f"{probed}/{ZERO_DIGEST}"] == ["st_atime", "st_atime_ns", "st_ctime", "st_ctime_ns"]
         # Making and removing a file moves these two of its directory.

@@ -30,6 +30,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe import chunk
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import OptionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.tests.support import faults, mounts
 from ansible_collections.fleetops.pbs.tests.support.findings import finding, valid
 from ansible_collections.fleetops.pbs.tests.support.options import PREFLIGHT_OPTIONS, REPAIR_OPTIONS
@@ -935,7 +936,7 @@ def test_the_gate_opens_for_no_fault(campaign, few_prefixes):
                     {**params, "probe": "private", "deadline": IMPATIENT if case == SILENCE else DEADLINE},
                     check_mode=False,
                 )
-            except ValueError as error:
+            except CollectionError as error:
                 result = {"failed": True, "msg": str(error), "honoured": None}
             expected = next(says for says in case.says if says.control == ATIME)
             others = [says for says in case.says if says.control in (REFRESH, ZERO, STAMPS) and says.status == "fail"]
