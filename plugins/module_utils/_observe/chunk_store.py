@@ -63,7 +63,7 @@ def observe_reach(realpath: str) -> tuple[bool, str]:
         try:
             os.stat(way + "/.")
         except PermissionError:
-            return False, (way or "/")
+            return False, way or "/"
         way += "/" + part
     try:
         os.stat(way + "/.")

@@ -100,10 +100,8 @@ def boot_mounts(path: str, mount: t.Optional[MountFacts], removable: bool, env: 
 def _mount_points(path: str, mount: t.Optional[MountFacts]) -> list[str]:
     """The directories from the current mount point down to the path."""
     prefixes = list(path_prefixes(path))
-    if mount is not None:
-        shown = list(prefixes)
-        if mount.mount_point in shown:
-            return prefixes[shown.index(mount.mount_point) :]
+    if mount is not None and mount.mount_point in prefixes:
+        return prefixes[prefixes.index(mount.mount_point) :]
     return prefixes
 
 

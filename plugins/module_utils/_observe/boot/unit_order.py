@@ -80,7 +80,7 @@ def _order(
     mount_unit = unit_name_for(mount_point)
     needed = path_below(unit.requires_mounts_for, mount_point)
     if needed:
-        return UnitOrderFacts(unit.unit, True, by=("RequiresMountsFor=" + needed), needs=True)
+        return UnitOrderFacts(unit.unit, True, by=f"RequiresMountsFor={needed}", needs=True)
     is_after = mount_unit in unit.after
     if mount_unit in unit.requires:
         by = f"Requires={mount_unit}" + (f" After={mount_unit}" if is_after else f" without After={mount_unit}")
