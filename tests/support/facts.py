@@ -84,8 +84,11 @@ def host() -> HostFacts:
                 ConfigFileFacts(
                     f"/etc/proxmox-backup/{name}.cfg", True, 0, 34, "0640", "0" * 64, parsed=True, readable=True
                 )
-                for name in ("datastore", "prune", "verification")
+                for name in ("datastore", "prune", "verification", "sync", "remote", "s3")
             ],
+            sync_jobs=[],
+            remotes=[],
+            s3_endpoints=[],
         ),
         old_locking=False,
         id_map=IdMapFacts(namespaced=False),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""PBS's configuration as facts: datastores and their jobs, with the last run of each."""
+"""PBS's configuration as facts: datastores and their jobs with the last run of each, remotes, and S3 endpoints."""
 
 from __future__ import annotations
 
@@ -59,3 +59,55 @@ class DatastoreConfig:
     gc_last_run: t.Optional[JobRunFacts] = None
     prune_jobs: list[JobFacts] = dataclasses.field(default_factory=list)
     verify_jobs: list[JobFacts] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class SyncJobFacts:
+    """One section of `sync.cfg`."""
+
+    id: str
+    store: str
+    """The datastore on this host: the target of a pull, the source of a push."""
+    remote: str = ""
+    """Name of the remote; empty if both datastores are on this host."""
+    remote_store: str = ""
+    """The other datastore: the source of a pull, the target of a push."""
+    direction: str = "pull"
+    """`pull` or `push`."""
+    namespace: str = ""
+    remote_namespace: str = ""
+    max_depth: t.Optional[int] = None
+    schedule: str = ""
+    owner: str = ""
+    """Owner of the groups that a pull creates; empty means `root@pam`."""
+    group_filters: list[str] = dataclasses.field(default_factory=list)
+    run_on_mount: bool = False
+    properties: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    """Every property as in the file: text, or a list of texts for `group-filter` and `associated-key`."""
+    last_run: t.Optional[JobRunFacts] = None
+
+
+@dataclasses.dataclass
+class RemoteFacts:
+    """One section of `remote.cfg`, without the password."""
+
+    name: str
+    host: str
+    port: t.Optional[int] = None
+    """None for PBS's default, 8007."""
+    auth_id: str = ""
+    fingerprint: str = ""
+    properties: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    """Every property as in the file, except the password."""
+
+
+@dataclasses.dataclass
+class S3EndpointFacts:
+    """One section of `s3.cfg`, without its keys."""
+
+    id: str
+    endpoint: str
+    port: t.Optional[int] = None
+    region: str = ""
+    properties: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    """Every property as in the file, except the keys; a list of texts for `provider-quirks`."""

@@ -9,6 +9,12 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import (
+    RemoteFacts,
+    S3EndpointFacts,
+    SyncJobFacts,
+)
+
 
 @dataclasses.dataclass
 class AccountFacts:
@@ -77,6 +83,12 @@ class ConfigDirFacts:
     mode: t.Optional[str] = None
     files: list[ConfigFileFacts] = dataclasses.field(default_factory=list)
     error: str = ""
+    sync_jobs: t.Optional[list[SyncJobFacts]] = None
+    """None if `sync.cfg` could not be read or has no valid syntax; empty if it does not exist."""
+    remotes: t.Optional[list[RemoteFacts]] = None
+    """None if `remote.cfg` could not be read or has no valid syntax; empty if it does not exist."""
+    s3_endpoints: t.Optional[list[S3EndpointFacts]] = None
+    """None if `s3.cfg` could not be read or has no valid syntax; empty if it does not exist."""
 
 
 @dataclasses.dataclass

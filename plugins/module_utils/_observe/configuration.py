@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""PBS's configuration on this host: the datastores with their jobs, and the state of the configuration files."""
+"""PBS's configuration on this host: datastores with their jobs, sync jobs, remotes, S3 endpoints, and the state of the files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts, JobRunFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import (
+    DatastoreConfig,
+    JobFacts,
+    JobRunFacts,
+    RemoteFacts,
+    S3EndpointFacts,
+    SyncJobFacts,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
     AccountFacts,
     ConfigDirFacts,
@@ -35,10 +42,14 @@ _MAX_SECTIONS = 256
 _NOTES = 20
 """Maximum number of unknown settings to report."""
 _DATASTORES, _PRUNE_JOBS, _VERIFY_JOBS = "datastore.cfg", "prune.cfg", "verification.cfg"
+_SYNC_JOBS, _REMOTES, _S3_ENDPOINTS = "sync.cfg", "remote.cfg", "s3.cfg"
 _FILES = {
     _DATASTORES: section_config.DATASTORE,
     _PRUNE_JOBS: section_config.PRUNE,
     _VERIFY_JOBS: section_config.VERIFICATION,
+    _SYNC_JOBS: section_config.SYNC,
+    _REMOTES: section_config.REMOTE,
+    _S3_ENDPOINTS: section_config.S3,
 }
 _OWN_FIELDS = ("path", "tuning", "backend", "backing-device", "maintenance-mode")
 
@@ -62,11 +73,12 @@ def observe_configuration(
     that can be recognised, so that they can be checked, and the file's facts record the error.
     """
     facts = ConfigDirFacts(path=config_dir, exists=False)
-    sections: dict[str, list[Section]] = {}
+    sections: dict[str, t.Optional[list[Section]]] = {}
     try:
         dir_fd = open_directory(config_dir, follow=True)
     except FileNotFoundError:
         facts.files = [_missing(os.path.join(config_dir, name)) for name in _FILES]
+        facts.sync_jobs, facts.remotes, facts.s3_endpoints = [], [], []
         return facts, []
     except OSError as exc:
         facts.exists = True
@@ -81,7 +93,14 @@ def observe_configuration(
             facts.files.append(file_facts)
     finally:
         os.close(dir_fd)
-    return facts, _with_jobs(sections, state_dir, proc)
+    runs = _Runs(state_dir, proc)
+    try:
+        facts.sync_jobs = _each(sections[_SYNC_JOBS], lambda section: _sync_job(section, runs))
+        facts.remotes = _each(sections[_REMOTES], _remote)
+        facts.s3_endpoints = _each(sections[_S3_ENDPOINTS], _s3_endpoint)
+        return facts, _with_jobs({name: found or [] for name, found in sections.items()}, runs)
+    finally:
+        runs.close()
 
 
 # --- one file ---------------------------------------------------------------------------------------------------------
@@ -93,7 +112,8 @@ def _missing(path: str) -> ConfigFileFacts:
 
 def _read_file(
     dir_fd: int, path: str, schema: section_config.Schema, account: t.Optional[AccountFacts], newer: bool
-) -> tuple[ConfigFileFacts, list[Section]]:
+) -> tuple[ConfigFileFacts, t.Optional[list[Section]]]:
+    """The state of a file, and its sections; None if it could not be read, or its syntax is wrong."""
 
     def refuse(status: os.stat_result) -> str:
         # Its owner can put any file of root here, and root must not read it into a report.
@@ -107,9 +127,9 @@ def _read_file(
         facts.uid, facts.gid, facts.mode = found.status.st_uid, found.status.st_gid, mode_string(found.status.st_mode)
         facts.readable = _may_read(found.status, account)
     if found.data is None:
-        return facts, []
+        return facts, None
     facts.digest = section_config.digest(found.data)
-    sections: list[Section] = []
+    sections: t.Optional[list[Section]] = None
     try:
         # Tolerant first: this returns sections even if the strict parser below fails.
         sections = section_config.parse(found.data, schema, strict=False)
@@ -120,6 +140,8 @@ def _read_file(
         facts.parsed = True
     except SectionConfigError as exc:
         facts.parsed, facts.error, facts.line = False, exc.message, exc.line
+    if sections is None:
+        return facts, None
     if len(sections) > _MAX_SECTIONS:
         facts.parsed = False
         facts.error = "it has %d sections; those after the first %d are not checked" % (len(sections), _MAX_SECTIONS)
@@ -169,21 +191,17 @@ class _Runs:
             os.close(self._fd)
 
 
-def _with_jobs(sections: t.Mapping[str, list[Section]], state_dir: str, proc: str) -> list[DatastoreConfig]:
-    runs = _Runs(state_dir, proc)
-    try:
-        configs = [_datastore(section, runs) for section in sections[_DATASTORES]]
-        by_name = {config.name: config for config in configs}
-        for section in sections[_PRUNE_JOBS]:
-            config = by_name.get(section.text("store"))
-            if config is not None:
-                config.prune_jobs.append(_job(section, runs.last("prunejob", section.id)))
-        for section in sections[_VERIFY_JOBS]:
-            config = by_name.get(section.text("store"))
-            if config is not None:
-                config.verify_jobs.append(_job(section, runs.last("verificationjob", section.id)))
-    finally:
-        runs.close()
+def _with_jobs(sections: t.Mapping[str, list[Section]], runs: _Runs) -> list[DatastoreConfig]:
+    configs = [_datastore(section, runs) for section in sections[_DATASTORES]]
+    by_name = {config.name: config for config in configs}
+    for section in sections[_PRUNE_JOBS]:
+        config = by_name.get(section.text("store"))
+        if config is not None:
+            config.prune_jobs.append(_job(section, runs.last("prunejob", section.id)))
+    for section in sections[_VERIFY_JOBS]:
+        config = by_name.get(section.text("store"))
+        if config is not None:
+            config.verify_jobs.append(_job(section, runs.last("verificationjob", section.id)))
     return configs
 
 
@@ -229,6 +247,69 @@ def _job(section: Section, last_run: JobRunFacts) -> JobFacts:
         disabled=_flag(section.text("disable")),
         keeps={name: number for name, number in numbers.items() if name.startswith("keep-") and number is not None},
         last_run=last_run,
+    )
+
+
+# --- sync jobs, remotes, S3 endpoints ---------------------------------------------------------------------------------
+
+
+T = t.TypeVar("T")
+
+
+def _each(sections: t.Optional[list[Section]], make: t.Callable[[Section], T]) -> t.Optional[list[T]]:
+    return None if sections is None else [make(section) for section in sections]
+
+
+def _properties(section: Section, schema: section_config.Schema) -> dict[str, t.Any]:
+    """The properties that this collection knows and that may be in a report.
+
+    Others are left out, because a newer PBS, or another file in this place, may have secrets there.
+    """
+    known = schema[section.type].properties
+    return {
+        name: value if isinstance(value, str) else list(value)
+        for name, value in section.properties.items()
+        if name in known and not known[name].secret and not known[name].private
+    }
+
+
+def _sync_job(section: Section, runs: _Runs) -> SyncJobFacts:
+    return SyncJobFacts(
+        id=section.id,
+        store=section.text("store"),
+        remote=section.text("remote"),
+        remote_store=section.text("remote-store"),
+        direction=section.text("sync-direction") or "pull",
+        namespace=section.text("ns"),
+        remote_namespace=section.text("remote-ns"),
+        max_depth=_number(section.text("max-depth")),
+        schedule=section.text("schedule"),
+        owner=section.text("owner"),
+        group_filters=section.texts("group-filter"),
+        run_on_mount=_flag(section.text("run-on-mount")),
+        properties=_properties(section, section_config.SYNC),
+        last_run=runs.last("syncjob", section.id),
+    )
+
+
+def _remote(section: Section) -> RemoteFacts:
+    return RemoteFacts(
+        name=section.id,
+        host=section.text("host"),
+        port=_number(section.text("port")),
+        auth_id=section.text("auth-id"),
+        fingerprint=section.text("fingerprint"),
+        properties=_properties(section, section_config.REMOTE),
+    )
+
+
+def _s3_endpoint(section: Section) -> S3EndpointFacts:
+    return S3EndpointFacts(
+        id=section.id,
+        endpoint=section.text("endpoint"),
+        port=_number(section.text("port")),
+        region=section.text("region"),
+        properties=_properties(section, section_config.S3),
     )
 
 

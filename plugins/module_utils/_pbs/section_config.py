@@ -42,6 +42,12 @@ class Property:
     required: bool = False
     since: str = ""
     """The first PBS that supports it, if relevant: an older one cannot read a file with it."""
+    repeats: bool = False
+    """Whether it may be repeated; each line is one value of a list, whose order PBS keeps."""
+    secret: bool = False
+    """Whether its value must not be in a result, a message or a document."""
+    private: bool = False
+    """Whether PBS shows it to its users, but reports, which travel further, leave it out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Section:
     line: int
     """Its first line, from 1."""
     properties: dict[str, t.Union[str, list[str]]] = dataclasses.field(default_factory=dict)
-    """Values as in the file; a list if a property that is not in the schema is repeated."""
+    """Values as in the file; a list if the schema has the property as a list, or does not have it and it is repeated."""
     unknown: list[str] = dataclasses.field(default_factory=list)
     """What the schema does not contain, as messages; empty if `parse` was strict."""
 
@@ -69,6 +75,11 @@ class Section:
         """The value of a property; empty if it is missing."""
         value = self.properties.get(name, "")
         return value if isinstance(value, str) else value[-1]
+
+    def texts(self, name: str) -> list[str]:
+        """The values of a property that may be repeated, in their order; empty if it is missing."""
+        value = self.properties.get(name, [])
+        return [value] if isinstance(value, str) else list(value)
 
 
 def digest(data: bytes) -> str:
@@ -136,7 +147,9 @@ def _add(section: Section, number: int, line: str, schema: Schema, strict: bool)
     if line[0] not in _SPACES or end is None:
         raise SectionConfigError(number, f"expected an indented 'key value' of section {shown(section.id)}")
     key, value = content[:end], content[end:].strip(_SPACE)
-    if section.type in schema and key in schema[section.type].properties and key in section.properties:
+    known = schema[section.type].properties.get(key) if section.type in schema else None
+    repeats = known is not None and known.repeats
+    if known is not None and not repeats and key in section.properties:
         raise SectionConfigError(number, f"property {shown(key)} is repeated")
     problem = _problem(section.type, key, value, schema)
     if problem:
@@ -146,6 +159,8 @@ def _add(section: Section, number: int, line: str, schema: Schema, strict: bool)
     earlier = section.properties.get(key)
     if isinstance(earlier, list):
         earlier.append(value)
+    elif repeats:
+        section.properties[key] = [value]
     else:
         section.properties[key] = value if earlier is None else [earlier, value]
 
@@ -162,7 +177,7 @@ def _problem(kind: str, key: str, value: str, schema: Schema) -> str:
     except property_string.PropertyStringError as exc:
         return str(exc)
     except ValueError as exc:
-        return f"{key} is {shown(value)}; allowed: {exc}"
+        return f"{key} is {'invalid' if known.secret else shown(value)}; allowed: {exc}"
     return ""
 
 
@@ -256,3 +271,74 @@ VERIFICATION: Schema = {
     )
 }
 """`verification.cfg`."""
+
+_SIZE = kinds.Size()
+_RATES = {name: Property(_SIZE) for name in ("rate-in", "burst-in", "rate-out", "burst-out")}
+
+SYNC: Schema = {
+    "sync": SectionType(
+        kinds.JOB_ID,
+        {
+            "store": Property(kinds.DATASTORE_NAME, required=True),
+            "ns": Property(kinds.NAMESPACE),
+            "remote": Property(kinds.REMOTE_NAME),
+            "remote-store": Property(kinds.DATASTORE_NAME, required=True),
+            "remote-ns": Property(kinds.NAMESPACE),
+            "sync-direction": Property(kinds.Choice(("pull", "push"))),
+            "owner": Property(kinds.AUTH_ID),
+            "schedule": Property(_SCHEDULE),
+            "comment": Property(kinds.COMMENT),
+            "group-filter": Property(kinds.GroupFilter(), repeats=True),
+            "max-depth": Property(kinds.Integer(0, 7)),
+            "transfer-last": Property(kinds.Integer(1)),
+            "remove-vanished": Property(_FLAG),
+            "resync-corrupt": Property(_FLAG),
+            "encrypted-only": Property(_FLAG),
+            "verified-only": Property(_FLAG),
+            "run-on-mount": Property(_FLAG),
+            "unmount-on-done": Property(_FLAG),
+            "worker-threads": Property(kinds.THREADS),
+            "active-encryption-key": Property(kinds.KEY_ID),
+            "associated-key": Property(kinds.KEY_ID, repeats=True),
+            **_RATES,
+        },
+    )
+}
+"""`sync.cfg`. Without `remote`, the other datastore is on this host. `store` is the target of a pull, the source of a push."""
+
+REMOTE: Schema = {
+    "remote": SectionType(
+        kinds.REMOTE_NAME,
+        {
+            "host": Property(kinds.HOST, required=True),
+            "port": Property(kinds.PORT),
+            "auth-id": Property(kinds.AUTH_ID, required=True),
+            "password": Property(kinds.SECRET, required=True, secret=True),
+            "fingerprint": Property(kinds.FINGERPRINT),
+            "comment": Property(kinds.COMMENT),
+            "use-node-proxy": Property(_FLAG),
+        },
+    )
+}
+"""`remote.cfg`; the file has the password in base64."""
+
+S3: Schema = {
+    "s3-endpoint": SectionType(
+        kinds.S3_CLIENT,
+        {
+            "endpoint": Property(kinds.S3_ENDPOINT, required=True),
+            "port": Property(kinds.PORT),
+            "region": Property(kinds.S3_REGION),
+            "access-key": Property(kinds.SECRET, required=True, private=True),
+            "secret-key": Property(kinds.SECRET, required=True, secret=True),
+            "fingerprint": Property(kinds.FINGERPRINT),
+            "path-style": Property(_FLAG),
+            "provider-quirks": Property(
+                kinds.Choice(("skip-if-none-match-header", "delete-objects-via-delete-object")), repeats=True
+            ),
+            "put-rate-limit": Property(kinds.Integer(1)),
+            **_RATES,
+        },
+    )
+}
+"""`s3.cfg`, since 4.0.4; the file has the secret key in clear."""

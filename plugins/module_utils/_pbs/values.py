@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import math
 import re
 import typing as t
@@ -107,13 +108,30 @@ class Text(Kind):
         raise ValueError(self.allowed)
 
 
+class Bytes(int):
+    """A number of bytes that keeps its spelling: equal as a number, `10MB` as text."""
+
+    spelling: str
+
+    def __new__(cls, number: int, spelling: str) -> Bytes:
+        made = super().__new__(cls, number)
+        made.spelling = spelling
+        return made
+
+    def __str__(self) -> str:
+        return self.spelling
+
+
 @dataclasses.dataclass(frozen=True)
 class Size(Kind):
-    """A size with an optional unit, base 10 (`MB`) or base 2 (`MiB`); parsed to bytes."""
+    """A size with an optional unit, base 10 (`MB`) or base 2 (`MiB`); parsed to bytes.
+
+    PBS stores `10MB` as `10 MB`, and `1024` as `1024 B`.
+    """
 
     allowed = "a size such as 1024, 64GB or 64GiB"
 
-    def read(self, text: str) -> int:
+    def read(self, text: str) -> Bytes:
         match = _SIZE.fullmatch(text) if len(text) <= 64 else None
         if match:
             unit = match.group("unit").strip().lower()
@@ -122,7 +140,7 @@ class Size(Kind):
             base = 1024 if unit.endswith("i") else 1000
             size = float(text[: match.start("unit")]) * base ** _POWERS[unit.rstrip("i")]
             if math.isfinite(size):
-                return int(size)
+                return Bytes(int(size), text)
         raise ValueError(self.allowed)
 
 
@@ -136,8 +154,59 @@ class CalendarEvent(Kind):
         raise ValueError(self.allowed)
 
 
+@dataclasses.dataclass(frozen=True)
+class Host(Kind):
+    """A DNS name or an IP address; `labels` may stand for whole labels of a name."""
+
+    allowed: str
+    labels: tuple[str, ...] = ()
+
+    def read(self, text: str) -> str:
+        if len(text) <= 256:
+            try:
+                ipaddress.ip_address(text[1:-1] if text.startswith("[") and text.endswith("]") else text)
+                return text
+            except ValueError:
+                pass
+            if all(label in self.labels or _is_label(label) for label in text.split(".")):
+                return text
+        raise ValueError(self.allowed)
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupFilter(Kind):
+    """Which backup groups a sync job transfers: by type, group or regular expression, included or excluded."""
+
+    allowed = (
+        "type:vm, type:ct, type:host, group:TYPE/ID or regex:EXPRESSION, each with an optional include: or exclude:"
+    )
+
+    def read(self, text: str) -> str:
+        rule = text
+        for action in ("include:", "exclude:"):
+            if text.startswith(action):
+                rule = text[len(action) :]
+        kind, colon, value = rule.partition(":")
+        if (
+            colon
+            and _has_no_control(text)
+            and (
+                (kind == "type" and value in _GROUP_TYPES)
+                or (kind == "group" and _is_group(value))
+                or (kind == "regex" and value)
+            )
+        ):
+            # `include:` is what PBS does without it, and it writes the filter back without it.
+            return rule if text.startswith("include:") else text
+        raise ValueError(self.allowed)
+
+
 _NO_CONTROL = r"[^\x00-\x1f\x7f]*"
 _SAFE_ID = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+_has_no_control = re.compile(_NO_CONTROL).fullmatch
+_GROUP_TYPES = ("vm", "ct", "host")
+_is_group = re.compile(r"(?:%s)/%s" % ("|".join(_GROUP_TYPES), _SAFE_ID)).fullmatch
+_is_label = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?").fullmatch
 _ID_WORDS = "3 to 32 letters, digits, '_', '.' or '-', not beginning with '.' or '-'"
 
 DATASTORE_NAME = Text(_ID_WORDS, _SAFE_ID, 3, 32)
@@ -146,10 +215,28 @@ PATH = Text("1 to 4096 characters", minimum=1, maximum=4096)
 COMMENT = Text("one line of at most 128 characters", _NO_CONTROL, maximum=128)
 MAINTENANCE_MESSAGE = Text("one line of at most 64 characters", _NO_CONTROL, maximum=64)
 NAMESPACE = Text(
-    "up to 8 names joined by '/', at most 256 characters", r"(?:(?:%s/){0,7}%s)?" % (_SAFE_ID, _SAFE_ID), maximum=256
+    "up to 7 names joined by '/', at most 256 characters", r"(?:(?:%s/){0,6}%s)?" % (_SAFE_ID, _SAFE_ID), maximum=256
 )
+"""PBS's schema allows 8 names, and PBS then refuses more than 7."""
 FILESYSTEM_UUID = Text("a filesystem UUID in lower case", r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 USER_ID = Text("a user such as admin@pbs", r"[^\s:/\x00-\x1f\x7f]+@" + _SAFE_ID, 3, 64)
+_USER = r"[^\s:/\x00-\x1f\x7f]+@" + _SAFE_ID
+AUTH_ID = Text("a user such as sync@pbs, or a token such as sync@pbs!name", "%s(?:!%s)?" % (_USER, _SAFE_ID), 3, 64)
+REMOTE_NAME = Text(_ID_WORDS, _SAFE_ID, 3, 32)
+KEY_ID = Text(_ID_WORDS, _SAFE_ID, 3, 32)
+FINGERPRINT = Text(
+    "the SHA-256 of a certificate: 32 pairs of hexadecimal digits joined by ':'",
+    r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){31}",
+)
+PORT = Integer(0, 65535)
+HOST = Host("a DNS name or an IP address")
+S3_ENDPOINT = Host(
+    "a DNS name or an IP address without scheme and port; {{bucket}} and {{region}} may stand for parts of the name",
+    ("{{bucket}}", "{{region}}"),
+)
+SECRET = Text("one line that is not empty", r"[^\x00-\x1f\x7f]+", minimum=1)
+"""A secret: it is never part of a message, so `read` is told only whether it can be one."""
+S3_REGION = Text("3 to 32 lower-case letters, digits, '_' or '-'", r"[_a-z0-9][-_a-z0-9]+", 3, 32)
 S3_CLIENT = Text(_ID_WORDS, _SAFE_ID, 3, 32)
 S3_BUCKET = Text("lower-case letters, digits and '-'", r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", 3, 63)
 THREADS = Integer(1, 32)

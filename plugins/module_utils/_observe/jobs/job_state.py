@@ -20,7 +20,7 @@ _SIZE_LIMIT = 256 * 1024
 def observe_run(dir_fd: int, job_type: str, name: str, proc: str = "/proc") -> JobRunFacts:
     """The last run of one job. `dir_fd` is the open directory `jobstates`. Never raises because of the content.
 
-    `job_type` is `garbage_collection`, `prunejob` or `verificationjob`. A job without a state file has never run.
+    `job_type` is `garbage_collection`, `prunejob`, `verificationjob` or `syncjob`. A job without a state file has never run.
     """
     found = read_small(f"{job_type}-{name}.json", dir_fd, _SIZE_LIMIT)
     if found.data is None:

@@ -27,6 +27,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config i
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 UPID = "UPID:pbs1:00000A1B:0000C3D4:00000005:67748580:garbage_collection:tank:root@pam:"
+FILES = ("datastore.cfg", "prune.cfg", "verification.cfg", "sync.cfg", "remote.cfg", "s3.cfg")
 NEWER, KNOWN = "4.3.0-1", "4.2.1-1"
 
 
@@ -76,7 +77,7 @@ def host(tmp_path: Path) -> Host:
 def test_no_directory(tmp_path: Path) -> None:
     directory, stores = observe_configuration(str(tmp_path / "missing"))
     assert (directory.exists, directory.uid, directory.mode, directory.error, stores) == (False, None, None, "", [])
-    assert [(file.exists, file.parsed, file.digest) for file in directory.files] == [(False, True, EMPTY)] * 3
+    assert [(file.exists, file.parsed, file.digest) for file in directory.files] == [(False, True, EMPTY)] * len(FILES)
 
 
 def test_an_empty_directory(host: Host) -> None:
@@ -84,10 +85,8 @@ def test_an_empty_directory(host: Host) -> None:
     assert stores == []
     assert (directory.exists, directory.path) == (True, str(host.config))
     assert (directory.uid, directory.gid, directory.mode) == (os.geteuid(), os.getegid(), "0700")
-    assert [file.path for file in directory.files] == [
-        str(host.config / name) for name in ("datastore.cfg", "prune.cfg", "verification.cfg")
-    ]
-    assert [(file.exists, file.parsed, file.digest) for file in directory.files] == [(False, True, EMPTY)] * 3
+    assert [file.path for file in directory.files] == [str(host.config / name) for name in FILES]
+    assert [(file.exists, file.parsed, file.digest) for file in directory.files] == [(False, True, EMPTY)] * len(FILES)
 
 
 def test_what_is_no_directory(tmp_path: Path) -> None:
@@ -129,7 +128,7 @@ def test_one_unreadable_file_leaves_the_others(host: Host) -> None:
     host.write("prune.cfg", "prune: daily\n\tstore tank\n\tschedule daily\n")
     host.write("verification.cfg", "garbage\n")
     directory, (store,) = host.observe()
-    assert [file.parsed for file in directory.files] == [True, True, False]
+    assert [file.parsed for file in directory.files] == [True, True, False, True, True, True]
     assert [job.id for job in store.prune_jobs] == ["daily"]
 
 
@@ -356,3 +355,95 @@ def test_no_descriptor_is_left_open(host: Host) -> None:
     before = os.listdir("/proc/self/fd")
     host.observe()
     assert os.listdir("/proc/self/fd") == before
+
+
+# --- sync jobs, remotes, S3 endpoints ---
+
+SYNC = """\
+sync: offsite
+	encrypted-only true
+	group-filter type:vm
+	group-filter exclude:group:vm/9
+	max-depth 3
+	ns a/b
+	owner sync@pbs
+	rate-in 10 MB
+	remote pbs2
+	remote-ns c
+	remote-store tank2
+	run-on-mount true
+	schedule daily
+	store tank
+	sync-direction push
+
+sync: local
+	remote-store tank
+	store copy
+"""
+REMOTE = """\
+remote: pbs2
+	auth-id sync@pbs!token
+	fingerprint 38:25:b0
+	host 192.0.2.7
+	password bmV1dHJhbA==
+	port 8008
+"""
+S3 = """\
+s3-endpoint: aws
+	access-key AKNEUTRAL
+	endpoint {{bucket}}.s3.{{region}}.example.org
+	port 5443
+	provider-quirks skip-if-none-match-header
+	region us-east-1
+	secret-key neutral
+"""
+
+
+def test_sync_jobs(host: Host) -> None:
+    host.write("sync.cfg", SYNC)
+    host.finish("syncjob-offsite", {"OK": {"endtime": 1767225600}})
+    jobs = host.observe()[0].sync_jobs
+    assert jobs is not None
+    offsite, local = jobs
+    assert (offsite.id, offsite.store, offsite.remote, offsite.remote_store) == ("offsite", "tank", "pbs2", "tank2")
+    assert (offsite.direction, offsite.namespace, offsite.remote_namespace) == ("push", "a/b", "c")
+    assert (offsite.max_depth, offsite.schedule, offsite.owner) == (3, "daily", "sync@pbs")
+    assert (offsite.group_filters, offsite.run_on_mount) == (["type:vm", "exclude:group:vm/9"], True)
+    assert offsite.properties["rate-in"] == "10 MB"
+    assert offsite.properties["group-filter"] == ["type:vm", "exclude:group:vm/9"]
+    assert offsite.last_run is not None
+    assert (offsite.last_run.state, offsite.last_run.end) == ("ok", 1767225600)
+    assert (local.remote, local.direction, local.max_depth, local.run_on_mount) == ("", "pull", None, False)
+    assert local.last_run == JobRunFacts(state="created")
+
+
+def test_remotes_and_s3_endpoints_without_their_secrets(host: Host) -> None:
+    host.write("remote.cfg", REMOTE)
+    host.write("s3.cfg", S3)
+    directory = host.observe()[0]
+    assert directory.remotes is not None
+    (remote,) = directory.remotes
+    assert (remote.name, remote.host, remote.port, remote.auth_id) == ("pbs2", "192.0.2.7", 8008, "sync@pbs!token")
+    assert directory.s3_endpoints is not None
+    (endpoint,) = directory.s3_endpoints
+    assert (endpoint.id, endpoint.port, endpoint.region) == ("aws", 5443, "us-east-1")
+    assert endpoint.endpoint == "{{bucket}}.s3.{{region}}.example.org"
+    assert endpoint.properties["provider-quirks"] == ["skip-if-none-match-header"]
+    assert not {"password", "secret-key", "access-key"} & {*remote.properties, *endpoint.properties}
+    everything = json.dumps(dataclasses.asdict(directory))
+    assert not any(secret in everything for secret in ("bmV1dHJhbA", "neutral", "AKNEUTRAL"))
+    # The wrong fingerprint is an error of the file.
+    assert [file.line for file in directory.files if file.parsed is False] == [3]
+
+
+def test_what_could_not_be_read_is_not_known(host: Host) -> None:
+    host.write("sync.cfg", "garbage\n")
+    directory = host.observe()[0]
+    assert (directory.sync_jobs, directory.remotes, directory.s3_endpoints) == (None, [], [])
+
+
+def test_a_secret_in_an_unknown_property_stays_out(host: Host) -> None:
+    host.write("remote.cfg", REMOTE + "\ttoken-secret hush\n")
+    directory = host.observe(version=NEWER)[0]
+    assert directory.remotes is not None
+    assert "hush" not in json.dumps(dataclasses.asdict(directory))

@@ -114,7 +114,7 @@ EXAMPLES = [
     Example("PBS-HOST-03", "unknown", {"host.daemons": []}, "could not be found out"),
     Example("PBS-HOST-03", "skip", PBS_IS_NOT_HERE, "not installed"),
     # The configuration: exactly 0700 backup:backup, and every file parses.
-    Example("PBS-HOST-04", "pass", says=["is 0700", "3 files parse"]),
+    Example("PBS-HOST-04", "pass", says=["is 0700", "6 files parse"]),
     Example(
         "PBS-HOST-04",
         "fail",
@@ -159,7 +159,7 @@ EXAMPLES = [
         "PBS-HOST-04",
         "pass",
         {**PBS_IS_NOT_HERE, "host.config_dir.exists": True},
-        "/etc/proxmox-backup: 3 files parse.",
+        "/etc/proxmox-backup: 6 files parse.",
     ),
     Example(
         "PBS-HOST-04",
@@ -196,7 +196,7 @@ EXAMPLES = [
         "PBS-HOST-04",
         "pass",
         {"host.config_dir.files.2": ConfigFileFacts("/etc/proxmox-backup/verification.cfg", False, parsed=True)},
-        "2 files parse",
+        "5 files parse",
     ),
     Example(
         "PBS-HOST-04",
