@@ -14,12 +14,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils import _creation
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import AccountFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.completion import (
     check_reuse,
     complete_store,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError, option
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.outcome import Outcome
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.config_file import (
@@ -37,6 +36,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._options.datastore im
     DatastorePlan,
     datastore_plan,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
@@ -184,7 +184,7 @@ def _create(plan: DatastorePlan, configuration: Configuration, manager: Manager,
     arguments = ["datastore", "create", plan.name, plan.path, *settings.as_arguments(changes)]
     for key in ("backing-device", "backend"):
         if key in fixed:
-            arguments += option(key, fixed[key])
+            arguments += settings.as_argument(key, fixed[key])
     if action != _creation.CREATE:
         arguments += ["--reuse-datastore", "true"]
     if plan.overwrite_in_use:

@@ -53,7 +53,9 @@ def _describe(store: StoreFacts, item: DatastoreConfig) -> dict[str, t.Any]:
         "name": item.name,
         "path": item.path,
         "effective_path": store.path,
-        "properties": _underscored(item.properties),
+        "properties": _underscored(
+            {name: value for name, value in item.properties.items() if name not in _WITH_FIELDS}
+        ),
         "tuning": _underscored(item.tuning),
         "backend": item.backend,
         "backing_device": item.backing_device,
@@ -76,6 +78,10 @@ def _describe(store: StoreFacts, item: DatastoreConfig) -> dict[str, t.Any]:
         "space": None if store.space is None else dataclasses.asdict(store.space),
         "error": f"no answer for {store.deadline:g} s ({store.stuck})" if store.stuck else store.error,
     }
+
+
+_WITH_FIELDS = ("tuning", "backend", "backing-device", "maintenance-mode")
+"""Properties whose parsed value has its own key."""
 
 
 def _underscored(properties: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.outcome import Outcome
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.config_file import (
@@ -19,6 +18,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.config_
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import OptionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.job import JobKind, JobPlan, job_plan
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 

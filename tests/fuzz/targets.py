@@ -30,7 +30,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import s
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import AtimeFacts, SkeletonFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import WalkCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge import catalog, policy, waivers
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import manager, settings
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage import manager
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe import configuration
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot import pbs_units
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import daemons, idmap, version
@@ -54,6 +54,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import (
     owner,
     property_string,
     section_config,
+    settings,
     snapshot,
     values,
 )

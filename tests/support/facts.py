@@ -162,8 +162,17 @@ def configured(name: str, path: str) -> DatastoreConfig:
         properties={"gc-schedule": "daily"},
         gc_schedule="daily",
         gc_last_run=run,
-        prune_jobs=[JobFacts(f"{name}-daily", "daily", keeps={"keep-daily": 14})],
-        verify_jobs=[JobFacts(f"{name}-verify", "sun 05:00")],
+        prune_jobs=[
+            JobFacts(
+                f"{name}-daily",
+                "daily",
+                keeps={"keep-daily": 14},
+                properties={"store": name, "schedule": "daily", "keep-daily": "14"},
+            )
+        ],
+        verify_jobs=[
+            JobFacts(f"{name}-verify", "sun 05:00", properties={"store": name, "schedule": "sun 05:00"}),
+        ],
     )
 
 

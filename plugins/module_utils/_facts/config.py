@@ -34,6 +34,8 @@ class JobFacts:
     disabled: bool = False
     keeps: dict[str, int] = dataclasses.field(default_factory=dict)
     last_run: t.Optional[JobRunFacts] = None
+    properties: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    """Every property as text, verbatim."""
 
 
 @dataclasses.dataclass
@@ -44,7 +46,7 @@ class DatastoreConfig:
     path: str
     """As configured; relative to the device for a removable datastore."""
     properties: dict[str, t.Any] = dataclasses.field(default_factory=dict)
-    """Every other property as text, verbatim (`gc-schedule`, `comment`, …)."""
+    """Every property except `path` as text, verbatim (`gc-schedule`, `tuning`, …)."""
     tuning: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     """Parsed tuning options: `gc-atime-safety-check` as bool, `gc-atime-cutoff` in minutes, the others by their types."""
     tuning_error: str = ""

@@ -173,13 +173,6 @@ class Manager:
         return " ".join([f"{what}: {said if said.endswith(('.', '!', '?')) else said + '.'}", *hints[:1]])
 
 
-def option(name: str, value: str) -> list[str]:
-    """A property as arguments. A value that begins with a dash is joined to its name, or it would count as an option."""
-    if value.startswith("-"):
-        return [f"--{name}={value}"]
-    return ["--" + name, value]
-
-
 def _read(answer: Answer) -> tuple[str, Reply]:
     """The error message of PBS (empty if there was no error), and the log.
 

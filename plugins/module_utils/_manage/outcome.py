@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.settings import Changes
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.settings import Changes
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 

@@ -51,7 +51,6 @@ _FILES = {
     _REMOTES: section_config.REMOTE,
     _S3_ENDPOINTS: section_config.S3,
 }
-_OWN_FIELDS = ("path", "tuning", "backend", "backing-device", "maintenance-mode")
 
 
 def effective_path(config: DatastoreConfig) -> str:
@@ -197,11 +196,13 @@ def _with_jobs(sections: t.Mapping[str, list[Section]], runs: _Runs) -> list[Dat
     for section in sections[_PRUNE_JOBS]:
         config = by_name.get(section.text("store"))
         if config is not None:
-            config.prune_jobs.append(_job(section, runs.last("prunejob", section.id)))
+            config.prune_jobs.append(_job(section, section_config.PRUNE, runs.last("prunejob", section.id)))
     for section in sections[_VERIFY_JOBS]:
         config = by_name.get(section.text("store"))
         if config is not None:
-            config.verify_jobs.append(_job(section, runs.last("verificationjob", section.id)))
+            config.verify_jobs.append(
+                _job(section, section_config.VERIFICATION, runs.last("verificationjob", section.id))
+            )
     return configs
 
 
@@ -213,10 +214,8 @@ def _datastore(section: Section, runs: _Runs) -> DatastoreConfig:
         gc_schedule=section.text("gc-schedule"),
         gc_last_run=runs.last("garbage_collection", section.id),
     )
-    for name, value in section.properties.items():
-        # Only what this collection knows: a newer PBS, or another file in this place, may have secrets there.
-        if name not in _OWN_FIELDS and name in section_config.DATASTORE["datastore"].properties:
-            config.properties[name] = value if isinstance(value, str) else list(value)
+    config.properties = _known(section, section_config.DATASTORE)
+    config.properties.pop("path", None)
     try:
         config.tuning = dict(property_string.parse_typed(section.text("tuning"), property_string.TUNING))
     except PropertyStringError as exc:
@@ -229,6 +228,16 @@ def _datastore(section: Section, runs: _Runs) -> DatastoreConfig:
     return config
 
 
+def _known(section: Section, schema: section_config.Schema) -> dict[str, t.Any]:
+    """Only what this collection knows: a newer PBS, or another file in this place, may have secrets in its properties."""
+    known = schema[section.type].properties
+    return {
+        name: value if isinstance(value, str) else list(value)
+        for name, value in section.properties.items()
+        if name in known
+    }
+
+
 def _raw(section: Section, name: str, default_key: str) -> dict[str, str]:
     """Parse a property string without a check of its values, so that also values that PBS does not know are shown."""
     try:
@@ -237,7 +246,7 @@ def _raw(section: Section, name: str, default_key: str) -> dict[str, str]:
         return {}
 
 
-def _job(section: Section, last_run: JobRunFacts) -> JobFacts:
+def _job(section: Section, schema: section_config.Schema, last_run: JobRunFacts) -> JobFacts:
     numbers = {name: _number(section.text(name)) for name in section.properties}
     return JobFacts(
         id=section.id,
@@ -247,6 +256,7 @@ def _job(section: Section, last_run: JobRunFacts) -> JobFacts:
         disabled=_flag(section.text("disable")),
         keeps={name: number for name, number in numbers.items() if name.startswith("keep-") and number is not None},
         last_run=last_run,
+        properties=_known(section, schema),
     )
 
 

@@ -10,7 +10,6 @@ import dataclasses
 import os
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import (
     OptionError,
     Options,
@@ -19,6 +18,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._options.common impor
     require_name,
     require_seconds,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import DATASTORE_NAME, shown
 
 FIXED_SINCE = {"path": "3.0", "backing_device": "3.2.12", "backend": "4.0.4"}

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.config_file import PRUNE_JOBS, VERIFY_JOBS
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import Options, require_name, require_seconds
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Schema
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import DATASTORE_NAME, JOB_ID
 

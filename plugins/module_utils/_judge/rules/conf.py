@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts, JobRunFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import SkeletonFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import OTHERWISE, help_for
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import TRUE, differences
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
     Evidence,
@@ -30,6 +30,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     warned,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.calendar_event import is_over
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.property_string import (
+    PropertyStringError,
+    parse_bool,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.settings import SettingError
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
 
 DAY = 86400.0
@@ -66,23 +71,37 @@ def drift(case: Case) -> Verdict:
             Remedy("Run the provision playbook on the controller.", (case.playbook("provision"),)),
             declared_path=store.path,
         )
-    found = differences(case.declared, store.configured, case.host.pbs_version)
+    others = [other.configured for other in case.stores if other is not store and other.configured is not None]
+    try:
+        found = differences(case.declared, store.configured, others)
+    except SettingError as exc:
+        return failed(
+            f"The declaration of datastore '{store.name}' has a value that PBS does not accept. {exc}.",
+            "Correct pbs_datastores; the provision playbook stops at this value, too.",
+        )
     if found:
         return failed(
             "Datastore '%s' differs from its declaration: %s."
-            % (store.name, "; ".join("%s is %s, declared is %s" % (key, have, want) for key, want, have in found)),
+            % (store.name, "; ".join(f"{one.option} is {one.have}, declared is {one.wanted}" for one in found)),
             Remedy(
                 "Run the provision playbook on the controller, or correct pbs_datastores.",
                 (case.playbook("provision"),),
             ),
-            differences=[{"property": key, "declared": want, "configured": have} for key, want, have in found],
+            differences=[{"property": one.option, "declared": one.wanted, "configured": one.have} for one in found],
         )
     return passed("Everything that is declared is configured so.")
 
 
+def _is_true(value: object) -> bool:
+    try:
+        return parse_bool(str(value or "no"))
+    except PropertyStringError:
+        return False
+
+
 def gc_scheduled(case: Case) -> Verdict:
     configured = _configured(case)
-    if not configured.gc_schedule and str(configured.properties.get("gc-on-unmount", "")).lower() in TRUE:
+    if not configured.gc_schedule and _is_true(configured.properties.get("gc-on-unmount")):
         return passed(f"GC runs whenever '{configured.name}' is unmounted (gc-on-unmount).")
     if not configured.gc_schedule:
         return failed(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError, option
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Answer
 
 DATA = Path(__file__).parents[3] / "data" / "manager_recordings.json"
@@ -144,8 +144,3 @@ def test_what_is_shown_is_safe() -> None:
     with pytest.raises(ManagerError) as caught:
         manager([Answer(255, errors="Error: \x1b[31mred\n")]).change(["datastore", "create"])
     assert r"\x1b[31mred" in str(caught.value)
-
-
-def test_a_value_with_a_dash_is_no_option() -> None:
-    assert option("comment", "nightly") == ["--comment", "nightly"]
-    assert option("comment", "--delete") == ["--comment=--delete"]

@@ -244,6 +244,8 @@ def test_every_property(host: Host) -> None:
         "gc-schedule": "sat 03:00",
         "notify": "gc=error",
         "verify-new": "yes",
+        "tuning": "gc-atime-safety-check=off,gc-atime-cutoff=60,chunk-order=none",
+        "backend": "s3,client=ep1,bucket=bkt",
     }
     assert store.tuning == {"gc-atime-safety-check": False, "gc-atime-cutoff": 60, "chunk-order": "none"}
     assert (store.tuning_error, store.backend, store.gc_schedule) == ("", "s3", "sat 03:00")
@@ -312,9 +314,21 @@ def test_jobs_belong_to_their_datastore(host: Host) -> None:
             disabled=True,
             keeps={"keep-daily": 7, "keep-last": 3},
             last_run=JobRunFacts("warning", 1735689700, warnings=3, upid=UPID),
+            properties={
+                "disable": "1",
+                "keep-daily": "7",
+                "keep-last": "3",
+                "max-depth": "2",
+                "ns": "a/b",
+                "schedule": "daily",
+                "store": "tank",
+            },
         )
     ]
-    assert tank.verify_jobs == [JobFacts(id="weekly", schedule="weekly", last_run=JobRunFacts("created"))]
+    weekly = {"schedule": "weekly", "store": "tank", "ignore-verified": "no"}
+    assert tank.verify_jobs == [
+        JobFacts(id="weekly", schedule="weekly", last_run=JobRunFacts("created"), properties=weekly)
+    ]
     assert tank.gc_last_run == JobRunFacts("error", 7, "atime safety check failed: …", upid=UPID)
     assert (other.prune_jobs, other.verify_jobs, other.gc_last_run) == ([], [], JobRunFacts("created"))
 

@@ -16,7 +16,6 @@ import dataclasses
 import typing as t
 import urllib.parse
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import option as as_option
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import property_string, section_config
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import values as kinds
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.property_string import PropertyStringError
@@ -337,6 +336,71 @@ def _allowed(schema: property_string.Schema, key: str, value: object) -> bool:
     return True
 
 
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """One setting that is not as desired: the option (`tuning.gc_atime_cutoff` for a key), and both values as text."""
+
+    option: str
+    wanted: str
+    have: str
+
+
+UNSET = "unset"
+
+
+def differences(kind: Kind, desired: Desired, section: Section) -> list[Difference]:
+    """The changes of `compare`, one by one: empty exactly if `compare` changes nothing."""
+    changes = compare(kind, desired, section)
+    found = [Difference(_option(name), UNSET, changes.before[name]) for name in changes.delete]
+    for name, text in changes.set.items():
+        have = changes.before.get(name)
+        if text == have:
+            continue  # only sent along
+        prop = kind.type.properties[name]
+        wanted = desired.values[name]
+        if isinstance(prop.kind, PropertyString) and isinstance(wanted, t.Mapping):
+            found += _key_differences(prop.kind.schema, wanted, have, text)
+        else:
+            found.append(Difference(_option(name), text or UNSET, _in_effect(have, kind.defaults.get(name))))
+    return sorted(found, key=lambda difference: difference.option)
+
+
+def _option(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _in_effect(have: t.Optional[str], default: t.Optional[Value]) -> str:
+    if have is None and default is not None:
+        return property_string.as_text(default, "") or UNSET
+    return have or UNSET
+
+
+def _key_differences(
+    schema: property_string.Schema,
+    wanted: t.Mapping[str, t.Optional[Value]],
+    have: t.Optional[str],
+    text: str,
+) -> list[Difference]:
+    """The keys of a property string that differ. `text` is its new text."""
+    option = _option(schema.name)
+    try:
+        present = property_string.parse(have or "", schema.default_key)
+    except PropertyStringError as exc:
+        return [Difference(option, text, f"unreadable ({exc})")]
+    names = {name: option_name for option_name, name in _KEY_NAMES.items()}
+    found = [
+        Difference(
+            f"{option}.{names.get(key, _option(key))}",
+            property_string.as_text(value, key) if value is not None else UNSET,
+            _in_effect(present.get(key), schema.keys[key].default),
+        )
+        for key, value in wanted.items()
+        if not _same(schema, key, present.get(key), value)
+    ]
+    # Keys that nobody asked for: a message does not outlive its mode, and `unset` removes all.
+    return found or [Difference(option, text, have or UNSET)]
+
+
 def same_backend(declared: str, configured: str) -> bool:
     """Whether two backends are the same; an empty text means the filesystem."""
     return property_string.compare_equal(declared, configured, property_string.BACKEND, in_effect=True)
@@ -346,7 +410,14 @@ def as_arguments(changes: Changes) -> list[str]:
     """The command line options for `create` or `update`, in a fixed order, with one `--delete` for each property."""
     arguments: list[str] = []
     for name in sorted(changes.set):
-        arguments += as_option(name, changes.set[name])
+        arguments += as_argument(name, changes.set[name])
     for name in changes.delete:
         arguments += ["--delete", name]
     return arguments
+
+
+def as_argument(name: str, value: str) -> list[str]:
+    """A property as arguments. A value that begins with a dash is joined to its name, or it would count as an option."""
+    if value.startswith("-"):
+        return [f"--{name}={value}"]
+    return ["--" + name, value]

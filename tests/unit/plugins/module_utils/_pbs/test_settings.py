@@ -15,18 +15,18 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
     prune_job_spec,
     verify_job_spec,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage import settings
-from ansible_collections.fleetops.pbs.plugins.module_utils._manage.settings import (
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import section_config, settings
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.settings import (
     DATASTORE,
     PRUNE_JOB,
     VERIFY_JOB,
     SettingError,
+    as_argument,
     as_arguments,
     check,
     compare,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import section_config
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section
 
 
 def section(**properties: str) -> Section:
@@ -150,3 +150,8 @@ def test_a_verify_job_always_names_its_schedule() -> None:
     assert not compare(VERIFY_JOB, check(VERIFY_JOB, {"outdated_after": 30}), have)
     changes = compare(VERIFY_JOB, check(VERIFY_JOB, {"schedule": ""}), have)
     assert (changes.set, changes.delete) == ({}, ["schedule"])
+
+
+def test_a_value_with_a_dash_is_no_option() -> None:
+    assert as_argument("comment", "nightly") == ["--comment", "nightly"]
+    assert as_argument("comment", "--delete") == ["--comment=--delete"]
