@@ -39,6 +39,8 @@ _BLANKS = re.compile("[ \t]*")
 
 ALLOWED = "a calendar event such as 'daily', 'sat 03:00', 'mon..fri 21:30' or '*-1,15 02:00'"
 
+ALLOWED_DURATION = "times of a day such as '8-17', 'mon..fri 8:30-17' or 'sat,sun 10:00-12:30'"
+
 # Each reader below takes a text and a position, and returns the position after the part that it has read, or None.
 _Reader = t.Callable[[str, int], t.Optional[int]]
 
@@ -62,6 +64,33 @@ def is_calendar_event(text: str) -> bool:
     if after is not None:
         position = after
     return 0 < position == len(text)
+
+
+def is_daily_duration(text: str) -> bool:
+    """Whether PBS accepts the text as times of a day, such as `mon..fri 8-17`: weekdays are optional, minutes too."""
+    position = 0
+    if _LETTERS.match(text):
+        after = _list_of(_weekdays)(text, 0)
+        if after is None:
+            return False
+        position = _blanks(text, after)
+    start = _clock_time(text, position)
+    if start is None:
+        return False
+    position = _blanks(text, start[1])
+    if not text.startswith("-", position):
+        return False
+    end = _clock_time(text, _blanks(text, position + 1))
+    return end is not None and end[1] == len(text) and start[0] <= end[0]
+
+
+def _clock_time(text: str, position: int) -> t.Optional[tuple[tuple[int, int], int]]:
+    """An hour with optional minutes, and the position after it."""
+    hour = _number(text, position, 24)
+    if hour is None:
+        return None
+    minute = _number(text, hour[1] + 1, 60) if text.startswith(":", hour[1]) else None
+    return ((hour[0], 0), hour[1]) if minute is None else ((hour[0], minute[0]), minute[1])
 
 
 def _blanks(text: str, position: int) -> int:

@@ -12,7 +12,12 @@ import math
 import re
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.calendar_event import ALLOWED, is_calendar_event
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.calendar_event import (
+    ALLOWED,
+    ALLOWED_DURATION,
+    is_calendar_event,
+    is_daily_duration,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 Value = t.Union[bool, int, str]
@@ -174,6 +179,18 @@ class Host(Kind):
 
 
 @dataclasses.dataclass(frozen=True)
+class DailyDuration(Kind):
+    """Times of a day, on all or some days of the week."""
+
+    allowed = ALLOWED_DURATION
+
+    def read(self, text: str) -> str:
+        if is_daily_duration(text):
+            return text
+        raise ValueError(self.allowed)
+
+
+@dataclasses.dataclass(frozen=True)
 class GroupFilter(Kind):
     """Which backup groups a sync job transfers: by type, group or regular expression, included or excluded."""
 
@@ -198,6 +215,22 @@ class GroupFilter(Kind):
         ):
             # `include:` is what PBS does without it, and it writes the filter back without it.
             return rule if text.startswith("include:") else text
+        raise ValueError(self.allowed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Network(Kind):
+    """A network of addresses; PBS permits bits of the host part."""
+
+    allowed = "a network such as 192.0.2.0/24 or 2001:db8::/32"
+
+    def read(self, text: str) -> str:
+        if re.fullmatch(r"[0-9a-fA-F.:]+/[0-9]{1,3}", text):
+            try:
+                ipaddress.ip_interface(text)
+                return text
+            except ValueError:
+                pass
         raise ValueError(self.allowed)
 
 
@@ -239,4 +272,7 @@ SECRET = Text("one line that is not empty", r"[^\x00-\x1f\x7f]+", minimum=1)
 S3_REGION = Text("3 to 32 lower-case letters, digits, '_' or '-'", r"[_a-z0-9][-_a-z0-9]+", 3, 32)
 S3_CLIENT = Text(_ID_WORDS, _SAFE_ID, 3, 32)
 S3_BUCKET = Text("lower-case letters, digits and '-'", r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", 3, 63)
+RULE_ID = Text(_ID_WORDS, _SAFE_ID, 3, 32)
+ENTITY_NAME = Text("2 to 32 letters, digits, '_', '.' or '-', not beginning with '.' or '-'", _SAFE_ID, 2, 32)
+EMAIL = Text("a mail address of 2 to 64 characters", _NO_CONTROL, 2, 64)
 THREADS = Integer(1, 32)
