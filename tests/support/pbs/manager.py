@@ -16,9 +16,9 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from . import datastores, jobs, store_tasks
+from . import datastores, jobs, notifications, store_tasks, traffic
 from .arguments import parse_arguments
-from .environment import ROOT, VERSION
+from .environment import ROOT, VERSION, VERSION_NUMBERS
 from .options import PRUNE_OPTIONS, VERIFY_OPTIONS, Failure, UsageFailure
 
 Command = Callable[[list[str]], None]
@@ -30,6 +30,13 @@ def version(words: list[str]) -> None:
     if "output-format" in options:
         raise Failure("not part of the stand-in")
     print(f"proxmox-backup-server {VERSION} running version: {running}")
+
+
+def usage(words: list[str]) -> None:
+    """`help notification`; of other commands it is not part of the stand-in."""
+    if words != ["notification"]:
+        raise Failure("not part of the stand-in")
+    print(notifications.usage(), end="")
 
 
 COMMANDS: dict[str, dict[str, Command]] = {
@@ -48,9 +55,12 @@ COMMANDS: dict[str, dict[str, Command]] = {
         **jobs.job_commands("verification.cfg", "verificationjob", VERIFY_OPTIONS, ["store"], announce=False),
         "run": store_tasks.run_verify_job,
     },
+    "traffic-control": traffic.COMMANDS,
     "garbage-collection": {"start": store_tasks.collect_garbage, "status": store_tasks.garbage_status},
 }
-SINGLE: dict[str, Command] = {"version": version, "verify": store_tasks.verify_store}
+SINGLE: dict[str, Command] = {"version": version, "verify": store_tasks.verify_store, "help": usage}
+if VERSION_NUMBERS >= (3, 2):
+    SINGLE["notification"] = notifications.notification
 
 
 def main(words: list[str]) -> int:
