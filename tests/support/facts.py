@@ -61,13 +61,13 @@ Changes = t.Mapping[str, t.Any]
 
 
 def host() -> HostFacts:
-    """A host with PBS 4.2 on which nothing is wrong."""
+    """A host with PBS 4.2.5 on which nothing is wrong."""
     return HostFacts(
         name="pbs1",
         euid=0,
         systemd=True,
         pbs_installed=True,
-        pbs_version="4.2.0-1",
+        pbs_version="4.2.5-1",
         account=AccountFacts(user="backup", group="backup", uid=34, primary_gid=34, gid=34, groups=[26, 34]),
         clock=ClockFacts(synchronised=True, state=0, status=0x2001, max_error_us=4000),
         daemons=[

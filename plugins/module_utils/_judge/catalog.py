@@ -115,6 +115,19 @@ CONTROLS: tuple[Control, ...] = (
         ACCESS,
     ),
     Control(
+        "PBS-HOST-07",
+        "critical",
+        "the installed version has no known loss of data, no known hole, and is supported",
+        "Some versions of PBS delete chunks that backups need, or let a manifest reach files outside of a snapshot. Nothing on "
+        "the disk shows that before it happens, and a version without support gets no fix.",
+        "Upgrade PBS; the message names each fault, the version without it, and its source.",
+        "Proxmox publishes faults in its security advisories and in the changelog of the package, and the end of support in "
+        "the documentation.",
+        INTEGRITY,
+        lesser_severity="medium",
+        needs_pbs=True,
+    ),
+    Control(
         "PBS-MOUNT-01",
         "critical",
         "the path is on the declared mount; with no contract: it is not on the root filesystem",

@@ -11,8 +11,9 @@ import typing as t
 
 PACKAGE = "proxmox-backup-server"
 MANAGER = "/usr/sbin/proxmox-backup-manager"
-NEWEST_KNOWN = (4, 2)
-"""The newest PBS whose configuration files this collection knows completely."""
+NEWEST_KNOWN = (4, 2, 3)
+"""The newest PBS whose configuration files this collection knows completely. Patch releases add properties, too: 4.0.20,
+4.0.22, 4.1.7 and 4.1.8 did."""
 
 _PARTS = re.compile(r"([0-9]+)|(~)")
 

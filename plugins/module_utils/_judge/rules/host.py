@@ -6,10 +6,14 @@
 
 from __future__ import annotations
 
+import datetime
 import os.path
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import ConfigFileFacts, IdRange
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge import known_faults
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import rank
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.known_faults import Fault
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     AS_ROOT,
     CONFIG_DIR,
@@ -29,7 +33,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     unknown,
     warned,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import NEWEST_KNOWN, parse_version
 
 
 def account(case: Case) -> Verdict:
@@ -147,6 +151,8 @@ def daemons(case: Case) -> Verdict:
 
 
 NOT_KNOWN = "The datastores of this host are not known."
+_NEW_SETTINGS = 3
+"""How many settings of a newer PBS a message names."""
 TUNING_READ_ON_OPEN = (4, 2, 1)
 """The first PBS that parses the tuning options whenever it opens a datastore; before, only GC did."""
 
@@ -243,6 +249,15 @@ def configuration(case: Case) -> Verdict:
             **evidence,
         )
     parsing = counted(len(files), "file parses", "files parse")
+    new = [f"{os.path.basename(file.path)}, {note}" for file in files for note in file.unknown]
+    if new:
+        evidence["unknown"] = new
+        parsing += ", but this collection does not know %s (it knows PBS up to %s): %s%s" % (
+            counted(len(new), "setting", "settings"),
+            ".".join(map(str, NEWEST_KNOWN)),
+            "; ".join(new[:_NEW_SETTINGS]),
+            "; …" if len(new) > _NEW_SETTINGS else "",
+        )
     if not case.host.pbs_installed:
         return passed(f"{directory.path}: {parsing}.", **evidence)
     return passed(f"{directory.path} is 0700, and {parsing}.", **evidence)
@@ -309,6 +324,134 @@ def _outside(ranges: t.Sequence[IdRange], inside: int) -> t.Optional[int]:
     return None
 
 
+# --- the installed version ----------------------------------------------------------------------------------------------
+
+
+def installed_version(case: Case) -> Verdict:
+    """Hold the installed version against the table of known faults and lifetimes."""
+    installed = case.host.pbs_version or ""
+    numbers = parse_version(installed)
+    if not numbers:
+        return unknown(
+            "Which version of PBS is installed is not known: %s."
+            % (f"dpkg names it '{installed}'" if installed else "there is no package proxmox-backup-server"),
+            Remedy(
+                "Ask the package manager; a PBS that no package installed gets no updates.",
+                ("proxmox-backup-manager versions",),
+            ),
+            severity="medium",
+        )
+    today = datetime.datetime.fromtimestamp(case.now, datetime.timezone.utc).date()
+    support = known_faults.support_of(numbers)
+    concerned = [(fault, _concerned(fault, case)) for fault in known_faults.FAULTS if fault.fixed_in(numbers)]
+    faults = [fault for fault, concerns in concerned if concerns]
+    possible = [fault for fault, concerns in concerned if concerns is None]
+    evidence: Evidence = {
+        "version": installed,
+        "sources_until": str(known_faults.SOURCES_UNTIL),
+        "support_ends": support.ends if support else "",
+        "faults": [_as_evidence(fault, numbers) for fault in faults],
+        "possible_faults": [_as_evidence(fault, numbers) for fault in possible],
+        "sources": sorted({known_faults.SUPPORT_TABLE, *(fault.url for fault in (*faults, *possible))}),
+    }
+    last_day = support.last_day() if support else None
+    ended = last_day is not None and today > last_day
+    if faults or ended:
+        parts = [f"{fault.what} (fixed in {fault.fixed_in(numbers)}; {fault.source})" for fault in faults]
+        if ended and support:
+            parts.append(
+                f"PBS {support.major} gets no updates since the end of {support.ends}, and Debian {support.debian} since "
+                f"{support.debian_ends} (table of supported versions in PBS's documentation)"
+            )
+        worst = max((fault.severity for fault in faults), key=rank, default="medium")
+        return failed(f"PBS {installed}: {'; '.join(parts)}.", _upgrade(numbers), severity=worst, **evidence)
+    if support is None:
+        return unknown(
+            f"PBS {installed}: nothing is known about major version {numbers[0]}; the sources of this collection end on "
+            f"{known_faults.SOURCES_UNTIL} with {max(known_faults.NEWEST.values(), key=parse_version)}.",
+            "Upgrade this collection.",
+            severity="medium",
+            **evidence,
+        )
+    if possible:
+        return unknown(
+            "PBS %s: %s (fixed in %s; %s), if this host is concerned; its configuration could not be read."
+            % (installed, possible[0].what, possible[0].fixed_in(numbers), possible[0].source),
+            _upgrade(numbers),
+            severity=possible[0].severity,
+            **evidence,
+        )
+    age = (today - known_faults.SOURCES_UNTIL).days
+    if age > known_faults.TABLE_MAX_AGE_DAYS:
+        return unknown(
+            f"PBS {installed}: no fault is known, but the sources of this collection end on {known_faults.SOURCES_UNTIL}, "
+            f"{age} days ago.",
+            "Upgrade this collection.",
+            severity="low",
+            **evidence,
+        )
+    if last_day is not None and (last_day - today).days <= known_faults.END_NOTICE_DAYS:
+        return warned(
+            f"PBS {installed}: support of PBS {numbers[0]} ends on {last_day} (table of supported versions in PBS's "
+            "documentation).",
+            _upgrade(numbers),
+            severity="low",
+            **evidence,
+        )
+    newer = (
+        f" It is newer than {known_faults.NEWEST[numbers[0]]}, the newest one in the sources."
+        if known_faults.is_newer_than_sources(numbers)
+        else ""
+    )
+    return passed(
+        f"PBS {installed} is supported, and no loss of data and no hole is known (sources until "
+        f"{known_faults.SOURCES_UNTIL}).{newer}",
+        **evidence,
+    )
+
+
+def _as_evidence(fault: Fault, version: tuple[int, ...]) -> Evidence:
+    return {
+        "severity": fault.severity,
+        "what": fault.what,
+        "fixed_in": fault.fixed_in(version),
+        "source": f"{fault.source}: {fault.url}",
+    }
+
+
+def _concerned(fault: Fault, case: Case) -> t.Optional[bool]:
+    """Whether a fault of this version can show on this host; None if its configuration is not known."""
+    if not fault.concerns:
+        return True
+    if fault.concerns == "pull":
+        jobs = case.host.config_dir.sync_jobs
+        return None if jobs is None else any(job.direction == "pull" for job in jobs)
+    if case.configuration_unreadable():
+        return None
+    found = [store.configured for store in case.stores if store.configured is not None]
+    if fault.concerns == "s3":
+        return any(store.backend == "s3" for store in found)
+    if fault.concerns == "sync-level":
+        return any("sync-level" in store.tuning for store in found)
+    if fault.concerns == "hidden":
+        return any(os.path.basename(store.path.rstrip("/")).startswith(".") for store in found)
+    raise ValueError(f"a fault concerns '{fault.concerns}', which is not known")
+
+
+def _upgrade(version: tuple[int, ...]) -> Remedy:
+    """Within a major version first, because that is what PBS's guide for the next one demands."""
+    newest = known_faults.NEWEST.get(version[0] if version else 0)
+    target = f"{newest} or newer" if newest else "the newest release of its major version"
+    steps = ("apt-get update", "apt-get dist-upgrade")
+    if version[0] == max(known_faults.NEWEST):
+        return Remedy(f"Upgrade PBS to {target}, in a maintenance window.", steps)
+    return Remedy(
+        f"Upgrade PBS to {target}; then to the next major version, with the guide of Proxmox (Upgrade from {version[0]} to "
+        f"{version[0] + 1}) and the checklist of the program pbs{version[0]}to{version[0] + 1}.",
+        steps,
+    )
+
+
 RULES: dict[str, Rule] = {
     "PBS-HOST-01": account,
     "PBS-HOST-02": clock,
@@ -316,4 +459,5 @@ RULES: dict[str, Rule] = {
     "PBS-HOST-04": configuration,
     "PBS-HOST-05": old_locking,
     "PBS-HOST-06": id_map,
+    "PBS-HOST-07": installed_version,
 }

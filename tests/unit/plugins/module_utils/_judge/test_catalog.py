@@ -24,6 +24,7 @@ IDS = {
     "PBS-HOST-04": "high",
     "PBS-HOST-05": "low",
     "PBS-HOST-06": "critical",
+    "PBS-HOST-07": "critical / medium",
     "PBS-MOUNT-01": "critical / medium",
     "PBS-MOUNT-02": "high",
     "PBS-MOUNT-03": "critical / high",

@@ -163,7 +163,7 @@ def test_a_document_says_what_run_made_it():
         "started": document.timestamp(facts.NOW),
         "finished": document.timestamp(facts.NOW + 1.5),
         "collection_version": VERSION,
-        "pbs_version": "4.2.0-1",
+        "pbs_version": "4.2.5-1",
         "check_mode": True,
     }
     assert [(store["name"], store["path"]) for store in made["datastores"]] == [

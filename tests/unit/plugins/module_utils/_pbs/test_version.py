@@ -34,7 +34,10 @@ def test_versions_in_their_order() -> None:
 
 @pytest.mark.parametrize(
     ("text", "newer"),
-    [("4.2.0-1", False), ("4.2.99-1", False), ("3.4.8-3", False), ("4.3.0-1", True), ("5.0.0-1", True), ("", False)],
+    [
+        *(("3.4.9-2", False), ("4.1.8-1", False), ("4.2.0-1", False), ("4.2.3-1", False), ("", False)),
+        *(("4.2.4-1", True), ("4.2.6-1", True), ("4.3.0-1", True), ("5.0.0-1", True)),
+    ],
 )
 def test_newer_than_known(text: str, newer: bool) -> None:
     assert version.is_newer_than_known(text) is newer

@@ -222,7 +222,7 @@ EXAMPLES = [
     Example("PBS-CONF-06", "fail", half_made(5, "0000", "0001", "0002", "0003", "0004"), "(0000, 0001, 0002, 0003, …)"),
     Example("PBS-CONF-06", "warn", half_made(0), ".lock is missing", "install -o backup -g backup -m 0644", "low"),
     # A hidden name: PBS before 3.4.1 marks nothing there.
-    Example("PBS-CONF-06", "pass", {"path": "/mnt/.tank"}, "4.2.0-1"),
+    Example("PBS-CONF-06", "pass", {"path": "/mnt/.tank"}, "4.2.5-1"),
     Example(
         "PBS-CONF-06",
         "fail",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import SyncJobFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import ConfigFileFacts, IdRange
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnerCount
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
@@ -66,7 +67,7 @@ EXAMPLES = [
     ),
     Example("PBS-HOST-02", "skip", PBS_IS_NOT_HERE, ask=NOTHING_DECLARED),
     # The daemons.
-    Example("PBS-HOST-03", "pass", says="4.2.0-1"),
+    Example("PBS-HOST-03", "pass", says="4.2.5-1"),
     *(Example("PBS-HOST-03", "pass", {"host.daemons.1.active_state": state}) for state in ("reloading", "refreshing")),
     Example("PBS-HOST-03", "pass", {"host.pbs_version": None}, "run the installed version."),
     Example(
@@ -87,7 +88,7 @@ EXAMPLES = [
         "PBS-HOST-03",
         "fail",
         {"host.daemons.1.replaced": True},
-        ["proxmox-backup-proxy.service still runs a program that was replaced", "installed: 4.2.0-1"],
+        ["proxmox-backup-proxy.service still runs a program that was replaced", "installed: 4.2.5-1"],
         "systemctl restart proxmox-backup-proxy.service",
     ),
     Example(
@@ -141,7 +142,10 @@ EXAMPLES = [
     Example(
         "PBS-HOST-04",
         "fail",
-        {"configured.tuning_error": "chunk-order: 'Inode' is not one of none, inode"},
+        {
+            "configured.tuning_error": "chunk-order: 'Inode' is not one of none, inode",
+            "host.pbs_version": "4.2.0-1",
+        },
         ["datastore 'tank'", "'Inode'", "next GC stops"],
         "datastore update tank --delete tuning",
         "high",
@@ -262,4 +266,100 @@ EXAMPLES = [
     Example("PBS-HOST-06", "skip", PBS_IS_NOT_HERE, ask=NOTHING_DECLARED),
     Example("PBS-HOST-06", "unknown", {"host.id_map.error": "EACCES: Permission denied"}, "EACCES"),
     Example("PBS-HOST-06", "unknown", {**CONTAINER, "host.account.uid": None}, "ids of 'backup' are not known"),
+    # Settings of a newer PBS are reported and are no failure.
+    Example(
+        "PBS-HOST-04",
+        "pass",
+        {"host.config_dir.files.0.unknown": ["line 3: unknown property 'new-one'"]},
+        ["3 files parse, but this collection does not know 1 setting", "4.2.3", "datastore.cfg, line 3", "'new-one'"],
+    ),
+    Example(
+        "PBS-HOST-04",
+        "pass",
+        {"host.config_dir.files.0.unknown": [f"line {n}: unknown property 'p{n}'" for n in range(3, 8)]},
+        ["5 settings", "'p5'; …"],
+    ),
+    # The installed version, and where its faults are published.
+    Example("PBS-HOST-07", "pass", says=["4.2.5-1 is supported", "sources until 2026-08-20"]),
+    Example(
+        "PBS-HOST-07",
+        "fail",
+        {"host.pbs_version": "3.3.2-1"},
+        ["PSA-2025-00019-1", "fixed in 3.4.0", "fixed in 3.4.1", "no updates since the end of 2026-08"],
+        ["3.4.9 or newer", "pbs3to4", "apt-get dist-upgrade"],
+        "critical",
+    ),
+    Example(
+        "PBS-HOST-07",
+        "fail",
+        {"host.pbs_version": "3.4.0-1"},
+        ["fixed in 3.4.1; changelog of 3.4.1", "invented archive name", "fixed in 3.4.9"],
+        "3.4.9 or newer",
+        "critical",
+    ),
+    Example(
+        "PBS-HOST-07",
+        "fail",
+        {"host.pbs_version": "3.4.8-3"},
+        ["fixed in 3.4.9; changelog of 4.2.5 and 3.4.9"],
+        severity="high",
+    ),
+    Example(
+        "PBS-HOST-07",
+        "fail",
+        {"host.pbs_version": "3.4.9-2"},
+        "PBS 3.4.9-2: PBS 3 gets no updates since the end of 2026-08, and Debian 12 (bookworm) since 2026-07",
+        "Upgrade from 3 to 4",
+        "medium",
+    ),
+    Example(
+        "PBS-HOST-07",
+        "fail",
+        {"host.pbs_version": "4.1.8-1"},
+        ["invented archive name", "fixed in 4.2.5; changelog of 4.2.5 and 3.4.9"],
+        ["4.2.5 or newer", "apt-get dist-upgrade"],
+        "high",
+    ),
+    Example(
+        "PBS-HOST-07",
+        "fail",
+        {"host.pbs_version": "4.2.4-1"},
+        ["PBS 4.2.4-1: a manifest with an invented archive name", "fixed in 4.2.5"],
+        severity="high",
+    ),
+    Example(
+        "PBS-HOST-07",
+        "pass",
+        {"host.pbs_version": "4.2.6-1"},
+        ["4.2.6-1 is supported", "newer than 4.2.5, the newest one in the sources"],
+    ),
+    Example(
+        "PBS-HOST-07",
+        "unknown",
+        {"host.pbs_version": "5.0.0-1"},
+        ["nothing is known about major version 5", "2026-08-20 with 4.2.5"],
+        "Upgrade this collection",
+        "medium",
+    ),
+    Example(
+        "PBS-HOST-07",
+        "fail",
+        {"host.pbs_version": "4.2.0-1", "configured.tuning": {"sync-level": "file"}},
+        "sync-level",
+    ),
+    Example(
+        "PBS-HOST-07",
+        "fail",
+        {"host.pbs_version": "4.2.0-1", "host.config_dir.sync_jobs": [SyncJobFacts("pull", "tank", "pbs2", "tank")]},
+        "a pull sync job overwrites",
+    ),
+    Example("PBS-HOST-07", "fail", {"host.pbs_version": "4.0.19-1", "configured.backend": "s3"}, "S3 endpoint"),
+    Example(
+        "PBS-HOST-07", "fail", {"host.pbs_version": "3.4.0-1", "configured.path": "/mnt/.tank"}, "begins with a dot"
+    ),
+    Example(
+        "PBS-HOST-07", "unknown", {"host.pbs_version": None}, "no package proxmox-backup-server", severity="medium"
+    ),
+    Example("PBS-HOST-07", "unknown", {"host.pbs_version": "git"}, "dpkg names it 'git'"),
+    Example("PBS-HOST-07", "skip", PBS_IS_NOT_HERE, "not installed"),
 ]
