@@ -271,7 +271,7 @@ EXAMPLES = [
         "PBS-HOST-04",
         "pass",
         {"host.config_dir.files.0.unknown": ["line 3: unknown property 'new-one'"]},
-        ["3 files parse, but this collection does not know 1 setting", "4.2.3", "datastore.cfg, line 3", "'new-one'"],
+        ["files parse, but this collection does not know 1 setting", "4.2.3", "datastore.cfg, line 3", "'new-one'"],
     ),
     Example(
         "PBS-HOST-04",
