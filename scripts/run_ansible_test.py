@@ -30,7 +30,6 @@ PURE = ROOT / "tests" / "unit" / "plugins" / "module_utils"
 PURE_UNITS = (
     "_judge/",
     "_pbs/",
-    "_manage/test_settings.py",
     "_observe/mounts/test_fstab.py",
     "_observe/host/test_idmap.py",
     "_observe/jobs/test_job_state.py",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import section_config, settings, values
+
 Spec = dict[str, dict[str, t.Any]]
 
 
@@ -68,35 +70,63 @@ def property_spec() -> Spec:
     }
 
 
-def keep_spec() -> Spec:
-    """The numbers of backups that a prune job keeps."""
-    return {f"keep_{period}": {"type": "int"} for period in ("last", "hourly", "daily", "weekly", "monthly", "yearly")}
+def settings_spec(kind: settings.Kind) -> Spec:
+    """The options that set the properties of one kind of section, from the table of its properties."""
+    return {option: _property_option(kind.type.properties[name]) for option, name in kind.options().items()}
+
+
+def _property_option(prop: section_config.Property) -> dict[str, t.Any]:
+    kind = prop.kind
+    option: dict[str, t.Any] = {"type": "str"}
+    if isinstance(kind, values.Boolean):
+        option["type"] = "bool"
+    elif isinstance(kind, values.Integer):
+        option["type"] = "int"
+    elif isinstance(kind, values.Choice):
+        option["choices"] = list(kind.words)
+    if prop.repeats:
+        option = {**option, "elements": option["type"], "type": "list"}
+    # Said for every property, because Ansible guesses from the name, as for active_encryption_key.
+    option["no_log"] = prop.secret
+    return option
+
+
+def section_spec(kind: settings.Kind, key: str) -> Spec:
+    """All options of a module that manages one section of this kind; `key` is the option with its name."""
+    spec: Spec = {
+        **manager_spec(),
+        **settings_spec(kind),
+        **{name.replace("-", "_"): _property_option(kind.type.properties[name]) for name in sorted(kind.fixed)},
+        key: {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "unset": {"type": "list", "elements": "str", "default": []},
+    }
+    if kind.secrets:
+        spec["update_secret"] = {
+            "type": "str",
+            "choices": ["on_create", "always"],
+            "default": "on_create",
+            "no_log": False,
+        }
+    return spec
+
+
+def declared_spec(kind: settings.Kind, key: str) -> Spec:
+    """One entry of a list that declares sections of this kind."""
+    spec = section_spec(kind, key)
+    for option in (*manager_spec(), "unset"):
+        del spec[option]
+    return spec
 
 
 def prune_job_spec() -> Spec:
     """The options of a prune job."""
-    return {
-        "schedule": {"type": "str"},
-        "comment": {"type": "str"},
-        "disable": {"type": "bool"},
-        "ns": {"type": "str"},
-        "max_depth": {"type": "int"},
-        **keep_spec(),
-    }
+    return settings_spec(settings.PRUNE_JOB)
 
 
 def verify_job_spec() -> Spec:
     """The options of a verify job."""
-    return {
-        "schedule": {"type": "str"},
-        "comment": {"type": "str"},
-        "ignore_verified": {"type": "bool"},
-        "outdated_after": {"type": "int"},
-        "ns": {"type": "str"},
-        "max_depth": {"type": "int"},
-        "read_threads": {"type": "int"},
-        "verify_threads": {"type": "int"},
-    }
+    return settings_spec(settings.VERIFY_JOB)
 
 
 def manager_spec() -> Spec:

@@ -292,7 +292,7 @@ def _remove(plan: DatastorePlan, section: t.Optional[Section], manager: Manager,
         arguments += ["--keep-job-configs", "true"]
     if destroy:
         arguments += ["--destroy-data", "true"]
-    before = {name: section.text(name) for name in section.properties}
+    before = settings.shown_properties(settings.DATASTORE, section)
     outcome.show(settings.Changes(before=before, after={}), plan.name)
     outcome.log = manager.change(arguments, task=True).log
     outcome.changed = True
@@ -391,4 +391,4 @@ def _verify(plan: DatastorePlan, outcome: Outcome) -> None:
             "PBS reported success, but datastore '%s' still differs in: %s."
             % (plan.name, ", ".join(sorted([*left.set, *left.delete])))
         )
-    outcome.after = {name: section.text(name) for name in section.properties}
+    outcome.after = settings.shown_properties(settings.DATASTORE, section)

@@ -105,34 +105,12 @@ msg:
   sample: Verify job 'tank-verify' was created.
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import manager_spec, verify_job_spec
-from ansible_collections.fleetops.pbs.plugins.module_utils._job import ensure_job, new_manager
-from ansible_collections.fleetops.pbs.plugins.module_utils._options.job import VERIFY
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.section import VERIFY
+from ansible_collections.fleetops.pbs.plugins.module_utils._section import run_module
 
 
 def main():
-    module = AnsibleModule(
-        argument_spec=dict(
-            manager_spec(),
-            **verify_job_spec(),
-            id=dict(type="str", required=True),
-            state=dict(type="str", choices=["present", "absent"], default="present"),
-            store=dict(type="str"),
-            unset=dict(type="list", elements="str", default=[]),
-        ),
-        supports_check_mode=True,
-    )
-    manager = new_manager(module.params, module.check_mode)
-    try:
-        outcome = ensure_job(VERIFY, module.params, module.check_mode, manager)
-    except CollectionError as exc:
-        module.fail_json(msg=str(exc), commands=manager.commands)
-    for warning in outcome.warnings:
-        module.warn(warning)
-    module.exit_json(**outcome.result("job"))
+    run_module(VERIFY, "job")
 
 
 if __name__ == "__main__":

@@ -252,7 +252,14 @@ def clean() -> None:
 
 # --- PBS's files and words --------------------------------------------------------------------------------------------
 
-SCHEMAS = (section_config.DATASTORE, section_config.PRUNE, section_config.VERIFICATION)
+SCHEMAS = (
+    section_config.DATASTORE,
+    section_config.PRUNE,
+    section_config.VERIFICATION,
+    section_config.SYNC,
+    section_config.REMOTE,
+    section_config.S3,
+)
 
 
 @target(
@@ -262,10 +269,14 @@ SCHEMAS = (section_config.DATASTORE, section_config.PRUNE, section_config.VERIFI
     b"\tbackend type=s3,client=x12,bucket=b-1\n",
     b"prune: p-1\n\tstore tank\n\tschedule daily\n\tkeep-last 3\n",
     b"verification: v-1\n\tstore tank\n",
+    b"sync: s-1\n\tstore tank\n\tremote-store copy\n\tgroup-filter type:vm\n\tgroup-filter exclude:regex:x\n",
+    b"remote: pbs2\n\thost localhost\n\tauth-id a@pbs\n\tpassword cHc=\n",
+    b"s3-endpoint: aws\n\tendpoint {{bucket}}.x\n\taccess-key k\n\tsecret-key hush\n",
     b"\tmaintenance-mode ",
     b"\xc2\x85",
 )
 def section_file(data: bytes) -> None:
+    runs = configuration._Runs("/nonexistent", "/nonexistent")
     for schema in SCHEMAS:
         tolerant = strict = None
         try:
@@ -281,13 +292,22 @@ def section_file(data: bytes) -> None:
         for section in tolerant or ():
             for problem in section.unknown:
                 is_safe(problem)
-        if schema is section_config.DATASTORE and tolerant:
-            known = [section for section in tolerant if section.type in schema]
+        known = [section for section in tolerant or () if section.type in schema]
+        if schema is section_config.DATASTORE:
             files: dict[str, list[section_config.Section]] = {"datastore.cfg": known}
             files.update({"prune.cfg": [], "verification.cfg": []})
-            for config in configuration._with_jobs(files, "/nonexistent", "/nonexistent"):
+            for config in configuration._with_jobs(files, runs):
                 shown(config)
                 is_safe(config.name + config.path + config.maintenance_message + config.tuning_error)
+        for other, observed in (
+            (section_config.SYNC, lambda section: configuration._sync_job(section, runs)),
+            (section_config.REMOTE, configuration._remote),
+            (section_config.S3, configuration._s3_endpoint),
+        ):
+            for section in known if schema is other else ():
+                facts = shown(observed(section))
+                is_safe(str(facts.properties))
+                must(not {"password", "access-key", "secret-key"} & set(facts.properties), "a secret")
 
 
 STRINGS = (

@@ -25,6 +25,10 @@ _TASK = re.compile(r"TASK (OK|WARNINGS: (?P<count>[0-9]{1,18})|ERROR:(?P<error>.
 _FAILED_TASK = re.compile(r"task failed \(status (?P<status>.*)\)")
 _PROGRESS = re.compile(r"Chunkstore create: [0-9]+%")
 """A creation prints 99 of these lines; they have no use after it has ended."""
+_OPTION = re.compile(r" --([a-z0-9][a-z0-9-]*)(?: |$)")
+"""An option in a usage text."""
+HIDDEN = "********"
+"""What stands for a secret in commands and messages."""
 _LOCKED = "Unable to acquire lock"
 _CHANGED_MEANWHILE = "detected modified configuration"
 
@@ -97,7 +101,7 @@ class Manager:
         """`timeout`: seconds that one task may take; `lock_timeout`: seconds to retry while PBS's lock is held."""
         self.program = program
         self.commands: list[list[str]] = []
-        """The commands that change something; in check mode, those that would be run."""
+        """The commands that change something; in check mode, those that would be run. `HIDDEN` stands for a secret."""
         self._timeout = timeout
         self._lock_timeout = lock_timeout
         self._check_mode = check_mode
@@ -114,16 +118,30 @@ class Manager:
             self._version = next((word for word in (*words[1:2], *words[-1:]) if parse_version(word)), "")
         return self._version
 
-    def change(self, arguments: t.Sequence[str], task: bool = False) -> Reply:
+    def change(self, arguments: t.Sequence[str], task: bool = False, secrets: t.Collection[str] = ()) -> Reply:
         """Run a command that changes something; in check mode only add it to `commands`.
 
-        `task`: the command waits for a task, so `timeout` applies. Raises `ManagerError` if PBS refuses the command, if its
-        task fails, or if PBS's configuration stays locked for longer than `lock_timeout`.
+        `task`: the command waits for a task, so `timeout` applies. `secrets`: values among the arguments that nobody may
+        see; PBS takes them only as arguments. Raises `ManagerError` if PBS refuses the command, if its task fails, or if
+        PBS's configuration stays locked for longer than `lock_timeout`.
         """
-        self.commands.append([self.program, *arguments])
+        self.commands.append([self.program, *(_hide_word(word, secrets) for word in arguments)])
         if self._check_mode:
             return Reply()
-        return self._run(arguments, self._timeout if task else _SHORT + self._lock_timeout)
+        reply = self._run(arguments, self._timeout if task else _SHORT + self._lock_timeout, secrets)
+        reply.log = [_hide(line, secrets) for line in reply.log]
+        return reply
+
+    def options_of(self, command: t.Sequence[str]) -> t.Optional[frozenset[str]]:
+        """The options of a command that changes something, from its usage text; None if this PBS has no such text.
+
+        Changes nothing, in check mode or not.
+        """
+        try:
+            log = self._run(["help", *command], _SHORT).log
+        except ManagerError:
+            return None
+        return frozenset(match.group(1) for match in map(_OPTION.match, log) if match is not None) or None
 
     def require_daemons(self, name: str) -> None:
         """Raise `ManagerError` if PBS's daemons do not answer. Changes nothing, in check mode or not.
@@ -137,11 +155,12 @@ class Manager:
             if "no such datastore" not in exc.said:
                 raise
 
-    def _run(self, arguments: t.Sequence[str], timeout: float) -> Reply:
+    def _run(self, arguments: t.Sequence[str], timeout: float, secrets: t.Collection[str] = ()) -> Reply:
         began = self._clock()
         while True:
             answer = self._runner([self.program, *arguments], timeout)
             said, reply = _read(answer)
+            said = _hide(said, secrets)
             if not said:
                 return reply
             waited = self._clock() - began
@@ -171,6 +190,19 @@ class Manager:
         if answer.code == 101:
             hints.append(_NEVER_STARTED)
         return " ".join([f"{what}: {said if said.endswith(('.', '!', '?')) else said + '.'}", *hints[:1]])
+
+
+def _hide_word(word: str, secrets: t.Collection[str]) -> str:
+    name, equals, value = word.partition("=")
+    if name.startswith("--") and equals and value in secrets:
+        return f"{name}={HIDDEN}"
+    return HIDDEN if word in secrets else word
+
+
+def _hide(text: str, secrets: t.Collection[str]) -> str:
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return text
 
 
 def _read(answer: Answer) -> tuple[str, Reply]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.settings import Changes
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.settings import Changes, Text
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 
@@ -25,8 +25,8 @@ class Outcome:
     warnings: list[str] = dataclasses.field(default_factory=list)
     log: list[str] = dataclasses.field(default_factory=list)
     """The log of PBS's task."""
-    before: dict[str, str] = dataclasses.field(default_factory=dict)
-    after: dict[str, str] = dataclasses.field(default_factory=dict)
+    before: dict[str, Text] = dataclasses.field(default_factory=dict)
+    after: dict[str, Text] = dataclasses.field(default_factory=dict)
     id: str = ""
     completed: int = 0
     """How many directories and files of a half-made store were made, or got another owner or mode."""
@@ -44,7 +44,10 @@ class Outcome:
             "decision": self.action,
             "msg": self.message,
             "commands": self.commands,
-            name: {key.replace("-", "_"): display(value) for key, value in sorted(self.after.items())},
+            name: {
+                key.replace("-", "_"): display(value) if isinstance(value, str) else [display(item) for item in value]
+                for key, value in sorted(self.after.items())
+            },
             "log": self.log,
             "diff": {
                 "before_header": self.id,
@@ -55,5 +58,10 @@ class Outcome:
         }
 
 
-def _lines(properties: t.Mapping[str, str]) -> str:
-    return "".join(f"{name} {display(value)}\n" for name, value in sorted(properties.items()))
+def _lines(properties: t.Mapping[str, Text]) -> str:
+    """One line for each value, as PBS writes them."""
+    return "".join(
+        f"{name} {display(text)}\n"
+        for name, value in sorted(properties.items())
+        for text in ([value] if isinstance(value, str) else value)
+    )

@@ -342,3 +342,6 @@ S3: Schema = {
     )
 }
 """`s3.cfg`, since 4.0.4; the file has the secret key in clear."""
+
+USER: Schema = {"user": SectionType(kinds.AUTH_ID, {}), "token": SectionType(kinds.AUTH_ID, {})}
+"""`user.cfg`: only the names of users and API tokens; `root@pam` exists without a section."""

@@ -28,8 +28,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.values import Va
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 
-Given = t.Union[Value, t.Mapping[str, t.Optional[Value]]]
-"""The value of a module's option: a scalar, or the keys of a property string (with underscores)."""
+Given = t.Union[Value, t.Mapping[str, t.Optional[Value]], list[Value]]
+"""The value of a module's option: a scalar, the keys of a property string (with underscores), or a list."""
+
+Text = t.Union[str, list[str]]
+"""The value of a property in the file, and for the command line."""
 
 Values = dict[str, Value]
 
@@ -60,12 +63,21 @@ class Kind:
     """Properties that every update has to include: if they are missing, PBS treats them as changed."""
     not_settable: frozenset[str] = frozenset()
     """Properties of the file that have no option in the modules."""
+    not_deletable: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Properties that PBS can set but not delete, each with what to do instead."""
+    only_at_creation: frozenset[str] = frozenset()
+    """Properties that PBS accepts in an update, and then does not change."""
 
     def options(self) -> dict[str, str]:
         """The properties, keyed by the name of the option."""
         return {
             name.replace("-", "_"): name for name in self.type.properties if name not in self.fixed | self.not_settable
         }
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Properties whose values nobody may see. PBS does not tell them either, so they are never compared."""
+        return frozenset(name for name, known in self.type.properties.items() if known.secret)
 
 
 _DATASTORE = section_config.DATASTORE["datastore"]
@@ -94,6 +106,37 @@ VERIFY_JOB = Kind(
     always_sent=frozenset(("schedule",)),
 )
 
+SYNC_JOB = Kind(
+    "sync job",
+    section_config.SYNC["sync"],
+    defaults={
+        "sync-direction": "pull",
+        "ns": "",
+        "remote-ns": "",
+        "owner": "root@pam",
+        "remove-vanished": False,
+        "resync-corrupt": False,
+        "encrypted-only": False,
+        "verified-only": False,
+        "run-on-mount": False,
+        "unmount-on-done": False,
+        "worker-threads": 1,
+    },
+    # As for a verify job: an update without it postpones the next run, even if it changes nothing.
+    always_sent=frozenset(("schedule",)),
+    not_deletable={"resync-corrupt": "set it to false"},
+)
+
+REMOTE = Kind("remote", section_config.REMOTE["remote"], defaults={"port": 8007, "use-node-proxy": False})
+
+S3_ENDPOINT = Kind(
+    "S3 endpoint",
+    section_config.S3["s3-endpoint"],
+    defaults={"path-style": False},
+    not_deletable={"put-rate-limit": "remove the endpoint, and create it without this limit"},
+    only_at_creation=frozenset(("put-rate-limit",)),
+)
+
 
 @dataclasses.dataclass
 class Desired:
@@ -104,20 +147,24 @@ class Desired:
     unset: list[str] = dataclasses.field(default_factory=list)
     since: dict[str, str] = dataclasses.field(default_factory=dict)
     """The first PBS version that has the setting, by the name of the option for messages."""
+    secrets: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Values that nobody may see, by property name."""
 
 
 @dataclasses.dataclass
 class Changes:
     """The changes that one section needs."""
 
-    set: dict[str, str] = dataclasses.field(default_factory=dict)
+    set: dict[str, Text] = dataclasses.field(default_factory=dict)
     delete: list[str] = dataclasses.field(default_factory=list)
-    before: dict[str, str] = dataclasses.field(default_factory=dict)
-    after: dict[str, str] = dataclasses.field(default_factory=dict)
+    before: dict[str, Text] = dataclasses.field(default_factory=dict)
+    after: dict[str, Text] = dataclasses.field(default_factory=dict)
     warnings: list[str] = dataclasses.field(default_factory=list)
+    secrets: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Values that are set, too, but are in neither `set` nor `after`."""
 
     def __bool__(self) -> bool:
-        return bool(self.set or self.delete)
+        return bool(self.set or self.delete or self.secrets)
 
 
 # --- checking what was asked for ---------------------------------------------------------------------------------------
@@ -133,29 +180,43 @@ def check(kind: Kind, options: t.Mapping[str, t.Any], unset: t.Sequence[str] = (
     for option in unset:
         if option not in names:
             raise SettingError(
-                "unset: %s is not a property of a %s that can be unset; allowed: %s"
-                % (shown(option), kind.name, ", ".join(sorted(name for name in names if _deletable(kind, names[name]))))
+                "unset: %s is not a property of %s that can be unset; allowed: %s"
+                % (
+                    shown(option),
+                    _a(kind.name),
+                    ", ".join(sorted(name for name in names if _deletable(kind, names[name]))),
+                )
             )
+        if names[option] in kind.not_deletable:
+            raise SettingError(f"unset: PBS cannot unset {option}; instead, {kind.not_deletable[names[option]]}")
         if not _deletable(kind, names[option]):
-            raise SettingError(f"unset: {option} is required for a {kind.name} and cannot be unset")
+            raise SettingError(f"unset: {option} is required for {_a(kind.name)} and cannot be unset")
         desired.unset.append(names[option])
     for option, name in names.items():
         given = options.get(option)
         if given is None:
             continue
         prop = kind.type.properties[name]
-        if isinstance(prop.kind, PropertyString):
+        if prop.secret:
+            desired.secrets[name] = _check_secret(option, prop.kind, given)
+        elif isinstance(prop.kind, PropertyString):
             values = _check_keys(option, prop.kind.schema, given, desired)
             if values:
                 desired.values[name] = values
-        elif isinstance(given, str) and not given.strip():
-            if not _deletable(kind, name):
-                raise SettingError(f"{option}: must not be empty, because a {kind.name} requires it")
+        elif given == [] or (isinstance(given, str) and not given.strip()):
+            if prop.required:
+                raise SettingError(f"{option}: must not be empty, because {_a(kind.name)} requires it")
+            if name in kind.not_deletable:
+                raise SettingError(f"{option}: PBS cannot unset it; instead, {kind.not_deletable[name]}")
             desired.unset.append(name)
         else:
             if name in desired.unset:
                 raise SettingError(f"{option}: has a value and is also listed in unset; remove one of the two")
-            desired.values[name] = _check_value(option, prop.kind, given)
+            desired.values[name] = (
+                [_check_value(option, prop.kind, item) for item in _listed(option, given)]
+                if prop.repeats
+                else _check_value(option, prop.kind, given)
+            )
         if prop.since:
             desired.since[option] = prop.since
     return desired
@@ -177,7 +238,27 @@ def check_fixed(kind: Kind, option: str, given: t.Any) -> str:
 
 
 def _deletable(kind: Kind, name: str) -> bool:
-    return not kind.type.properties[name].required
+    return not kind.type.properties[name].required and name not in kind.not_deletable
+
+
+def _a(words: str) -> str:
+    return f"{'an' if words.startswith('S3') else 'a'} {words}"
+
+
+def _listed(option: str, given: t.Any) -> list[t.Any]:
+    """The items of a list, each once."""
+    if not isinstance(given, (list, tuple)):
+        raise SettingError(f"{option}: must be a list")
+    return list(dict.fromkeys(given))
+
+
+def _check_secret(option: str, kind: kinds.Kind, given: t.Any) -> str:
+    text = str(given)
+    try:
+        kind.read(text)
+    except ValueError as exc:
+        raise SettingError(f"{option}: this value is not allowed; allowed: {exc}") from None
+    return text
 
 
 def _check_value(option: str, kind: kinds.Kind, given: t.Any) -> Value:
@@ -233,10 +314,15 @@ def too_new(desired: Desired, version: str) -> list[str]:
 # --- comparing ---------------------------------------------------------------------------------------------------------
 
 
-def compare(kind: Kind, desired: Desired, section: t.Optional[Section]) -> Changes:
-    """The changes that give the section (None: a new one) the desired settings."""
-    have = {} if section is None else {name: section.text(name) for name in section.properties}
+def compare(kind: Kind, desired: Desired, section: t.Optional[Section], always_set_secrets: bool = False) -> Changes:
+    """The changes that give the section (None: a new one) the desired settings.
+
+    A new section gets the secrets; an existing one only with `always_set_secrets`.
+    """
+    have = {} if section is None else shown_properties(kind, section)
     changes = Changes(before=dict(have), after=dict(have))
+    if section is None or always_set_secrets:
+        changes.secrets = dict(desired.secrets)
     for name in desired.unset:
         if name not in desired.values and name in have:
             changes.delete.append(name)
@@ -254,21 +340,41 @@ def compare(kind: Kind, desired: Desired, section: t.Optional[Section]) -> Chang
     return changes
 
 
+def shown_properties(kind: Kind, section: Section) -> dict[str, Text]:
+    """The properties of a section as in the file, without its secrets."""
+    return {
+        name: section.texts(name) if _repeats(kind, name) else section.text(name)
+        for name in section.properties
+        if name not in kind.secrets
+    }
+
+
+def _repeats(kind: Kind, name: str) -> bool:
+    known = kind.type.properties.get(name)
+    return known is not None and known.repeats
+
+
 def _text_for(
-    kind: Kind, name: str, wanted: Given, have: t.Optional[str], replace: bool, warnings: list[str]
-) -> t.Optional[str]:
+    kind: Kind, name: str, wanted: Given, had: t.Optional[Text], replace: bool, warnings: list[str]
+) -> t.Optional[Text]:
     """The text that has to be sent; None if the present value means the same."""
     prop = kind.type.properties[name]
+    if isinstance(wanted, list):
+        # The order has no meaning to PBS: every item counts for itself.
+        same = {_read(prop.kind, text) for text in had or ()} == set(wanted)
+        return None if same else [property_string.as_text(item, name) for item in wanted]
+    have = _last(had)
     if isinstance(prop.kind, PropertyString) and isinstance(wanted, t.Mapping):
         return _merged(prop.kind.schema, wanted, have, replace, warnings)
-    if have is None:
-        actual = kind.defaults.get(name)
-    else:
-        try:
-            actual = prop.kind.read(have.strip())
-        except ValueError:
-            actual = None
+    actual = kind.defaults.get(name) if have is None else _read(prop.kind, have)
     return None if actual == wanted else property_string.as_text(wanted, name)
+
+
+def _read(kind: kinds.Kind, text: str) -> t.Optional[Value]:
+    try:
+        return kind.read(text.strip())
+    except ValueError:
+        return None
 
 
 def _merged(
@@ -351,7 +457,7 @@ UNSET = "unset"
 def differences(kind: Kind, desired: Desired, section: Section) -> list[Difference]:
     """The changes of `compare`, one by one: empty exactly if `compare` changes nothing."""
     changes = compare(kind, desired, section)
-    found = [Difference(_option(name), UNSET, changes.before[name]) for name in changes.delete]
+    found = [Difference(_option(name), UNSET, _joined(changes.before[name])) for name in changes.delete]
     for name, text in changes.set.items():
         have = changes.before.get(name)
         if text == have:
@@ -359,14 +465,29 @@ def differences(kind: Kind, desired: Desired, section: Section) -> list[Differen
         prop = kind.type.properties[name]
         wanted = desired.values[name]
         if isinstance(prop.kind, PropertyString) and isinstance(wanted, t.Mapping):
-            found += _key_differences(prop.kind.schema, wanted, have, text)
+            found += _key_differences(prop.kind.schema, wanted, _last(have), _joined(text))
         else:
-            found.append(Difference(_option(name), text or UNSET, _in_effect(have, kind.defaults.get(name))))
+            default = kind.defaults.get(name)
+            found.append(
+                Difference(
+                    _option(name),
+                    _joined(text) or UNSET,
+                    _in_effect(None if have is None else _joined(have), default),
+                )
+            )
     return sorted(found, key=lambda difference: difference.option)
 
 
 def _option(name: str) -> str:
     return name.replace("-", "_")
+
+
+def _joined(value: Text) -> str:
+    return value if isinstance(value, str) else ", ".join(value)
+
+
+def _last(value: t.Optional[Text]) -> t.Optional[str]:
+    return value if value is None or isinstance(value, str) else value[-1]
 
 
 def _in_effect(have: t.Optional[str], default: t.Optional[Value]) -> str:
@@ -409,8 +530,11 @@ def same_backend(declared: str, configured: str) -> bool:
 def as_arguments(changes: Changes) -> list[str]:
     """The command line options for `create` or `update`, in a fixed order, with one `--delete` for each property."""
     arguments: list[str] = []
-    for name in sorted(changes.set):
-        arguments += as_argument(name, changes.set[name])
+    values: dict[str, Text] = {**changes.set, **changes.secrets}
+    for name in sorted(values):
+        value = values[name]
+        for text in [value] if isinstance(value, str) else value:
+            arguments += as_argument(name, text)
     for name in changes.delete:
         arguments += ["--delete", name]
     return arguments

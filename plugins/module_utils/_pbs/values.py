@@ -191,6 +191,18 @@ class DailyDuration(Kind):
 
 
 @dataclasses.dataclass(frozen=True)
+class Fingerprint(Kind):
+    """The fingerprint of a certificate, in lower case: the case does not matter."""
+
+    allowed = "the SHA-256 of a certificate: 32 pairs of hexadecimal digits joined by ':'"
+
+    def read(self, text: str) -> str:
+        if _is_fingerprint(text):
+            return text.lower()
+        raise ValueError(self.allowed)
+
+
+@dataclasses.dataclass(frozen=True)
 class GroupFilter(Kind):
     """Which backup groups a sync job transfers: by type, group or regular expression, included or excluded."""
 
@@ -239,6 +251,7 @@ _SAFE_ID = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 _has_no_control = re.compile(_NO_CONTROL).fullmatch
 _GROUP_TYPES = ("vm", "ct", "host")
 _is_group = re.compile(r"(?:%s)/%s" % ("|".join(_GROUP_TYPES), _SAFE_ID)).fullmatch
+_is_fingerprint = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){31}").fullmatch
 _is_label = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?").fullmatch
 _ID_WORDS = "3 to 32 letters, digits, '_', '.' or '-', not beginning with '.' or '-'"
 
@@ -257,10 +270,7 @@ _USER = r"[^\s:/\x00-\x1f\x7f]+@" + _SAFE_ID
 AUTH_ID = Text("a user such as sync@pbs, or a token such as sync@pbs!name", "%s(?:!%s)?" % (_USER, _SAFE_ID), 3, 64)
 REMOTE_NAME = Text(_ID_WORDS, _SAFE_ID, 3, 32)
 KEY_ID = Text(_ID_WORDS, _SAFE_ID, 3, 32)
-FINGERPRINT = Text(
-    "the SHA-256 of a certificate: 32 pairs of hexadecimal digits joined by ':'",
-    r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){31}",
-)
+FINGERPRINT = Fingerprint()
 PORT = Integer(0, 65535)
 HOST = Host("a DNS name or an IP address")
 S3_ENDPOINT = Host(

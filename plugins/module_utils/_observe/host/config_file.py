@@ -21,6 +21,10 @@ CONFIG_DIR = "/etc/proxmox-backup"
 DATASTORES = ("datastore.cfg", section_config.DATASTORE)
 PRUNE_JOBS = ("prune.cfg", section_config.PRUNE)
 VERIFY_JOBS = ("verification.cfg", section_config.VERIFICATION)
+SYNC_JOBS = ("sync.cfg", section_config.SYNC)
+REMOTES = ("remote.cfg", section_config.REMOTE)
+S3_ENDPOINTS = ("s3.cfg", section_config.S3)
+USERS = ("user.cfg", section_config.USER)
 
 _SIZE_LIMIT = 1024 * 1024
 

@@ -8,13 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.fleetops.pbs.plugins.module_utils import _datastore, _job
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
-    property_spec,
-    prune_job_spec,
-    verify_job_spec,
-)
-from ansible_collections.fleetops.pbs.plugins.module_utils._options.job import PRUNE, JobKind
+from ansible_collections.fleetops.pbs.plugins.module_utils import _datastore, _section
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import property_spec, section_spec
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.section import Resource
 from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost
 
 Result = dict[str, Any]
@@ -53,30 +49,31 @@ def datastore(host: FakeHost, **options: Any) -> Action:
     return act
 
 
-def job(host: FakeHost, kind: JobKind, **options: Any) -> Action:
-    """The modules prune_job and verify_job."""
-    spec = prune_job_spec() if kind is PRUNE else verify_job_spec()
+def section(host: FakeHost, resource: Resource, **options: Any) -> Action:
+    """The modules that manage one section of a configuration file: jobs, remotes, S3 endpoints."""
+    spec = section_spec(resource.settings, resource.key)
     params = {
-        **dict.fromkeys(spec),
-        "state": "present",
-        "store": None,
-        "unset": [],
+        **{name: option.get("default") for name, option in spec.items()},
         "lock_timeout": 10.0,
         **host.options(**options),
     }
+    assert set(params) == set(spec)
 
     def act(check: bool) -> Result:
-        manager = _job.new_manager(params, check)
-        return _result(_job.ensure_job(kind, params, check, manager), "job")
+        manager = _section.new_manager(params, check)
+        return _result(_section.ensure_section(resource, params, check, manager), "job")
 
     return act
 
 
+FILES = ("datastore.cfg", "prune.cfg", "verification.cfg", "sync.cfg", "remote.cfg", "s3.cfg")
+
+
 def four_times(host: FakeHost, action: Action) -> Result:
     """Check, do, again, again in check mode. The result of doing it, after one assertion over all four."""
-    before = [host.config(name) for name in ("datastore.cfg", "prune.cfg", "verification.cfg")]
+    before = [host.config(name) for name in FILES]
     check = action(True)
-    untouched = before == [host.config(name) for name in ("datastore.cfg", "prune.cfg", "verification.cfg")]
+    untouched = before == [host.config(name) for name in FILES]
     do = action(False)
     again = action(False)
     again_check = action(True)

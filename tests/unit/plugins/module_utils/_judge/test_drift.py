@@ -10,12 +10,12 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import observe_configuration
-from ansible_collections.fleetops.pbs.plugins.module_utils._options.job import PRUNE, VERIFY
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.section import PRUNE, VERIFY
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.property_string import TUNING
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.settings import Difference, SettingError
 from ansible_collections.fleetops.pbs.tests.support import facts
 from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost
-from ansible_collections.fleetops.pbs.tests.unit.plugins.module_utils.provisioning import datastore, job
+from ansible_collections.fleetops.pbs.tests.unit.plugins.module_utils.provisioning import datastore, section
 
 TANK = "/mnt/datastore/tank"
 UUID = "0a1b2c3d-0000-4000-8000-000000000001"
@@ -294,4 +294,4 @@ def test_a_property_differs_exactly_if_provisioning_changes_it(host, declared):
 def test_a_job_differs_exactly_if_provisioning_changes_it(host, kind, declared):
     option, identifier = ("prune_jobs", "tank-daily") if kind is PRUNE else ("verify_jobs", "tank-verify")
     found = drift_of(host, {option: [{"id": identifier, **declared}]})
-    assert bool(found) == job(host, kind, id=identifier, **declared)(True)["changed"]
+    assert bool(found) == section(host, kind, id=identifier, **declared)(True)["changed"]

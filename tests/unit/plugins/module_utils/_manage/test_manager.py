@@ -144,3 +144,23 @@ def test_what_is_shown_is_safe() -> None:
     with pytest.raises(ManagerError) as caught:
         manager([Answer(255, errors="Error: \x1b[31mred\n")]).change(["datastore", "create"])
     assert r"\x1b[31mred" in str(caught.value)
+
+
+def test_a_secret_is_in_no_command_and_no_message() -> None:
+    echo = Answer(255, errors="Error: parameter verification failed - 'password': hush-hush is wrong\n")
+    client = manager([echo])
+    with pytest.raises(ManagerError) as caught:
+        client.change(["remote", "create", "pbs2", "--password", "hush-hush"], secrets=["hush-hush"])
+    assert "'password': ******** is wrong" in str(caught.value)
+    assert "hush" not in caught.value.said
+    assert client.commands[0][-2:] == ["--password", "********"]
+    client = manager([Answer(0, output="hush-hush\n")])
+    assert client.change(["remote", "create", "--password=-hush"], secrets=["-hush", "hush-hush"]).log == ["********"]
+    assert client.commands[0][-1] == "--password=********"
+
+
+def test_the_options_of_a_command() -> None:
+    usage = "Usage: sync-job create <id> --store <string> [OPTIONS]\n\n --store    <string>\n             A name.\n --ns <x>\n"
+    assert manager([Answer(0, output=usage)]).options_of(["sync-job", "create"]) == {"store", "ns"}
+    assert manager([Answer(0, output="remote create <name>\n")]).options_of(["remote", "create"]) is None
+    assert manager([Answer(255, errors="Error: no such command 's3'\n")]).options_of(["s3", "endpoint"]) is None

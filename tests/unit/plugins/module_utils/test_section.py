@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._options.job import PRUNE, VERIFY, JobKind
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.section import PRUNE, VERIFY, Resource
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost
-from ansible_collections.fleetops.pbs.tests.unit.plugins.module_utils.provisioning import Action, four_times, job
+from ansible_collections.fleetops.pbs.tests.unit.plugins.module_utils.provisioning import Action, four_times, section
 
 pytestmark = pytest.mark.root
 
@@ -44,7 +44,7 @@ def refusal(action: Action, check: bool = False) -> str:
 def test_a_prune_job(host: FakeHost) -> None:
     done = four_times(
         host,
-        job(
+        section(
             host,
             PRUNE,
             id="tank-prune",
@@ -65,27 +65,27 @@ def test_a_prune_job(host: FakeHost) -> None:
             *("--schedule", "mon..fri 21:30"),
         ]
     ]
-    four_times(host, job(host, PRUNE, id="tank-prune", disable=False, ns="", unset=["keep_last"]))
+    four_times(host, section(host, PRUNE, id="tank-prune", disable=False, ns="", unset=["keep_last"]))
     assert host.config("prune.cfg") == (
         "prune: tank-prune\n\tcomment two words\n\tkeep-daily 14\n\tmax-depth 2\n\tschedule mon..fri 21:30\n\tstore tank\n"
     )
-    four_times(host, job(host, PRUNE, id="tank-prune", state="absent"))
+    four_times(host, section(host, PRUNE, id="tank-prune", state="absent"))
     assert host.config("prune.cfg") == ""
 
 
 def test_a_verify_job(host: FakeHost) -> None:
     options: dict[str, Any] = {"id": "tank-verify", "store": "tank"}
-    four_times(host, job(host, VERIFY, **options, schedule="sun 05:00", outdated_after=30, ignore_verified=False))
-    four_times(host, job(host, VERIFY, **options, ignore_verified=True, schedule=""))
-    four_times(host, job(host, VERIFY, **options, read_threads=4, ns="x", max_depth=0))
-    four_times(host, job(host, VERIFY, **options, state="absent"))
+    four_times(host, section(host, VERIFY, **options, schedule="sun 05:00", outdated_after=30, ignore_verified=False))
+    four_times(host, section(host, VERIFY, **options, ignore_verified=True, schedule=""))
+    four_times(host, section(host, VERIFY, **options, read_threads=4, ns="x", max_depth=0))
+    four_times(host, section(host, VERIFY, **options, state="absent"))
     assert host.config("verification.cfg") == ""
 
 
 def test_a_verify_job_is_not_put_off(jobs: FakeHost) -> None:
     """PBS treats an update without a schedule as a new schedule, and resets the time of the next run."""
     state = jobs.var / "jobstates" / "verificationjob-tank-verify.json"
-    done = job(jobs, VERIFY, id="tank-verify", store="tank", outdated_after=10)(False)
+    done = section(jobs, VERIFY, id="tank-verify", store="tank", outdated_after=10)(False)
     assert done["commands"][0][4:8] == ["--outdated-after", "10", "--schedule", "sun 05:00"]
     assert not state.exists()
 
@@ -99,9 +99,9 @@ def test_a_verify_job_is_not_put_off(jobs: FakeHost) -> None:
         (VERIFY, {"read_threads": 1, "verify_threads": 4, "max_depth": 7, "ns": ""}),
     ],
 )
-def test_what_says_the_same_is_no_change(jobs: FakeHost, kind: JobKind, options: dict[str, Any]) -> None:
+def test_what_says_the_same_is_no_change(jobs: FakeHost, kind: Resource, options: dict[str, Any]) -> None:
     identifier = "tank-prune" if kind is PRUNE else "tank-verify"
-    action = job(jobs, kind, id=identifier, store="tank", **options)
+    action = section(jobs, kind, id=identifier, store="tank", **options)
     assert [(result["changed"], result["commands"]) for result in (action(True), action(False))] == [(False, [])] * 2
 
 
@@ -124,19 +124,19 @@ def test_what_says_the_same_is_no_change(jobs: FakeHost, kind: JobKind, options:
         (PRUNE, {"id": "new-job", "store": "nope", "schedule": "daily"}, "no datastore 'nope'"),
     ],
 )
-def test_bad_options(jobs: FakeHost, kind: JobKind, options: dict[str, Any], words: str) -> None:
+def test_bad_options(jobs: FakeHost, kind: Resource, options: dict[str, Any], words: str) -> None:
     identifier = "tank-prune" if kind is PRUNE else "tank-verify"
-    assert words in refusal(job(jobs, kind, **{"id": identifier, "store": "tank", **options}))
+    assert words in refusal(section(jobs, kind, **{"id": identifier, "store": "tank", **options}))
     assert (jobs.config("prune.cfg"), jobs.config("verification.cfg")) == (PRUNE_FILE, VERIFY_FILE)
 
 
 def test_a_check_run_before_there_is_a_datastore(host: FakeHost) -> None:
-    done = job(host, PRUNE, id="new-job", store="later", schedule="daily")(True)
+    done = section(host, PRUNE, id="new-job", store="later", schedule="daily")(True)
     assert done["changed"]
     assert "there is no datastore 'later' yet" in done["warnings"]
 
 
 def test_threads_need_a_new_pbs(host: FakeHost) -> None:
     host.configure(version="4.0.11-1")
-    action = job(host, VERIFY, id="new-job", store="tank", read_threads=2)
+    action = section(host, VERIFY, id="new-job", store="tank", read_threads=2)
     assert "read_threads requires PBS 4.0.20 or later, this host has 4.0.11-1" in refusal(action)
