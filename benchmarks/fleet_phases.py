@@ -46,6 +46,7 @@ def main(payload: str, scope: str) -> None:
         "max_paths": 20,
         "deadline": 60.0,
         "stall": 60.0,
+        "timeout": 43200.0,
         "controls": [],
         "policy": {},
         "waivers": [],

@@ -84,10 +84,7 @@ class ActionModule(LongRun, ActionBase):
     def _run(self, args, task_vars):
         module = "fleetops.pbs.preflight"
         if args.get("scope") == "none":
-            # Without a walk it ends within seconds, by its deadlines, and has no progress to show.
-            return self._execute_module(
-                module_name=module, module_args=args, task_vars=task_vars, wrap_async=bool(self._task.async_val)
-            )
+            return self.run_short(module, args, task_vars)
         return self.run_long(module, args, task_vars)
 
     @staticmethod

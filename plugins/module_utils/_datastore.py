@@ -256,7 +256,7 @@ def _as_config(section: Section) -> DatastoreConfig:
 def _check_reusable(plan: DatastorePlan, account: AccountFacts) -> None:
     if account.uid is None or account.gid is None:
         raise OptionError(f"There is no '{account.user}:{account.group}' on this host. Is PBS installed?")
-    wrong = check_reuse(plan.path, account.uid, account.gid, plan.deadline)
+    wrong = check_reuse(plan.path, account.uid, account.gid, plan.deadline, plan.timeout)
     if wrong.count:
         raise OptionError(
             "PBS would refuse to reuse the chunk store at %s: %d of its directories have the wrong owner or mode (%s). "
@@ -269,7 +269,7 @@ def _check_reusable(plan: DatastorePlan, account: AccountFacts) -> None:
 def _complete(plan: DatastorePlan, account: AccountFacts, outcome: Outcome) -> None:
     if account.uid is None or account.gid is None:
         raise OptionError(f"There is no '{account.user}:{account.group}' on this host. Is PBS installed?")
-    outcome.completed = complete_store(plan.path, account.uid, account.gid, plan.deadline)
+    outcome.completed = complete_store(plan.path, account.uid, account.gid, plan.deadline, plan.timeout)
     outcome.changed = True
 
 

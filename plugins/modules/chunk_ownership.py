@@ -96,6 +96,12 @@ options:
     description: Seconds without progress after which a walk is abandoned.
     type: float
     default: 60
+  timeout:
+    description:
+      - Seconds that a walk may take in all, whatever progress it makes. The task then fails; another run continues the repair.
+      - The controller waits for a host a few minutes longer than two such walks, whatever the host reports.
+    type: float
+    default: 43200
   config_dir:
     description: PBS's configuration directory, in which O(name) is looked up.
     type: path
@@ -219,6 +225,7 @@ def main():
             max_paths=dict(type="int", default=20),
             deadline=dict(type="float", default=10),
             stall=dict(type="float", default=60),
+            timeout=dict(type="float", default=43200),
             config_dir=dict(type="path", default="/etc/proxmox-backup"),
             _job=job_spec(),
         ),

@@ -102,7 +102,9 @@ options:
     type: path
     default: /run/proxmox-backup
   timeout:
-    description: Seconds that PBS may take to create or remove the datastore.
+    description:
+      - Seconds that PBS may take to create or remove the datastore, and that the module may take to complete or check a store
+        that is there already.
     type: float
     default: 1800
   deadline:

@@ -99,6 +99,14 @@ options:
     description: Seconds without progress after which a walk is abandoned.
     type: float
     default: 60
+  timeout:
+    description:
+      - Seconds that the walks over one datastore may take together, whatever progress they make. All datastores of a host
+        together may take twice as long. What was not checked by then is V(unknown).
+      - The controller waits for a host a few minutes longer than that, whatever the host reports. With O(scope=none), it
+        waits a few minutes.
+    type: float
+    default: 43200
   controls:
     description: Ids of the controls to check; empty for all.
     type: list
@@ -250,6 +258,7 @@ def main():
             max_paths=dict(type="int", default=20),
             deadline=dict(type="float", default=10),
             stall=dict(type="float", default=60),
+            timeout=dict(type="float", default=43200),
             controls=dict(type="list", elements="str", default=[]),
             policy=dict(type="dict", default={}),
             config_dir=dict(type="path", default="/etc/proxmox-backup"),

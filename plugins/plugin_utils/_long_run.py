@@ -11,12 +11,17 @@ host with `async_status`, each time over a new connection, so that a lost connec
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import secrets
+import signal
+import threading
 import time
 
 from ansible import constants
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.limits import TIMEOUT, TOGETHER
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._answer import complaint
 
@@ -38,15 +43,14 @@ _LAG = 0.25
 _PATIENCE_OFFLINE = 600.0
 """Seconds for which a host that cannot be reached is asked again."""
 
-_SILENCE = 300.0
-"""Seconds without progress, in addition to the module's own limits, after which the work counts as ended."""
+_MARGIN = 300.0
+"""Seconds that a host may take in addition to the module's own limits."""
 
-_TOTAL = 86400.0
-"""Seconds after which the controller stops waiting for one host, whatever that host reports, so that the report of the
-other hosts is made."""
+_WAVES = 8
+"""The module looks at this many groups of datastores, one after the other, each within its option `deadline`."""
 
-_STORES = 6
-"""The controller waits at least this many times the limit of one datastore (the module's option `limit`)."""
+_PATIENCE_QUESTION = 600.0
+"""Seconds within which a host must answer one question."""
 
 _WIDTH = 1000
 """The most characters that are shown of the step that a host reports."""
@@ -67,11 +71,31 @@ _ASYNC_KEYS = (
 )
 
 
+class HostTookTooLong(AnsibleError):
+    """A host gave no answer within the longest time that its work may take."""
+
+
 class LongRun:
     """A base class for action plugins, in addition to `ActionBase`."""
 
+    def run_short(self, module_name, module_args, task_vars):
+        """Run a module that ends by its deadlines and has no progress to show; return its result.
+
+        Raises `HostTookTooLong`.
+        """
+        with self._at_most(_start_limit(module_args)):
+            return self._execute_module(
+                module_name=module_name,
+                module_args=module_args,
+                task_vars=task_vars,
+                wrap_async=bool(self._task.async_val),
+            )
+
     def run_long(self, module_name, module_args, task_vars):
-        """Run a module of this collection that uses `_long_run.run_module`; return its result."""
+        """Run a module of this collection that uses `_long_run.run_module`; return its result.
+
+        Raises `HostTookTooLong`.
+        """
         if self._task.async_val:
             return self._execute_module(
                 module_name=module_name, module_args=module_args, task_vars=task_vars, wrap_async=True
@@ -83,21 +107,20 @@ class LongRun:
             "patience": _patience(_at_once(task_vars)),
         }
         # A host that cannot be reached now is unreachable, as for any task; one that is lost later is asked again.
-        result = self._execute_module(
-            module_name=module_name, module_args=dict(module_args, _job=job), task_vars=task_vars
-        )
+        began = time.monotonic()
+        total = _total_limit(module_args)
+        with self._at_most(total):
+            result = self._execute_module(
+                module_name=module_name, module_args=dict(module_args, _job=job), task_vars=task_vars
+            )
         if not result.get("started"):
             return self._clean(result)
         job["directory"] = str(result.get("results_file") or "").rpartition("/")[0] or job["directory"]
         watch = _Watch(self._display, host, _at_once(task_vars))
-        # Each datastore may give no answer three times: when it is probed, when it is listed, and in its walk.
-        silence = float(module_args.get("deadline") or 10.0) + 2 * float(module_args.get("stall") or 60.0) + _SILENCE
-        total = max(_TOTAL, _STORES * float(module_args.get("limit") or 0.0))
-        return self._wait(job, task_vars, watch, silence, total)
+        return self._wait(job, task_vars, watch, _silence_limit(module_args), total, began)
 
-    def _wait(self, job, task_vars, watch, silence, total):
+    def _wait(self, job, task_vars, watch, silence, total, began):
         pauses = list(_FIRST_PAUSES)
-        began = time.monotonic()
         offline_since = None
         what, seen, seen_at = None, -1, time.monotonic()
         while True:
@@ -152,16 +175,84 @@ class LongRun:
         return answer
 
     def _ask(self, job, mode, task_vars):
-        return self._execute_module(
-            module_name="ansible.legacy.async_status",
-            module_args={"jid": job["id"], "mode": mode, "_async_dir": job["directory"]},
-            task_vars=task_vars,
-        )
+        with self._at_most(_PATIENCE_QUESTION):
+            return self._execute_module(
+                module_name="ansible.legacy.async_status",
+                module_args={"jid": job["id"], "mode": mode, "_async_dir": job["directory"]},
+                task_vars=task_vars,
+            )
+
+    @contextlib.contextmanager
+    def _at_most(self, seconds):
+        """Limit what Ansible does without a limit: it waits for the end of a connection that a host holds open.
+
+        A limit that is there already, such as the task's own `timeout`, takes precedence. Raises `HostTookTooLong`.
+        """
+        limited = signal.getitimer(signal.ITIMER_REAL)[0] > 0
+        if limited or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def expired(_signal, _frame):
+            raise _Expired
+
+        before = signal.signal(signal.SIGALRM, expired)
+        try:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, seconds)
+                yield
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        except _Expired:
+            _end_connections()
+            raise HostTookTooLong(
+                f"The host gave no answer for {duration(seconds)}, so this task stopped waiting for it."
+            ) from None
+        finally:
+            signal.signal(signal.SIGALRM, before)
 
     @staticmethod
     def _clean(result):
         """The module's own result, without the keys of `async_status`."""
         return {key: value for key, value in result.items() if key not in (*_ASYNC_KEYS, "invocation")}
+
+
+class _Expired(BaseException):
+    """No `Exception`, as whatever waits for the host may handle these."""
+
+
+def _end_connections():
+    """End the programs that this process has started, such as `ssh`: they would wait for the host for ever."""
+    with contextlib.suppress(OSError, ValueError):
+        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+            children = [int(pid) for pid in file.read().split()]
+        for pid in children:
+            os.kill(pid, signal.SIGTERM)
+
+
+def _seconds(module_args, name, default):
+    """An option of the module, in seconds. The module refuses an invalid one, so anything will do for it here."""
+    try:
+        value = float(module_args.get(name, default))
+    except (TypeError, ValueError):
+        return default
+    return value if 0 < value < math.inf else default
+
+
+def _start_limit(module_args):
+    """The longest time in seconds until all datastores have answered, or not."""
+    return _WAVES * _seconds(module_args, "deadline", 10.0) + _MARGIN
+
+
+def _silence_limit(module_args):
+    """The longest time in seconds without progress."""
+    # Each datastore may give no answer three times: when it is probed, when it is listed, and in its walk.
+    return _seconds(module_args, "deadline", 10.0) + 2 * _seconds(module_args, "stall", 60.0) + _MARGIN
+
+
+def _total_limit(module_args):
+    """The longest time in seconds that the module takes by its own limits, and a margin."""
+    return TOGETHER * _seconds(module_args, "timeout", TIMEOUT) + _start_limit(module_args)
 
 
 def _at_once(task_vars):

@@ -141,7 +141,7 @@ def probe(path: Path | ChunkStore, mode: str = "private", deadline: float = 30.0
 def completed(store: ChunkStore) -> str:
     """Complete the store as root; why that was not possible, without the path."""
     try:
-        completion.complete_store(os.fspath(store), *backup_ids(), 30.0)
+        completion.complete_store(os.fspath(store), *backup_ids(), 30.0, 600.0)
     except completion.StoreError as exc:
         return str(exc).removeprefix(f"{store.path}: ")
     return ""
@@ -675,7 +675,7 @@ def test_a_store_is_completed_among_traps(campaign: Campaigns, store: ChunkStore
         if name.is_symlink() or name.exists():
             remove(name)
     (store.path / ".lock").unlink(missing_ok=True)
-    completion.complete_store(os.fspath(store), uid, gid, 30.0)
+    completion.complete_store(os.fspath(store), uid, gid, 30.0, 600.0)
     assert {path.lstat().st_uid for path in (*names, store.path / ".lock")} == {uid}
 
 

@@ -908,12 +908,12 @@ def test_a_completion_that_is_interrupted_by_an_error_goes_on_with_the_next(camp
             (mount.source / "store/.chunks").mkdir(parents=True)
             mount.set(f"errno:{name}@{operation}#{first}")
             with pytest.raises(completion_module.StoreError) as error:
-                completion_module.complete_store(str(mount.path / "store"), uid, gid, DEADLINE)
+                completion_module.complete_store(str(mount.path / "store"), uid, gid, DEADLINE, 600.0)
             assert str(mount.path / "store") in str(error.value)
             assert name in str(error.value)
             mount.set("ok")
-            completion_module.complete_store(str(mount.path / "store"), uid, gid, DEADLINE)
-            assert completion_module.check_reuse(str(mount.path / "store"), uid, gid, DEADLINE).count == 0
+            completion_module.complete_store(str(mount.path / "store"), uid, gid, DEADLINE, 600.0)
+            assert completion_module.check_reuse(str(mount.path / "store"), uid, gid, DEADLINE, 600.0).count == 0
             assert names_behind(mount.source / "store") == [".chunks", ".lock"]
         trial.saw("failed with the error, then completed")
 

@@ -23,6 +23,7 @@ PREFLIGHT_OPTIONS: dict[str, Any] = {
     "max_paths": 20,
     "deadline": 10.0,
     "stall": 60.0,
+    "timeout": 43200.0,
     "controls": [],
     "policy": {},
     "waivers": [],
@@ -44,5 +45,6 @@ REPAIR_OPTIONS: dict[str, Any] = {
     "max_paths": 20,
     "deadline": 10.0,
     "stall": 60.0,
+    "timeout": 43200.0,
     "config_dir": "/nonexistent/etc",
 }

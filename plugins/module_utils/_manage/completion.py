@@ -59,31 +59,33 @@ class Wrong:
     examples: list[str]
 
 
-def complete_store(path: str, uid: int, gid: int, deadline: float) -> int:
+def complete_store(path: str, uid: int, gid: int, deadline: float, timeout: float) -> int:
     """Make the missing parts; return how many parts were made or got another owner or mode.
 
-    `deadline`: seconds without progress after which it stops. Raises `StoreError`.
+    `deadline`: seconds without progress after which it stops; `timeout`: seconds in all. Raises `StoreError`.
     """
-    return int(t.cast(int, _in_child(path, deadline, lambda channel: _complete(path, uid, gid, channel))))
+    return int(t.cast(int, _in_child(path, deadline, timeout, lambda channel: _complete(path, uid, gid, channel))))
 
 
-def check_reuse(path: str, uid: int, gid: int, deadline: float) -> Wrong:
+def check_reuse(path: str, uid: int, gid: int, deadline: float, timeout: float) -> Wrong:
     """Check all directories of a store as PBS does before a reuse; PBS itself stops at the first wrong one.
 
-    `deadline`: seconds without progress after which it stops. Raises `StoreError` if the store cannot be read.
+    `deadline` and `timeout` as in `complete_store`. Raises `StoreError` if the store cannot be read.
     """
     count, examples = t.cast(
-        tuple[int, list[str]], _in_child(path, deadline, lambda channel: _check(path, uid, gid, channel))
+        tuple[int, list[str]], _in_child(path, deadline, timeout, lambda channel: _check(path, uid, gid, channel))
     )
     return Wrong(count, examples)
 
 
-def _in_child(path: str, deadline: float, work: t.Callable[[Channel], t.Any]) -> t.Any:
+def _in_child(path: str, deadline: float, timeout: float, work: t.Callable[[Channel], t.Any]) -> t.Any:
     def task(channel: Channel) -> None:
         channel.begin(f"the chunk store in {display(path)}")
         channel.put("result", work(channel))
 
-    outcome = run({"": task}, deadline, renew=True)[""]
+    outcome = run({"": task}, deadline, renew=True, total=timeout)[""]
+    if outcome.overtime:
+        raise StoreError(f"{display(path)}: not done within {timeout:g} s (option timeout; {outcome.doing}).")
     if outcome.timed_out:
         raise StoreError(f"{display(path)} gave no answer within {deadline:g} s ({outcome.doing}).")
     if outcome.error:

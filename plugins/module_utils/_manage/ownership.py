@@ -32,6 +32,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import HOST_DIRECTORIES, PREFIX_COUNT
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.limits import TIMEOUT, TimeLimit
 
 SCOPES = ("full", "skeleton", "chunks", "metadata")
 
@@ -60,6 +61,8 @@ class RepairPlan:
     """As in `WalkPlan`."""
     max_paths: int = 20
     stall: float = 60.0
+    timeout: float = TIMEOUT
+    """Seconds that the repair may take in all."""
 
     @property
     def identity(self) -> Identity:
@@ -84,10 +87,13 @@ def repair(plan: RepairPlan, on_progress: t.Optional[OnProgress] = None) -> Repa
     """Repair a datastore; see `RepairPlan`. Problems of the datastore are in the result, not raised."""
     facts = RepairFacts()
     started = time.monotonic_ns()
+    limit = TimeLimit(plan.timeout)
     if plan.scope == "metadata":
-        parts, facts.stopped = run_jobs(plan.path, _metadata_job(plan), plan.stall, on_progress)
+        parts, facts.stopped = run_jobs(plan.path, _metadata_job(plan), plan.stall, limit, on_progress)
     else:
-        parts, facts.stopped = walk_together(plan.path, lambda queue: _jobs(plan, queue), plan.stall, on_progress)
+        parts, facts.stopped = walk_together(
+            plan.path, lambda queue: _jobs(plan, queue), plan.stall, limit, on_progress
+        )
     facts.exact = not (facts.stopped and parts)  # without parts nothing was begun
     facts.elapsed_ns = time.monotonic_ns() - started
     facts.counts = merge(

@@ -37,6 +37,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import WalkProgress
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.cutoff import cutoff_seconds
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.limits import TIMEOUT, TOGETHER, TimeLimit
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
 
@@ -74,6 +75,8 @@ class Plan:
     max_paths: int = 20
     stall: float = 60.0
     """Seconds without progress after which a walk is abandoned."""
+    timeout: float = TIMEOUT
+    """Seconds that the walks over one datastore may take together."""
 
 
 Progress = t.Callable[[str, t.Any], None]
@@ -147,8 +150,11 @@ def _observe_owners(
     stores: t.Sequence[StoreFacts], plan: Plan, account: AccountFacts, on_progress: t.Optional[Progress]
 ) -> None:
     """Walk the datastores one after the other, each with all workers; skip those that did not answer."""
+    limit = TimeLimit(TOGETHER * plan.timeout, "the limit for all datastores of a host together")
     for store in stores:
         reason = _no_walk(store, plan, account)
+        if reason == "" and not limit.left():
+            reason = f"the walks over the datastores before it reached {limit.text}"
         if reason is None:
             store.references = ReferenceFacts(plan.references, not_looked=_nothing_there(store, plan))
             continue
@@ -166,6 +172,7 @@ def _observe_owners(
             workers=plan.workers,
             max_paths=plan.max_paths,
             stall=plan.stall,
+            limit=limit.part(plan.timeout),
             as_owner=bool(store.root_refused),
         )
         if on_progress is not None:

@@ -46,6 +46,7 @@ class DatastorePlan:
     config_dir: str
     run_dir: str
     deadline: float
+    timeout: float
     check_mode: bool
 
     @property
@@ -92,6 +93,7 @@ _PASSED_ON = (
     "config_dir",
     "run_dir",
     "deadline",
+    "timeout",
 )
 
 

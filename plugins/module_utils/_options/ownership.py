@@ -44,7 +44,7 @@ class OwnershipPlan:
 
 def ownership_plan(options: Options, check_mode: bool) -> OwnershipPlan:
     """Read PBS's configuration if the option `name` is set."""
-    require_seconds(options, "deadline", "stall")
+    require_seconds(options, "deadline", "stall", "timeout")
     for name in ("workers", "max_paths", "max_changes"):
         if options[name] is not None and options[name] < 0:
             raise OptionError("%s: must not be negative, but is %d" % (name, options[name]))
@@ -65,6 +65,7 @@ def ownership_plan(options: Options, check_mode: bool) -> OwnershipPlan:
         workers=options["workers"],
         max_paths=options["max_paths"],
         stall=options["stall"],
+        timeout=options["timeout"],
     )
     return OwnershipPlan(
         repair,

@@ -35,7 +35,7 @@ class PreflightPlan:
 
 def preflight_plan(options: Options, check_mode: bool, now: float) -> PreflightPlan:
     """`now` is in seconds since the epoch."""
-    require_seconds(options, "deadline", "stall")
+    require_seconds(options, "deadline", "stall", "timeout")
     for name, low in (("sample_prefixes", 1), ("workers", 0), ("max_paths", 0)):
         if options[name] < low:
             raise OptionError("%s: must be at least %d, not %d" % (name, low, options[name]))
@@ -76,6 +76,7 @@ _LOOK = (
     "workers",
     "max_paths",
     "stall",
+    "timeout",
 )
 """Options that are passed on to the observers unchanged, under the same names."""
 

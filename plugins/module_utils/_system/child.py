@@ -142,7 +142,7 @@ def run(
         while waiting or running:
             while waiting and len(running) < parallel:
                 key, task = waiting.pop(0)
-                child = _start(key, task, deadline, keep)
+                child = _start(key, task, min(deadline, total), keep)
                 running[child.fd] = child
                 selector.register(child.fd, selectors.EVENT_READ)
             now = time.monotonic()

@@ -188,6 +188,25 @@ PROTECTIONS = (
         (CHILD + "::test_a_child_that_always_answers_has_an_end_all_the_same",),
     ),
     Protection(
+        "an-end-for-all-datastores",
+        "each datastore of a host may take its whole time, however many there are",
+        (
+            Change(
+                "module_utils/_observe/observation.py",
+                "limit=limit.part(plan.timeout)",
+                "limit=TimeLimit(plan.timeout)",
+            ),
+            Change("module_utils/_observe/observation.py", 'if reason == "" and not limit.left():', "if False:"),
+        ),
+        (UNIT + "_observe/test_observation.py::test_the_datastores_of_a_host_have_a_limit_together",),
+    ),
+    Protection(
+        "no-answer-at-all",
+        "the controller waits for ever for a host that accepts the connection and never answers",
+        (Change("plugin_utils/_long_run.py", "signal.setitimer(signal.ITIMER_REAL, seconds)", "pass"),),
+        ("tests/unit/plugins/plugin_utils/test_long_run.py::test_a_host_that_never_answers_at_all_is_given_up",),
+    ),
+    Protection(
         "values-by-allow-list",
         "the value of any mount option is shown",
         (

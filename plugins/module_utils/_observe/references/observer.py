@@ -157,7 +157,8 @@ class _Run(Companion):
     def _jobs(self, jobs: dict[str, Job], keep: t.Container[int] = ()) -> list[dict[str, t.Any]]:
         if self._walk.as_owner:
             jobs = {name: as_owner(self._walk.identity, job) for name, job in jobs.items()}
-        parts, trouble = run_jobs(self._walk.path, jobs, self._walk.stall, self._on_progress, keep)
+        walk = self._walk
+        parts, trouble = run_jobs(walk.path, jobs, walk.stall, walk.limit, self._on_progress, keep)
         if trouble:
             self._stuck(trouble)
         for part in parts:

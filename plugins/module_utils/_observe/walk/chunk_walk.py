@@ -43,6 +43,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS, PREFIX_COUNT, is_prefix
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.limits import TimeLimit
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 _SUFFIXED = re.compile(
@@ -77,15 +78,16 @@ def walk_together(
     path: str,
     jobs: t.Callable[[WorkQueue], t.Mapping[str, Job]],
     stall: float,
+    limit: TimeLimit,
     on_progress: t.Optional[OnProgress] = None,
 ) -> tuple[list[dict[str, t.Any]], str]:
     """`run_jobs` for walks that share the numbers of the prefix directories through one queue."""
     queue = WorkQueue(range(PREFIX_COUNT))
     try:
-        _parts, trouble = run_jobs(path, {"order": lambda heartbeat: _arrange(queue, path, heartbeat)}, stall)
+        _parts, trouble = run_jobs(path, {"order": lambda heartbeat: _arrange(queue, path, heartbeat)}, stall, limit)
         if trouble:
             return [], trouble
-        parts, trouble = run_jobs(path, jobs(queue), stall, on_progress, keep=(queue.fd,))
+        parts, trouble = run_jobs(path, jobs(queue), stall, limit, on_progress, keep=(queue.fd,))
         # All workers may have ended normally although another process took numbers from the queue.
         left = queue.count - sum(part.get("progress", {}).get("prefixes", 0) for part in parts)
         if left and not trouble:

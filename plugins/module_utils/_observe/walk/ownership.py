@@ -31,6 +31,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import PREFIX_COUNT
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.limits import TimeLimit
 
 SCOPES = ("full", "sample", "skeleton", "none")
 
@@ -59,6 +60,8 @@ class WalkPlan:
     """Number of example paths of each kind."""
     stall: float = 60.0
     """Seconds without progress after which a worker is abandoned."""
+    limit: TimeLimit = dataclasses.field(default_factory=TimeLimit)
+    """For all walks over this datastore together."""
     temporary_age: float = 86400.0
     """Seconds after which a temporary file counts as stale."""
     as_owner: bool = False
@@ -112,7 +115,7 @@ def observe_ownership(
     workers = worker_count(plan.workers) if plan.scope == "full" else 1
     started = time.monotonic_ns()
     parts, facts.stuck = walk_together(
-        plan.path, lambda queue: _jobs(plan, workers, queue, companion), plan.stall, on_progress
+        plan.path, lambda queue: _jobs(plan, workers, queue, companion), plan.stall, plan.limit, on_progress
     )
     facts.elapsed_ns = time.monotonic_ns() - started
     if companion is not None:

@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import PREFIX_COUNT
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, Outcome, Task, run
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.limits import TimeLimit
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 
@@ -106,10 +107,6 @@ class Heartbeat:
             self.also()
 
 
-WALK_LIMIT = 12 * 3600.0
-"""Seconds that one walk over a datastore may take in all. A filesystem that answers each call slowly, or lists names without
-end, never stalls; so silence alone is no limit."""
-
 Job = t.Callable[[Heartbeat], None]
 """The work of one worker; it sends its results with `Heartbeat.put`."""
 
@@ -123,10 +120,11 @@ def run_jobs(
     path: str,
     jobs: t.Mapping[str, Job],
     stall: float,
+    limit: TimeLimit,
     on_progress: t.Optional[OnProgress] = None,
     keep: t.Container[int] = (),
 ) -> tuple[list[dict[str, t.Any]], str]:
-    """Run each job in its own worker process, and abandon a worker that is silent for `stall` seconds.
+    """Run each job in its own worker process, and abandon a worker that is silent for `stall` seconds, or when `limit` ends.
 
     The workers keep the descriptors in `keep`. Returns the results of each worker, and the path and reason of the first
     failure; an empty text if all of them finished.
@@ -140,18 +138,20 @@ def run_jobs(
         return lambda channel: job(Heartbeat(channel, positions[key], shared_bases[key]))
 
     tasks = {key: task(key, job) for key, job in jobs.items()}
-    outcomes = run(tasks, stall, renew=True, on_part=_Sum(on_progress).on_part, keep=keep, total=WALK_LIMIT)
-    trouble = _trouble(path, outcomes, positions)
+    outcomes = run(tasks, stall, renew=True, on_part=_Sum(on_progress).on_part, keep=keep, total=limit.left())
+    trouble = _trouble(path, outcomes, positions, limit)
     memory.close()
     common.close()
     return [outcome.parts for outcome in outcomes.values()], trouble
 
 
-def _trouble(path: str, outcomes: t.Mapping[str, Outcome], positions: t.Mapping[str, Position]) -> str:
+def _trouble(
+    path: str, outcomes: t.Mapping[str, Outcome], positions: t.Mapping[str, Position], limit: TimeLimit
+) -> str:
     for key, outcome in outcomes.items():
         if not outcome.finished:
             where = display(os.path.join(path, positions[key].get())).rstrip("/")
-            slow = f"not done after {WALK_LIMIT / 3600:g} hours" if outcome.overtime else "no answer"
+            slow = f"not done within {limit.text}" if outcome.overtime else "no answer"
             return f"{where}: {slow if outcome.timed_out else outcome.error}"
     return ""
 

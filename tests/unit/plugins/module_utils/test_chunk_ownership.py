@@ -48,6 +48,8 @@ def owners(store):
         ("max_changes", -1, "max_changes: must not be negative, but is -1"),
         ("workers", -2, "workers: must not be negative, but is -2"),
         ("stall", 0.0, "stall: must be more than 0 seconds, not 0"),
+        ("timeout", 0.0, "timeout: must be more than 0 seconds, not 0"),
+        ("timeout", float("inf"), "timeout: must be more than 0 seconds, not inf"),
         ("deadline", float("nan"), "deadline: must be more than 0 seconds, not nan"),
     ],
 )

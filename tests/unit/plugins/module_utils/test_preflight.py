@@ -46,6 +46,8 @@ def waiver(**more):
         ({"deadline": -1.0}, ["deadline", "-1"]),
         ({"stall": float("nan")}, ["stall", "nan"]),
         ({"stall": float("inf")}, ["stall", "inf"]),
+        ({"timeout": 0.0}, ["timeout", "0"]),
+        ({"timeout": float("inf")}, ["timeout", "inf"]),
         ({"workers": -1}, ["workers", "-1"]),
         ({"max_paths": -1}, ["max_paths", "-1"]),
         ({"sample_prefixes": 0}, ["sample_prefixes", "0"]),

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+
 import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
@@ -272,14 +275,81 @@ def test_a_host_whose_progress_never_ends_is_given_up(clock):
     result = action.run_long("m", {}, HOSTS)
     assert result.get("failed")
     assert "took longer than 24 h" in result["msg"]
-    assert clock.now - started < 86400 + 300
+    assert 0 < clock.now - started - 2 * 12 * 3600 < 600
 
 
-def test_a_longer_limit_of_a_datastore_is_waited_for(clock):
+@pytest.mark.parametrize(
+    ("args", "total"),
+    [
+        ({"timeout": 60_000}, 120_000),
+        ({"timeout": "600", "deadline": 20}, 1200),
+        ({"timeout": 5.0}, 10),
+        # What the module refuses leaves the defaults, so that its refusal can be shown.
+        ({"timeout": "soon"}, 86_400),
+        ({"timeout": 0}, 86_400),
+        ({"timeout": float("nan")}, 86_400),
+        ({"timeout": None, "deadline": [], "stall": {}}, 86_400),
+    ],
+)
+def test_the_total_is_twice_the_timeout_of_one_datastore(clock, args, total):
+    """The module ends by its own limits before that, so an honest host is never given up."""
     action = Action(*[running(0, files=number) for number in range(20_000)])
     started = clock.now
-    action.run_long("m", {"limit": 20_000.0}, HOSTS)
-    assert 120_000 <= clock.now - started < 121_000
+    assert "took longer than" in action.run_long("m", args, HOSTS)["msg"]
+    assert 0 < clock.now - started - total < 600
+
+
+@pytest.fixture
+def no_alarm():
+    """Without the alarm of pytest, which would take precedence."""
+    left, again = signal.setitimer(signal.ITIMER_REAL, 0)
+    before = signal.getsignal(signal.SIGALRM)
+    yield
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.setitimer(signal.ITIMER_REAL, left, again) == (0.0, 0.0)
+
+
+class Silent(Action):
+    """Ansible's connection to a host that answers no more questions, and keeps it for longer than anybody waits."""
+
+    def __init__(self, *answers):
+        super().__init__(*answers)
+        self.ssh = []
+
+    def _execute_module(self, module_name, module_args, task_vars, wrap_async=False):
+        if self.answers:
+            return super()._execute_module(module_name, module_args, task_vars, wrap_async)
+        self.ssh.append(subprocess.Popen(["sleep", "30"]))
+        self.ssh[-1].wait()
+        return {"msg": "at last"}
+
+
+@pytest.mark.parametrize("kind", ["run_long", "run_short"])
+def test_a_host_that_never_answers_at_all_is_given_up(monkeypatch, no_alarm, kind):
+    """It accepts the connection and keeps it; Ansible has no limit for that."""
+    monkeypatch.setattr(_long_run, "_MARGIN", 0.1)
+    action = Silent()
+    with pytest.raises(_long_run.HostTookTooLong, match="no answer for 0 s, so this task stopped waiting"):
+        getattr(action, kind)("m", {"timeout": 0.001, "deadline": 0.001}, HOSTS)
+    assert action.ssh[0].wait() == -signal.SIGTERM
+
+
+def test_a_host_that_stops_to_answer_counts_as_offline(monkeypatch, no_alarm, clock):
+    monkeypatch.setattr(_long_run, "_PATIENCE_QUESTION", 0.1)
+    monkeypatch.setattr(_long_run, "_PATIENCE_OFFLINE", 5.0)
+    action = Silent(running(1), running(2))
+    with pytest.raises(AnsibleConnectionFailure, match="no answer for 0 s"):
+        action.run_long("m", {}, HOSTS)
+    assert len(action.ssh) > 1
+    assert {ssh.wait() for ssh in action.ssh} == {-signal.SIGTERM}
+
+
+def test_the_timeout_of_the_task_takes_precedence(monkeypatch, no_alarm):
+    monkeypatch.setattr(_long_run, "_MARGIN", 0.1)
+    action = Action(DONE)
+    signal.setitimer(signal.ITIMER_REAL, 500)
+    assert action.run_long("m", {"timeout": 0.001, "deadline": 0.001}, HOSTS)["msg"] == "done"
+    assert signal.setitimer(signal.ITIMER_REAL, 0)[0] > 0
 
 
 def test_going_backwards_is_no_progress(clock):

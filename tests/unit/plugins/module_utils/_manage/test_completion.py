@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._manage import completion
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.completion import (
     StoreError,
     check_reuse,
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.root
 
 
 def complete(store: ChunkStore | Path) -> int:
-    return complete_store(os.fspath(store), *backup_ids(), 30)
+    return complete_store(os.fspath(store), *backup_ids(), 30, 600.0)
 
 
 def test_what_is_missing_is_made_and_nothing_else(whole_store: Callable[..., ChunkStore]) -> None:
@@ -38,7 +40,7 @@ def test_what_is_missing_is_made_and_nothing_else(whole_store: Callable[..., Chu
     (store.chunks / "2222").chmod(0o2700)
     store.path.chmod(0o700)
     assert complete(store) == 6
-    assert check_reuse(os.fspath(store), *backup_ids(), 30).count == 0
+    assert check_reuse(os.fspath(store), *backup_ids(), 30, 600.0).count == 0
     assert (store.chunks / "2222").stat().st_mode & 0o7777 == 0o2750
     # Chunks are not what completing is about.
     assert (chunk.stat().st_uid, chunk.stat().st_mode & 0o777) == (0, 0o600)
@@ -55,7 +57,8 @@ def test_a_link_is_not_followed(whole_store: Callable[..., ChunkStore], tmp_path
         complete(store)
     assert (victim.stat().st_uid, victim.stat().st_mode & 0o777) == (0, 0o700)
     assert (
-        "00aa: it is a link, PBS requires a directory" in check_reuse(os.fspath(store), *backup_ids(), 30).examples[0]
+        "00aa: it is a link, PBS requires a directory"
+        in check_reuse(os.fspath(store), *backup_ids(), 30, 600.0).examples[0]
     )
 
 
@@ -104,7 +107,7 @@ def test_a_lock_that_is_held_stays_held(chunk_store: Callable[..., ChunkStore]) 
     with (store.path / ".lock").open("r+") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         before = (store.path / ".lock").stat()
-        assert check_reuse(os.fspath(store), *backup_ids(), 30).count == 65536 - 17
+        assert check_reuse(os.fspath(store), *backup_ids(), 30, 600.0).count == 65536 - 17
         after = (store.path / ".lock").stat()
     assert (before.st_atime_ns, before.st_ctime_ns) == (after.st_atime_ns, after.st_ctime_ns)
 
@@ -114,7 +117,20 @@ def test_a_store_that_does_not_answer(
 ) -> None:
     mount = faultfs("delay:30@mkdir", source=chunk_store(prefixes=16).path)
     with pytest.raises(StoreError, match=r"gave no answer within 0\.3 s"):
-        complete_store(os.fspath(mount), *backup_ids(), 0.3)
+        complete_store(os.fspath(mount), *backup_ids(), 0.3, 600.0)
+
+
+def test_a_store_that_always_answers_and_never_ends(
+    chunk_store: Callable[..., ChunkStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(*_args: object) -> int:
+        while True:
+            time.sleep(0.02)
+            _args[-1].begin("the prefix directory 0000")  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(completion, "_complete", answer)
+    with pytest.raises(StoreError, match=r"not done within 0\.5 s \(option timeout; the prefix directory 0000\)"):
+        complete_store(os.fspath(chunk_store(prefixes=1)), *backup_ids(), 30, 0.5)
 
 
 def test_no_chunk_store_is_none(tmp_path: Path) -> None:
@@ -127,7 +143,7 @@ def test_the_first_wrong_ones_are_named(whole_store: Callable[..., ChunkStore]) 
     store = whole_store()
     for number in range(10):
         (store.chunks / f"000{number}").chmod(0o755)
-    wrong = check_reuse(os.fspath(store), *backup_ids(), 30)
+    wrong = check_reuse(os.fspath(store), *backup_ids(), 30, 600.0)
     uid, gid = backup_ids()
     assert (wrong.count, len(wrong.examples)) == (10, 5)
     assert wrong.examples[0].endswith(
@@ -139,6 +155,6 @@ def test_a_part_of_another_kind_is_named_with_both_kinds(whole_store: Callable[.
     store = whole_store()
     (store.chunks / "0000").rmdir()
     (store.chunks / "0000").touch()
-    wrong = check_reuse(os.fspath(store), *backup_ids(), 30)
+    wrong = check_reuse(os.fspath(store), *backup_ids(), 30, 600.0)
     assert wrong.count == 1
     assert wrong.examples[0].endswith(".chunks/0000: it is a file, PBS requires a directory")

@@ -622,6 +622,16 @@ def test_a_worker_that_hangs_is_given_up_and_says_where(faultfs):
     assert faults(store) == 0
 
 
+def test_a_repair_has_a_limit_in_all(store):
+    for path in chunks_of(store):
+        own(path, 0, 0)
+    facts = fix(store, timeout=0.001)
+    assert not facts.complete
+    assert "not done within the limit for one datastore (0.001 s)" in facts.stopped
+    assert fix(store).complete
+    assert faults(store) == 0
+
+
 def test_what_was_not_begun_is_known_exactly(store, monkeypatch):
     monkeypatch.setattr(
         chunk_walk_module, "_arrange", lambda _queue, _path, _heartbeat: os.kill(os.getpid(), signal.SIGKILL)

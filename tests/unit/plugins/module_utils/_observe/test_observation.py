@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe import observation
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.observation import Declared, Plan, observe
+from ansible_collections.fleetops.pbs.plugins.module_utils._system import limits
 from ansible_collections.fleetops.pbs.tests.support.pbs.store import make_chunk_store
 
 pytestmark = pytest.mark.root
@@ -75,6 +78,27 @@ def test_the_progress_of_a_walk_names_its_datastore(host, chunk_store):
     seen = []
     observe(host, lambda name, progress: seen.append(name))
     assert set(seen) <= {"tank"}
+
+
+def test_the_datastores_of_a_host_have_a_limit_together(host, chunk_store, monkeypatch):
+    """A hostile datastore takes the time of the others on its host, and no more."""
+    store = chunk_store(prefixes=1)
+    configure(host, "".join(f"datastore: store{n}\n\tpath {store.path}\n\n" for n in range(4)))
+    host.timeout = 100.0
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    real = observation.observe_store
+
+    def takes_80_s(walk, *args):
+        facts = real(walk, *args)
+        clock.now += 80.0
+        return facts
+
+    monkeypatch.setattr(observation, "observe_store", takes_80_s)
+    _facts, stores = observe(host)
+    reason = "the walks over the datastores before it reached the limit for all datastores of a host together (200 s)"
+    assert [store.ownership.not_walked for store in stores] == ["", "", "", reason]
+    assert [store.references.not_looked for store in stores] == ["", "", "", reason]
 
 
 def test_a_datastore_that_hangs_is_not_walked_and_its_mount_is_known_all_the_same(host, faultfs):

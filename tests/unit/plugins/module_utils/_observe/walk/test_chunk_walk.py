@@ -18,6 +18,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import open_store as open_store_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.chunk_walk import chunk_class, walk_together
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import OTHER_OWNERS, Owners, merge
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.limits import TimeLimit
 
 D = "bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8"
 
@@ -76,7 +77,7 @@ def test_prefix_directories_are_taken_in_the_order_of_their_inodes(tmp_path, mon
 
     # In a child, as all walks: one that takes everything, and tells in which order.
     parts, trouble = walk_together(
-        os.fspath(tmp_path), lambda queue: {"all": lambda heartbeat: take(queue, heartbeat)}, 30.0
+        os.fspath(tmp_path), lambda queue: {"all": lambda heartbeat: take(queue, heartbeat)}, 30.0, TimeLimit()
     )
     assert trouble == ""
     (found,) = parts
@@ -94,7 +95,7 @@ def test_what_gives_no_answer_is_waited_for_once(tmp_path, monkeypatch):
         chunk_walk_module, "_arrange", lambda _queue, _path, heartbeat: heartbeat.at(".chunks") or time.sleep(60)
     )
     begun = []
-    parts, trouble = walk_together(os.fspath(tmp_path), lambda queue: begun.append(queue) or {}, 3.0)
+    parts, trouble = walk_together(os.fspath(tmp_path), lambda queue: begun.append(queue) or {}, 3.0, TimeLimit())
     assert (parts, trouble) == ([], f"{tmp_path}/.chunks: no answer")
     assert not begun
 
@@ -105,6 +106,7 @@ def test_a_walk_that_took_less_than_all_says_so(tmp_path):
         os.fspath(tmp_path),
         lambda queue: {"one": lambda heartbeat: heartbeat.put("progress", {"prefixes": 65535})},
         30.0,
+        TimeLimit(),
     )
     assert parts == [{"progress": {"prefixes": 65535}}]
     assert trouble == f"{tmp_path}/.chunks: 1 of 65536 prefix directories were not checked"

@@ -18,6 +18,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import Ow
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import chunk_walk as chunk_walk_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk import counters
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.ownership import WalkPlan, observe_ownership
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.limits import TimeLimit
 from ansible_collections.fleetops.pbs.tests.support.pbs.store import backup_ids, make_chunk_store
 
 pytestmark = pytest.mark.root
@@ -415,6 +416,15 @@ def test_a_walk_that_gets_no_answer_is_given_up_and_says_where(small_fault_store
     mount.set("ok")
     assert not facts.complete
     assert facts.stuck == f"{mount.path / victim}: no answer"
+
+
+def test_all_walks_over_a_datastore_have_one_limit(chunk_store):
+    store = chunk_store(prefixes=1)
+    limit = TimeLimit(0.001)
+    time.sleep(0.01)
+    facts = walk(store, limit=limit)
+    assert not facts.complete
+    assert "not done within the limit for one datastore (0.001 s)" in facts.stuck
 
 
 @pytest.mark.parametrize("max_paths", [0, 1])
