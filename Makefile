@@ -59,8 +59,8 @@ campaigns: venv ## every attack and fault, a few times each (ARGS="-k word")
 	pytest $(call paths,tests/reliability) $(ARGS)
 
 .PHONY: reliability
-reliability: venv ## every attack and fault at full length, into docs/reliability.md (ARGS="-k word")
-	python scripts/reliability.py $(ARGS)
+reliability: venv ## every attack and fault at full length, JOBS at a time, into docs/reliability.md (ARGS="-k word")
+	python scripts/reliability.py --jobs $(JOBS) $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## every parser under a coverage-guided fuzzer, 20 s each (ARGS="--seconds 300 --only NAME")

@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 LOGS = Path(".cache/gates")
@@ -55,12 +56,20 @@ def say(text: str) -> None:
     print(f"test: {text}", flush=True)
 
 
-def start(name: str) -> Gate:
-    log = LOGS / f"{name}.log"
+Commands = Callable[[str], Sequence[str]]
+"""The command of a gate, by its name."""
+
+
+def target(name: str) -> Sequence[str]:
+    return ["make", "--no-print-directory", name]
+
+
+def start(name: str, commands: Commands, logs: Path) -> Gate:
+    log = logs / f"{name}.log"
     environment = {key: value for key, value in os.environ.items() if key not in OF_MAKE}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["make", "--no-print-directory", name],
+            commands(name),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -91,7 +100,14 @@ def report_progress(running: list[Gate]) -> None:
         say(f"{gate.name}: running for {duration(time.monotonic() - gate.began)}: {line}")
 
 
-def run(names: list[str], jobs: int, every: float, interrupts: list[int]) -> list[Gate]:
+def run(
+    names: list[str],
+    jobs: int,
+    every: float,
+    interrupts: list[int],
+    commands: Commands = target,
+    logs: Path = LOGS,
+) -> list[Gate]:
     """All gates, `jobs` at a time, in the order in which they ended; none is left once there is an interrupt."""
     waiting = list(names)
     running: list[Gate] = []
@@ -99,7 +115,7 @@ def run(names: list[str], jobs: int, every: float, interrupts: list[int]) -> lis
     reported = time.monotonic()
     while (waiting or running) and not interrupts:
         while waiting and len(running) < jobs:
-            running.append(start(waiting.pop(0)))
+            running.append(start(waiting.pop(0), commands, logs))
         for gate in [gate for gate in running if has_ended(gate)]:
             running.remove(gate)
             ended.append(gate)
@@ -110,6 +126,17 @@ def run(names: list[str], jobs: int, every: float, interrupts: list[int]) -> lis
         time.sleep(0.1)
     stop(running)
     return ended
+
+
+def note_interrupts() -> list[int]:
+    """A list of the signals that ask for an end, as they arrive.
+
+    Noted and not raised: between the start of a target and its entry in a list, an exception would lose it.
+    """
+    interrupts: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: interrupts.append(number))
+    return interrupts
 
 
 def stop(running: list[Gate]) -> None:
@@ -140,10 +167,7 @@ def main() -> int:
     began = time.monotonic()
     side_by_side = f", {arguments.jobs} at a time" if arguments.jobs > 1 else ""
     say(f"{len(arguments.targets)} gates{side_by_side}: {' '.join(arguments.targets)}; output in .cache/gates")
-    # Noted and not raised: between the start of a target and its entry in a list, an exception would lose it.
-    interrupts: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _frame: interrupts.append(number))
+    interrupts = note_interrupts()
     ended = run(arguments.targets, arguments.jobs, arguments.every, interrupts)
     if interrupts:
         say("interrupted")

@@ -28,6 +28,7 @@ class Campaign:
     def __init__(self, node: pytest.Item, attack: str, promise: str) -> None:
         """`attack` is what is done to us, `promise` what holds all the same: both become cells of the table."""
         self.name = node.name
+        self.node = node.nodeid
         self.section = (inspect.getdoc(node.module) or "").splitlines()[0].rstrip(".")
         self.attack, self.promise = attack, promise
         self.tried = 0
@@ -48,6 +49,7 @@ class Campaign:
         return {
             "section": self.section,
             "test": self.name,
+            "node": self.node,
             "attack": self.attack,
             "promise": self.promise,
             "tried": self.tried,
