@@ -331,7 +331,7 @@ PROTECTIONS = (
             ),
         ),
         (WALK + "::test_a_walk_that_gets_no_answer_is_given_up_and_says_where",),
-        (FILESYSTEMS + "::test_any_error_at_any_operation[by chance]",),
+        (FILESYSTEMS + "::test_any_error_at_any_operation[from some operation on]",),
     ),
     Protection(
         "look-after-the-change",
@@ -448,7 +448,7 @@ PROTECTIONS = (
         "mounted-files",
         "a file that is mounted on a chunk is given away",
         (Change(REPAIRER, " and not Batch.mounted(signature)", ""),),
-        (ATTACKS + "::test_bind_mounts_come_and_go",),
+        (OWNERSHIP + "::test_files_and_directories_that_are_mounted_in_the_store_are_refused",),
     ),
     Protection(
         "directories-of-everybody",
