@@ -9,14 +9,19 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, SyncJobFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.shown import shown
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import (
+    all_runs,
     effective_path,
     observe_configuration,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import version
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.jobs.task_history import (
+    LOG_DIR,
+    observe_histories,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.store import observe_stores
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import OptionError
@@ -32,6 +37,7 @@ def datastore_info(options: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
             raise OptionError(f"{file.path} cannot be read: {file.error}")
     if directory.error:
         raise OptionError(f"{directory.path} cannot be read: {directory.error}")
+    observe_histories(all_runs(directory, configured), LOG_DIR, plan.probe.deadline)
     if plan.name:
         configured = [item for item in configured if item.name == plan.name]
     table = MountTable.read()
@@ -43,10 +49,14 @@ def datastore_info(options: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
             store.mounted = entry is not None and entry.mount_point == store.path
     for store, real_path in zip(stores, observe_stores(stores, plan.probe, table)):
         store.mount = table.find(real_path)
-    return [_describe(store, item) for store, item in zip(shown(stores), shown(configured))]
+    sync_jobs = shown(directory).sync_jobs or []
+    return [
+        _describe(store, item, [job for job in sync_jobs if job.store == item.name])
+        for store, item in zip(shown(stores), shown(configured))
+    ]
 
 
-def _describe(store: StoreFacts, item: DatastoreConfig) -> dict[str, t.Any]:
+def _describe(store: StoreFacts, item: DatastoreConfig, sync_jobs: t.Sequence[SyncJobFacts]) -> dict[str, t.Any]:
     mount = store.mount
     skeleton = store.skeleton
     return {
@@ -64,6 +74,7 @@ def _describe(store: StoreFacts, item: DatastoreConfig) -> dict[str, t.Any]:
         "gc_last_run": None if item.gc_last_run is None else dataclasses.asdict(item.gc_last_run),
         "prune_jobs": [dataclasses.asdict(job) for job in item.prune_jobs],
         "verify_jobs": [dataclasses.asdict(job) for job in item.verify_jobs],
+        "sync_jobs": [dataclasses.asdict(job) for job in sync_jobs],
         "mounted": store.mounted,
         "mount": None
         if mount is None

@@ -107,7 +107,9 @@ datastores:
       description: The message of the maintenance mode.
       type: str
     gc_last_run:
-      description: The last garbage collection.
+      description:
+        - The last garbage collection. Each last run has its history from PBS's lists of tasks, if they have runs of the job,
+          with the last success and the number of failures since then.
       type: dict
       sample: {state: ok, end: 1795361347}
     prune_jobs:
@@ -116,6 +118,10 @@ datastores:
       elements: dict
     verify_jobs:
       description: Its verify jobs, each with its last run.
+      type: list
+      elements: dict
+    sync_jobs:
+      description: The sync jobs that write to it, or push from it, each with its last run.
       type: list
       elements: dict
     mounted:

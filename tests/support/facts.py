@@ -63,6 +63,7 @@ Changes = t.Mapping[str, t.Any]
 def host() -> HostFacts:
     """A host with PBS 4.2.5 on which nothing is wrong."""
     return HostFacts(
+        utc_offset=3600,
         name="pbs1",
         euid=0,
         systemd=True,
@@ -167,13 +168,25 @@ def configured(name: str, path: str) -> DatastoreConfig:
                 f"{name}-daily",
                 "daily",
                 keeps={"keep-daily": 14},
+                last_run=job_run(),
                 properties={"store": name, "schedule": "daily", "keep-daily": "14"},
             )
         ],
         verify_jobs=[
-            JobFacts(f"{name}-verify", "sun 05:00", properties={"store": name, "schedule": "sun 05:00"}),
+            JobFacts(
+                f"{name}-verify",
+                "sun 05:00",
+                last_run=job_run(),
+                properties={"store": name, "schedule": "sun 05:00"},
+            ),
         ],
     )
+
+
+def job_run(state: str = "ok", days_ago: float = 1.0, seconds: int = 600, **more: t.Any) -> JobRunFacts:
+    """A run that ended then, and took so many seconds."""
+    end = int(NOW - days_ago * DAY)
+    return JobRunFacts(state, end=end, upid="UPID:pbs1:00000A1C:", **{"start": end - seconds, **more})
 
 
 def persistent(path: str) -> PersistentMount:

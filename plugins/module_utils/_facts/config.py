@@ -11,6 +11,23 @@ import typing as t
 
 
 @dataclasses.dataclass
+class JobHistoryFacts:
+    """The runs of one job that have ended, from PBS's lists of tasks, which go back some weeks or months."""
+
+    runs: int
+    oldest: int
+    """End of the oldest run, in seconds since the epoch."""
+    last_success: t.Optional[int] = None
+    """End of the newest run that ended with or without warnings, but without an error."""
+    failures: int = 0
+    """Runs since then, all of them failed."""
+    first_failure: t.Optional[int] = None
+    """End of the first of these."""
+    longest: int = 0
+    """Seconds that the longest of the last runs took."""
+
+
+@dataclasses.dataclass
 class JobRunFacts:
     """The last run of one job, from `/var/lib/proxmox-backup/jobstates`."""
 
@@ -21,6 +38,12 @@ class JobRunFacts:
     message: str = ""
     warnings: int = 0
     upid: str = ""
+    start: t.Optional[int] = None
+    """Seconds since the epoch."""
+    since: t.Optional[int] = None
+    """Since when PBS waits for the next run, if not since the last start: the job was created, or its schedule changed."""
+    history: t.Optional[JobHistoryFacts] = None
+    """None if there is no list of tasks, or it has no run of this job."""
 
 
 @dataclasses.dataclass

@@ -125,3 +125,7 @@ class HostFacts:
     id_map: IdMapFacts
     container: str = ""
     """The kind of container that this host is (`lxc`, `systemd-nspawn`, …), as systemd recorded it; empty for none."""
+    utc_offset: t.Optional[int] = None
+    """Local time of the host minus UTC at the time of the run, in seconds: PBS's schedules are in local time."""
+    task_list_error: str = ""
+    """Why PBS's lists of tasks could not be read; empty if they were read, or do not exist."""

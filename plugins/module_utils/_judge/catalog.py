@@ -531,6 +531,34 @@ CONTROLS: tuple[Control, ...] = (
         INTEGRITY,
     ),
     Control(
+        "PBS-CONF-07",
+        "high",
+        "the last runs of the prune, verify and sync jobs ended well and in time",
+        "A verify job that fails every night finds damaged backups, or finds nothing; a sync job that fails leaves the copy "
+        "old; a prune job that fails lets the datastore grow.",
+        "Read the task log (`proxmox-backup-manager task list --all`), fix the cause, and start the job once by hand.",
+        "PBS keeps the result of the last run of each job; the scheduler leaves out a job that it cannot start, without an entry "
+        "in the task list.",
+        BACKUP,
+        lesser_severity="medium",
+        unmounted=True,
+        needs_config=True,
+    ),
+    Control(
+        "PBS-CONF-08",
+        "medium",
+        "every job can run and does something, and GC and verify do not overlap",
+        "PBS accepts jobs that fail at every run or never run, such as a sync job without its remote or a prune job without "
+        "keep options. GC and verify at the same time read the whole datastore twice.",
+        "Correct or remove the job; move one of two schedules that meet.",
+        "PBS does not check remotes, datastores and times of a job when it is made. A prune job without keep options is left out "
+        "before 4.2.3, and runs with a warning since then.",
+        BACKUP,
+        lesser_severity="low",
+        unmounted=True,
+        needs_config=True,
+    ),
+    Control(
         "PBS-WAIVER-01",
         "medium",
         "every waiver that names this host is still in force",

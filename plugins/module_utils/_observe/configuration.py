@@ -102,6 +102,16 @@ def observe_configuration(
         runs.close()
 
 
+def all_runs(directory: ConfigDirFacts, configs: t.Sequence[DatastoreConfig]) -> list[t.Optional[JobRunFacts]]:
+    """The last run of every job of the host."""
+    jobs = [job for config in configs for job in (*config.prune_jobs, *config.verify_jobs)]
+    return [
+        *(config.gc_last_run for config in configs),
+        *(job.last_run for job in jobs),
+        *(job.last_run for job in directory.sync_jobs or ()),
+    ]
+
+
 # --- one file ---------------------------------------------------------------------------------------------------------
 
 

@@ -18,12 +18,17 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import Ow
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.persistence import observe_persistence
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.boot.unit_order import observe_unit_order
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import (
+    all_runs,
     effective_path,
     observe_configuration,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import version
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.host import observe_host
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.jobs.task_history import (
+    LOG_DIR,
+    observe_histories,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.daemon_view import observe_daemon_views
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.environment import MountEnvironment
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.mount_source import source_matches
@@ -63,6 +68,7 @@ class Plan:
     config_dir: str = "/etc/proxmox-backup"
     state_dir: str = "/var/lib/proxmox-backup"
     run_dir: str = "/run/proxmox-backup"
+    log_dir: str = LOG_DIR
     probe: str = "private"
     check_mode: bool = False
     deadline: float = 10.0
@@ -91,6 +97,7 @@ def observe(
     installed = version.installed()
     config_dir, configured = observe_configuration(plan.config_dir, plan.state_dir, account, installed[1])
     host = observe_host(plan.host, account, config_dir, installed, plan.run_dir)
+    host.task_list_error = observe_histories(all_runs(config_dir, configured), plan.log_dir, plan.deadline)
     stores = [StoreFacts(name=item.name, path=effective_path(item), configured=item) for item in configured]
     known = {store.name for store in stores}
     stores += [StoreFacts(name=item.name, path=item.path) for item in plan.declared if item.name not in known]

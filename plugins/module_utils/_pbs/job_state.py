@@ -72,6 +72,10 @@ class JobState:
     message: str = ""
     warnings: int = 0
     upid: str = ""
+    start: t.Optional[int] = None
+    """Seconds since the epoch, from the UPID."""
+    since: t.Optional[int] = None
+    """Since when PBS waits for the next run, if not since the last start: the job was created, or its schedule changed."""
 
 
 def parse_state(data: bytes) -> JobState:
@@ -92,18 +96,21 @@ def _parsed(state: t.Any) -> JobState:
         raise ValueError("it has more than one state")
     value = _object(value)
     if kind == "created":
-        _integer(value["time"])
-        return JobState(state="created")
+        return JobState(state="created", since=_integer(value["time"]))
     upid = display(_text(value["upid"]))
+    parsed = parse_upid(upid)
+    start = parsed.start if parsed is not None else None
     if kind == "started":
-        return JobState(state="running", upid=upid)
+        return JobState(state="running", upid=upid, start=start)
     if kind != "finished":
         raise ValueError("unknown state")
     (result, details), *more = _object(value["state"]).items()
     if more:
         raise ValueError("it has more than one result")
     details = _object(details)
-    found = JobState(state=_RESULTS[result], end=_integer(details["endtime"]), upid=upid)
+    found = JobState(state=_RESULTS[result], end=_integer(details["endtime"]), upid=upid, start=start)
+    if value.get("updated") is not None:
+        found.since = _integer(value["updated"])
     if found.state == "error":
         message = display(_text(details["message"]))
         found.message = message if len(message) <= _MESSAGE_LIMIT else message[: _MESSAGE_LIMIT - 1] + "…"

@@ -10,6 +10,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules import (
     atime,
     conf,
     host,
+    jobs,
     mount,
     owner,
     references,
@@ -23,6 +24,7 @@ RULES: dict[str, Rule] = {
     **atime.RULES,
     **owner.RULES,
     **conf.RULES,
+    **jobs.RULES,
     **references.RULES,
     **snapshots.RULES,
 }

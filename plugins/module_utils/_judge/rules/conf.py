@@ -200,15 +200,25 @@ def jobs(case: Case) -> Verdict:
         "prune": ("--schedule", "daily", "--keep-daily", "14"),
     }
     taken = {job.id for job in (*configured.prune_jobs, *configured.verify_jobs)}
-    missing = [
-        kind
-        for kind, found in (("verify", configured.verify_jobs), ("prune", configured.prune_jobs))
-        if not any(_covers(job, kind) for job in found)
-    ]
-    if missing:
+    namespaces = _namespaces(case)
+    gaps: dict[str, str] = {}
+    partly: list[str] = []
+    for kind, found in (("verify", configured.verify_jobs), ("prune", configured.prune_jobs)):
+        active = [job for job in found if not job.disabled and job.schedule and (kind == "verify" or job.keeps)]
+        if any(_covers(job, "", DEEPEST) for job in active):
+            continue
+        if not active:
+            gaps[kind] = f"no {kind} job covers it"
+        elif namespaces is None:
+            partly.append(kind)
+        else:
+            left = [one for one in namespaces if not any(_covers(job, one) for job in active)]
+            if left:
+                gaps[kind] = f"no {kind} job covers {_named(left)}"
+    if gaps:
         return failed(
-            "Datastore '%s': %s (required: root namespace, all depths, enabled, with a schedule)."
-            % (configured.name, " and ".join("no %s job covers it" % kind for kind in missing)),
+            "Datastore '%s': %s (required: root namespace, all depths, enabled, with a schedule; or several jobs that cover "
+            "all namespaces together)." % (configured.name, " and ".join(gaps.values())),
             Remedy(
                 "Add the job; choose schedule and retention.",
                 tuple(
@@ -220,12 +230,32 @@ def jobs(case: Case) -> Verdict:
                         configured.name,
                         *options[kind],
                     )
-                    for kind in missing
+                    for kind in gaps
                 ),
             ),
             **evidence,
         )
+    if partly:
+        return unknown(
+            "Datastore '%s' has %s jobs only for some namespaces, and whether these are all is not known."
+            % (configured.name, " and ".join(partly)),
+            "Run preflight with preflight_references full or headers, which reads the namespaces.",
+            **evidence,
+        )
     return passed("A verify job and a prune job cover the whole datastore.", **evidence)
+
+
+def _namespaces(case: Case) -> t.Optional[list[str]]:
+    """The namespaces with backups, the root as an empty text; None if they are not all known."""
+    found = case.the_store.references
+    if found is None or not found.complete or found.groups_total != len(found.groups):
+        return None
+    return sorted({group.namespace for group in found.groups})
+
+
+def _named(namespaces: t.Sequence[str]) -> str:
+    names = ", ".join(f"namespace '{name}'" if name else "the root namespace" for name in namespaces[:3])
+    return names + (", …" if len(namespaces) > 3 else "")
 
 
 def _job_id(name: str, kind: str, taken: t.Container[str]) -> str:
@@ -234,12 +264,16 @@ def _job_id(name: str, kind: str, taken: t.Container[str]) -> str:
     return next(one for one in (base, *(f"{base[:29]}-{n}" for n in range(2, 100))) if one not in taken)
 
 
-def _covers(job: JobFacts, kind: str) -> bool:
-    if job.disabled or not job.schedule or job.namespace:
+def _covers(job: JobFacts, namespace: str, below: int = 0) -> bool:
+    """Whether a job works on a namespace, and on those up to `below` levels below it."""
+    if job.namespace and namespace != job.namespace and not namespace.startswith(job.namespace + "/"):
         return False
-    if job.max_depth is not None and job.max_depth < DEEPEST:
-        return False
-    return kind == "verify" or bool(job.keeps)
+    depth = _level(namespace) - _level(job.namespace) + below
+    return job.max_depth is None or depth <= job.max_depth
+
+
+def _level(namespace: str) -> int:
+    return namespace.count("/") + 1 if namespace else 0
 
 
 def maintenance(case: Case) -> Verdict:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import AccountFacts, ConfigDirFacts, HostFacts
@@ -46,6 +47,7 @@ def observe_host(
         old_locking=old_locking(run_dir),
         id_map=observe_id_map(proc),
         container=container_kind(container_file),
+        utc_offset=time.localtime().tm_gmtoff,
     )
 
 

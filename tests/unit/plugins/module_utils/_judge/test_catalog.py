@@ -64,6 +64,8 @@ IDS = {
     "PBS-CONF-04": "medium",
     "PBS-CONF-05": "medium",
     "PBS-CONF-06": "high",
+    "PBS-CONF-07": "high / medium",
+    "PBS-CONF-08": "medium / low",
     "PBS-WAIVER-01": "medium",
 }
 

@@ -313,7 +313,7 @@ def test_jobs_belong_to_their_datastore(host: Host) -> None:
             max_depth=2,
             disabled=True,
             keeps={"keep-daily": 7, "keep-last": 3},
-            last_run=JobRunFacts("warning", 1735689700, warnings=3, upid=UPID),
+            last_run=JobRunFacts("warning", 1735689700, warnings=3, upid=UPID, start=1735689600),
             properties={
                 "disable": "1",
                 "keep-daily": "7",
@@ -329,7 +329,7 @@ def test_jobs_belong_to_their_datastore(host: Host) -> None:
     assert tank.verify_jobs == [
         JobFacts(id="weekly", schedule="weekly", last_run=JobRunFacts("created"), properties=weekly)
     ]
-    assert tank.gc_last_run == JobRunFacts("error", 7, "atime safety check failed: …", upid=UPID)
+    assert tank.gc_last_run == JobRunFacts("error", 7, "atime safety check failed: …", upid=UPID, start=1735689600)
     assert (other.prune_jobs, other.verify_jobs, other.gc_last_run) == ([], [], JobRunFacts("created"))
 
 

@@ -71,7 +71,7 @@ def test_a_task_may_work_on_nothing() -> None:
 @pytest.mark.parametrize(
     ("data", "state"),
     [
-        (b'{"created":{"time":1735689600}}', JobState("created")),
+        (b'{"created":{"time":1735689600}}', JobState("created", since=1735689600)),
         (
             """{"finished":{"upid":"UPID:…:","state":{"Error":{"message":"atime safety check failed: …",\
 "endtime":1735689700}},"updated":null}}""".encode(),
@@ -80,19 +80,30 @@ def test_a_task_may_work_on_nothing() -> None:
         (
             """{"finished":{"upid":"UPID:…:","state":{"Warning":{"count":3,"endtime":1735689700}},\
 "updated":1735690000}}""".encode(),
-            JobState("warning", 1735689700, warnings=3, upid="UPID:…:"),
+            JobState("warning", 1735689700, warnings=3, upid="UPID:…:", since=1735690000),
         ),
-        (finished({"OK": {"endtime": 1735689700}}), JobState("ok", 1735689700, upid=UPID)),
-        (finished({"Unknown": {"endtime": 1735689700}}), JobState("unknown", 1735689700, upid=UPID)),
+        (finished({"OK": {"endtime": 1735689700}}), JobState("ok", 1735689700, upid=UPID, start=1735689600)),
+        (finished({"Unknown": {"endtime": 1735689700}}), JobState("unknown", 1735689700, upid=UPID, start=1735689600)),
         (b'{"started":{"upid":"UPID:x"}}', JobState("running", upid="UPID:x")),
         (
             finished({"Error": {"message": "no \x1b[31mway\n", "endtime": 1}}),
-            JobState("error", 1, r"no \x1b[31mway\x0a", upid=UPID),
+            JobState("error", 1, r"no \x1b[31mway\x0a", upid=UPID, start=1735689600),
         ),
     ],
 )
 def test_states(data: bytes, state: JobState) -> None:
     assert parse_state(data) == state
+
+
+def test_the_recorded_upid_of_a_sync_job_keeps_its_escapes() -> None:
+    """Its object is the same text in the list of tasks."""
+    data = rb"""{"finished":{"upid":"UPID:vm:0000001B:00089EAC:00000022:6B0B69B5:syncjob:\\x2d\\x3adsa\\x3adsb\\x3a\\x3asl1:root@pam:",\
+"state":{"OK":{"endtime":1795910069}},"updated":null}}"""
+    state = parse_state(data.replace(b"\\\n", b""))
+    upid = parse_upid(state.upid)
+    assert upid is not None
+    assert upid.id == r"\x2d\x3adsa\x3adsb\x3a\x3asl1"
+    assert state.start == 0x6B0B69B5
 
 
 def test_a_long_message_is_cut() -> None:

@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import JobRunFacts
-from ansible_collections.fleetops.pbs.tests.support.facts import DAY, NOW, PREFIXES, not_looked_at
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import (
+    JobFacts,
+    JobHistoryFacts,
+    JobRunFacts,
+    RemoteFacts,
+    SyncJobFacts,
+)
+from ansible_collections.fleetops.pbs.tests.support.facts import DAY, NOW, PREFIXES, job_run, not_looked_at
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
 
 TANK = "/mnt/datastore/tank"
-CONFIG_CONTROLS = ["PBS-CONF-02", "PBS-CONF-03", "PBS-CONF-04", "PBS-CONF-05"]
+CONFIG_CONTROLS = ["PBS-CONF-02", "PBS-CONF-03", "PBS-CONF-04", "PBS-CONF-05", "PBS-CONF-07", "PBS-CONF-08"]
 ONLY_DECLARED = {"configured": None}
 UNREADABLE = {
     "configured": None,
@@ -32,6 +38,30 @@ def declared(**properties):
 
 def half_made(missing, *names):
     return {"skeleton.state": "half-made", "skeleton.prefixes": PREFIXES - missing, "skeleton.missing": list(names)}
+
+
+PRUNE, VERIFY = "configured.prune_jobs.0.", "configured.verify_jobs.0."
+
+
+def sync_job(**more):
+    """A host with a healthy job that pushes the datastore to another host."""
+    job = {
+        "remote": "pbs2",
+        "remote_store": "tank",
+        "direction": "push",
+        "schedule": "hourly",
+        "last_run": job_run("ok", 0.02),
+    }
+    return {
+        "host.config_dir.sync_jobs": [SyncJobFacts("offsite", "tank", **{**job, **more})],
+        "host.config_dir.remotes": [RemoteFacts("pbs2", "pbs2.example.com")],
+    }
+
+
+def failures(number, last_success_days):
+    """The history of a job that failed every day."""
+    last = None if last_success_days is None else int(NOW - last_success_days * DAY)
+    return JobHistoryFacts(30, int(NOW - 30 * DAY), last, number, int(NOW - number * DAY), 3600)
 
 
 EXAMPLES = [
@@ -104,6 +134,38 @@ EXAMPLES = [
     # --- jobs
     Example("PBS-CONF-04", "pass"),
     Example("PBS-CONF-04", "pass", {"configured.prune_jobs.0.max_depth": 7}),
+    # Several jobs cover all namespaces together; the healthy datastore has groups in the root and in a/b.
+    Example(
+        "PBS-CONF-04",
+        "pass",
+        {
+            "configured.prune_jobs": [
+                JobFacts("root", "daily", max_depth=0, keeps={"keep-last": 3}),
+                JobFacts("a", "daily", namespace="a", keeps={"keep-last": 3}),
+            ]
+        },
+    ),
+    Example(
+        "PBS-CONF-04",
+        "fail",
+        {"configured.prune_jobs.0.namespace": "site1"},
+        "no prune job covers the root namespace, namespace 'a/b' (required",
+        "prune-job create tank-prune",
+    ),
+    Example(
+        "PBS-CONF-04",
+        "fail",
+        {"configured.prune_jobs.0.max_depth": 1},
+        "no prune job covers namespace 'a/b' (required",
+    ),
+    Example("PBS-CONF-04", "fail", {"configured.verify_jobs.0.namespace": "a/bc"}, "no verify job covers"),
+    Example(
+        "PBS-CONF-04",
+        "unknown",
+        {"configured.prune_jobs.0.namespace": "a", "references.complete": False},
+        "'tank' has prune jobs only for some namespaces",
+        "preflight_references",
+    ),
     *(
         Example(
             "PBS-CONF-04",
@@ -116,8 +178,6 @@ EXAMPLES = [
         for kind, changes in (
             ("prune", {"configured.prune_jobs": []}),
             ("prune", {"configured.prune_jobs.0.disabled": True}),
-            ("prune", {"configured.prune_jobs.0.namespace": "site1"}),
-            ("prune", {"configured.prune_jobs.0.max_depth": 0}),
             ("prune", {"configured.prune_jobs.0.keeps": {}}),
             ("verify", {"configured.verify_jobs": []}),
             ("verify", {"configured.verify_jobs.0.schedule": ""}),
@@ -248,5 +308,146 @@ EXAMPLES = [
         "pass",
         {"configured.gc_schedule": "", "configured.properties": {"gc-on-unmount": "true"}},
         "whenever 'tank' is unmounted",
+    ),
+    # --- how jobs ran
+    Example("PBS-CONF-07", "pass", says="prune job 'tank-daily', verify job 'tank-verify' ended well and in time"),
+    Example("PBS-CONF-07", "pass", sync_job(), "sync job 'offsite'"),
+    Example("PBS-CONF-07", "pass", {VERIFY + "last_run": JobRunFacts("running", start=int(NOW) - 60)}),
+    Example("PBS-CONF-07", "pass", {VERIFY + "last_run": JobRunFacts("created", since=int(NOW) - DAY)}),
+    Example("PBS-CONF-07", "pass", {PRUNE + "disabled": True, PRUNE + "last_run": job_run("error", message="x")}),
+    Example(
+        "PBS-CONF-07",
+        "fail",
+        {VERIFY + "last_run": job_run("error", message="verification failed - please check the log for details")},
+        ["last run of verify job 'tank-verify' failed 1.0 days ago: verification failed - please check"],
+        ["task log UPID", "verify-job run tank-verify"],
+        "high",
+    ),
+    # A job that fails every night, as the list of tasks shows.
+    Example(
+        "PBS-CONF-07",
+        "fail",
+        sync_job(last_run=job_run("error", 0.1, message="sync failed with some errors.", history=failures(8, 9))),
+        ["sync failed with some errors; it failed 8 times in a row, and its last success was 9.0 days ago."],
+        "sync-job run offsite",
+        "high",
+    ),
+    Example(
+        "PBS-CONF-07",
+        "fail",
+        sync_job(last_run=job_run("error", 0.1, message="no such remote 'x'", history=failures(30, None))),
+        "it failed 30 times since 30.0 days, and no success is in the list of tasks",
+    ),
+    Example("PBS-CONF-07", "fail", {PRUNE + "last_run": JobRunFacts("error")}, "PBS gives no reason", "task list"),
+    # Two times of the schedule have passed.
+    Example(
+        "PBS-CONF-07",
+        "fail",
+        {PRUNE + "last_run": job_run("ok", 4)},
+        ["Prune job 'tank-daily' last ran 4.0 days ago, but its schedule is 'daily'", "on 2026-11-19 at 00:00"],
+        ["journalctl", "prune-job run tank-daily"],
+        "medium",
+    ),
+    Example(
+        "PBS-CONF-07",
+        "fail",
+        {PRUNE + "last_run": JobRunFacts("created", since=int(NOW) - 9 * DAY)},
+        "has never run, but its schedule is 'daily'",
+    ),
+    Example("PBS-CONF-07", "pass", {PRUNE + "last_run": job_run("ok", 4, since=int(NOW) - 3600)}),
+    Example("PBS-CONF-07", "pass", {PRUNE + "last_run": job_run("ok", 4), "configured.maintenance_type": "offline"}),
+    Example("PBS-CONF-07", "pass", {**UNMOUNTED, PRUNE + "last_run": job_run("ok", 4)}),
+    Example(
+        "PBS-CONF-07", "warn", {PRUNE + "last_run": None}, "Prune job 'tank-daily' has not run yet", severity="medium"
+    ),
+    Example(
+        "PBS-CONF-07",
+        "warn",
+        {PRUNE + "last_run": job_run("warning", warnings=3)},
+        "ended with 3 warnings 1.0 days ago",
+    ),
+    Example(
+        "PBS-CONF-07",
+        "unknown",
+        {PRUNE + "last_run": JobRunFacts("unreadable", message="it is not UTF-8")},
+        "not UTF-8",
+    ),
+    Example(
+        "PBS-CONF-07", "unknown", {PRUNE + "last_run": job_run("ok", -40)}, "40.0 days in the future", "timedatectl"
+    ),
+    Example("PBS-CONF-07", "unknown", {"host.config_dir.sync_jobs": None}, "sync.cfg could not be read"),
+    # What is known to be wrong counts more than what is not known.
+    Example(
+        "PBS-CONF-07",
+        "fail",
+        {"host.config_dir.sync_jobs": None, PRUNE + "last_run": job_run("error", message="x")},
+        ["prune job 'tank-daily' failed", "sync.cfg could not be read"],
+    ),
+    Example("PBS-CONF-07", "skip", {"configured.prune_jobs": [], "configured.verify_jobs": []}, "No enabled prune"),
+    # --- whether jobs can run
+    Example("PBS-CONF-08", "pass", says="3 scheduled jobs can run, and GC and verify do not overlap"),
+    Example("PBS-CONF-08", "pass", sync_job(), "4 scheduled jobs"),
+    Example(
+        "PBS-CONF-08",
+        "fail",
+        {PRUNE + "schedule": "2020-1-1 0:0"},
+        "Prune job 'tank-daily' never runs: its schedule '2020-1-1 0:0' does not come again",
+        "prune-job update tank-daily --schedule daily",
+        "medium",
+    ),
+    Example("PBS-CONF-08", "fail", {PRUNE + "schedule": "*-2-30 1:0"}, "does not come again"),
+    Example(
+        "PBS-CONF-08", "fail", {PRUNE + "keeps": {}}, "PBS 4.2.5-1 runs it with a warning", "tank-daily --keep-daily 14"
+    ),
+    Example(
+        "PBS-CONF-08", "fail", {PRUNE + "keeps": {}, "host.pbs_version": "4.1.0"}, "PBS before 4.2.3 leaves it out"
+    ),
+    Example("PBS-CONF-08", "fail", sync_job(remote="pbs3"), "Sync job 'offsite' cannot run: there is no remote 'pbs3'"),
+    Example("PBS-CONF-08", "fail", sync_job(remote=""), "it pushes, but has no remote"),
+    Example("PBS-CONF-08", "fail", sync_job(remote="", direction="pull"), "are the same datastore"),
+    Example(
+        "PBS-CONF-08",
+        "fail",
+        sync_job(remote="", direction="pull", remote_store="gone"),
+        "there is no datastore 'gone'",
+    ),
+    Example(
+        "PBS-CONF-08", "warn", {VERIFY + "schedule": ""}, "Verify job 'tank-verify' has no schedule", "--schedule daily"
+    ),
+    Example("PBS-CONF-08", "pass", sync_job(schedule="", run_on_mount=True)),
+    Example(
+        "PBS-CONF-08",
+        "warn",
+        sync_job(last_run=job_run("ok", 0.1, seconds=9000)),
+        "Sync job 'offsite' takes 2.5 hours, but is scheduled every 60 minutes ('hourly')",
+        "less often",
+        "medium",
+    ),
+    # GC at midnight for 6 hours, verify on Sunday at 05:00: an hour together, by the clock of the host.
+    Example(
+        "PBS-CONF-08",
+        "warn",
+        {"configured.gc_last_run": job_run(seconds=6 * 3600)},
+        [
+            "GC ('daily', takes 6.0 hours) and verify job 'tank-verify' ('sun 05:00', takes 10 minutes)",
+            "2026-11-29 at 05:00",
+        ],
+        "Move one",
+        "low",
+    ),
+    Example("PBS-CONF-08", "pass", {"configured.gc_last_run": job_run(seconds=4 * 3600)}),
+    Example(
+        "PBS-CONF-08",
+        "unknown",
+        {PRUNE + "schedule": "nonsense"},
+        "The schedule 'nonsense' of prune job",
+        severity="low",
+    ),
+    Example("PBS-CONF-08", "unknown", {"host.config_dir.sync_jobs": None}, "sync.cfg could not be read"),
+    Example(
+        "PBS-CONF-08",
+        "skip",
+        {"configured.prune_jobs": [], "configured.verify_jobs": [], "configured.gc_schedule": ""},
+        "Neither GC nor an enabled job",
     ),
 ]

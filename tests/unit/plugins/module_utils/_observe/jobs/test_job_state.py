@@ -55,7 +55,9 @@ def test_what_is_no_state_is_unreadable(tmp_path: Path, dir_fd: int, data: bytes
 
 def test_everything_that_the_file_tells_is_in_the_facts(tmp_path: Path, dir_fd: int) -> None:
     (tmp_path / "prunejob-daily.json").write_bytes(finished({"Warning": {"count": 3, "endtime": 1735689700}}))
-    assert observe_run(dir_fd, "prunejob", "daily") == JobRunFacts("warning", 1735689700, warnings=3, upid=UPID)
+    assert observe_run(dir_fd, "prunejob", "daily") == JobRunFacts(
+        "warning", 1735689700, warnings=3, upid=UPID, start=1735689600
+    )
 
 
 def test_a_link_is_not_followed(tmp_path: Path, dir_fd: int) -> None:
@@ -68,7 +70,7 @@ def test_a_link_is_not_followed(tmp_path: Path, dir_fd: int) -> None:
 def test_a_run_of_a_living_process_goes_on(tmp_path: Path, dir_fd: int) -> None:
     upid = f"UPID:pbs1:{os.getpid():08X}:{start_of('self'):08X}:00000005:67748580:prunejob:x:root@pam:"
     (tmp_path / "prunejob-daily.json").write_text(json.dumps({"started": {"upid": upid}}))
-    assert observe_run(dir_fd, "prunejob", "daily") == JobRunFacts("running", upid=upid)
+    assert observe_run(dir_fd, "prunejob", "daily") == JobRunFacts("running", upid=upid, start=0x67748580)
 
 
 def test_a_run_of_a_process_that_is_gone_has_ended(tmp_path: Path, dir_fd: int) -> None:
