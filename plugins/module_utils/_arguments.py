@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import section_config, settings, values
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import (
+    notification_settings,
+    section_config,
+    settings,
+    values,
+)
 
 Spec = dict[str, dict[str, t.Any]]
 
@@ -127,6 +132,17 @@ def prune_job_spec() -> Spec:
 def verify_job_spec() -> Spec:
     """The options of a verify job."""
     return settings_spec(settings.VERIFY_JOB)
+
+
+def notification_target_spec() -> Spec:
+    """The options of a target of notifications, of all types; each is of one type or of several."""
+    spec: Spec = {"type": {"type": "str", "choices": list(notification_settings.TARGETS)}}
+    for kind in notification_settings.TARGETS.values():
+        spec.update(section_spec(kind, "name"))
+    # By name, with their values.
+    spec["headers"] = {"type": "dict", "no_log": False}
+    spec["secrets"] = {"type": "dict", "no_log": True}
+    return spec
 
 
 def manager_spec() -> Spec:

@@ -14,14 +14,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import section_spec
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import Spec, section_spec
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.outcome import Outcome
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.config_file import (
     Configuration,
     read_configuration,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import OptionError
+from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import OptionError, Options
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.section import (
     Properties,
     Resource,
@@ -38,10 +38,19 @@ _ATTEMPTS = 3
 
 def run_module(resource: Resource, name: str) -> None:
     """The `main()` of a module; `name` is the key of the section's properties in its result."""
-    module = AnsibleModule(argument_spec=section_spec(resource.settings, resource.key), supports_check_mode=True)
+
+    def ensure(options: Options, check_mode: bool, manager: Manager) -> Outcome:
+        return ensure_section(resource, options, check_mode, manager)
+
+    run_with(section_spec(resource.settings, resource.key), ensure, name)
+
+
+def run_with(spec: Spec, ensure: t.Callable[[Options, bool, Manager], Outcome], name: str) -> None:
+    """The `main()` of a module with options of its own."""
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     manager = new_manager(module.params, module.check_mode)
     try:
-        outcome = ensure_section(resource, module.params, module.check_mode, manager)
+        outcome = ensure(module.params, module.check_mode, manager)
     except CollectionError as exc:
         module.fail_json(msg=str(exc), commands=manager.commands)
     for warning in outcome.warnings:
@@ -75,11 +84,15 @@ def ensure_section(resource: Resource, options: t.Mapping[str, t.Any], check_mod
         _update(plan, section, configuration, manager, outcome)
     if outcome.changed:
         past = {"create": "created", "update": "changed", "remove": "removed"}[outcome.action]
+        if outcome.action == "remove" and identifier in resource.builtin:
+            past = "reset to what PBS ships, because PBS always has it"
         outcome.message = f"{words} '{identifier}' {'would be' if check_mode else 'was'} {past}."
         if not check_mode:
             _verify(plan, outcome)
     else:
         state = "as declared" if plan.present else "absent"
+        if not plan.present and identifier in resource.builtin:
+            state = "as PBS ships it; PBS always has it, and disable: true switches it off"
         outcome.message = f"{words} '{identifier}' is {state}."
     return outcome
 
@@ -114,6 +127,7 @@ def _create(plan: SectionPlan, manager: Manager, outcome: Outcome) -> None:
         )
     changes = settings.compare(resource.settings, plan.desired, None)
     changes.after.update(plan.fixed)
+    _require_secrets(plan, changes)
     _require_no_contradiction(plan, changes.after)
     _require_references(plan, changes.after, {*changes.set, *plan.fixed}, outcome)
     _require_version(plan, changes, manager, "create")
@@ -121,7 +135,7 @@ def _create(plan: SectionPlan, manager: Manager, outcome: Outcome) -> None:
     fixed = [word for name, value in plan.fixed.items() for word in settings.as_argument(name, value)]
     outcome.log = manager.change(
         [*resource.command, "create", plan.id, *fixed, *settings.as_arguments(changes)],
-        secrets=list(changes.secrets.values()),
+        secrets=changes.hidden,
     ).log
     outcome.changed, outcome.action = True, "create"
 
@@ -137,6 +151,7 @@ def _update(
         outcome.show(changes, plan.id)
         if not changes:
             return
+        _require_secrets(plan, changes)
         _require_no_contradiction(plan, changes.after)
         _require_references(plan, changes.after, set(changes.set) | set(changes.delete), outcome)
         _require_changeable(plan, changes)
@@ -152,7 +167,7 @@ def _update(
                     "--digest",
                     configuration.digest,
                 ],
-                secrets=list(changes.secrets.values()),
+                secrets=changes.hidden,
             )
             break
         except ManagerError as exc:
@@ -169,9 +184,15 @@ def _remove(plan: SectionPlan, section: t.Optional[Section], manager: Manager, o
     resource = plan.resource
     if section is None:
         return
-    _require_unused(plan, outcome)
+    if resource.is_shipped(section):
+        return
+    if plan.id not in resource.builtin:
+        _require_unused(plan, outcome)
     before = settings.shown_properties(resource.settings, section)
-    outcome.show(settings.Changes(before=before, after={}), plan.id)
+    after = (
+        settings.shown_properties(resource.settings, resource.builtin[plan.id]) if plan.id in resource.builtin else {}
+    )
+    outcome.show(settings.Changes(before=before, after=after), plan.id)
     try:
         outcome.log = manager.change([*resource.command, resource.remove, plan.id]).log
     except ManagerError as exc:
@@ -191,25 +212,38 @@ def _require_no_contradiction(plan: SectionPlan, after: Properties) -> None:
         raise OptionError(f"{plan.resource.words} '{plan.id}': {problem}.")
 
 
+def _require_secrets(plan: SectionPlan, changes: settings.Changes) -> None:
+    if changes.lacking:
+        raise OptionError(
+            "%s '%s': PBS does not have these secrets yet, so they need a value: %s"
+            % (plan.resource.words, plan.id, ", ".join(changes.lacking))
+        )
+
+
 def _require_references(plan: SectionPlan, after: Properties, changed: t.Collection[str], outcome: Outcome) -> None:
     """What a changed property names must exist: PBS stores such a name, and fails when it uses it."""
     for reference in plan.resource.references:
-        name = after.get(reference.property, "")
         if reference.property not in changed and reference.depends not in changed:
             continue
-        if not isinstance(name, str) or not name or name in reference.always or after.get(reference.depends):
+        value = after.get(reference.property, "")
+        names = [
+            name for name in ([value] if isinstance(value, str) else value) if name and name not in reference.always
+        ]
+        if not names or after.get(reference.depends):
             continue
-        if name in read_configuration(plan.config_dir, reference.file).sections:
-            continue
-        if not plan.check_mode:
-            raise OptionError(
-                "%s: there is no %s '%s' on this host; create it first"
-                % (reference.property.replace("-", "_"), reference.words, name)
-            )
-        # In check mode an earlier task may only have announced its creation.
-        warning = f"there is no {reference.words} '{name}' yet"
-        if warning not in outcome.warnings:
-            outcome.warnings.append(warning)
+        sections = read_configuration(plan.config_dir, reference.file).sections
+        for name in names:
+            if name in sections and (not reference.types or sections[name].type in reference.types):
+                continue
+            if not plan.check_mode:
+                raise OptionError(
+                    "%s: there is no %s '%s' on this host; create it first"
+                    % (reference.property.replace("-", "_"), reference.words, name)
+                )
+            # In check mode an earlier task may only have announced its creation.
+            warning = f"there is no {reference.words} '{name}' yet"
+            if warning not in outcome.warnings:
+                outcome.warnings.append(warning)
 
 
 def _require_unused(plan: SectionPlan, outcome: Outcome) -> None:
@@ -217,7 +251,7 @@ def _require_unused(plan: SectionPlan, outcome: Outcome) -> None:
         users = [
             section.id
             for section in read_configuration(plan.config_dir, use.file).sections.values()
-            if use.used(section) == plan.id
+            if plan.id in use.used(section)
         ]
         if not users:
             continue
@@ -282,7 +316,7 @@ def _verify(plan: SectionPlan, outcome: Outcome) -> None:
     section = read_configuration(plan.config_dir, resource.file).sections.get(plan.id)
     words = resource.settings.name
     if outcome.action == "remove":
-        if section is not None:
+        if section is not None and not resource.is_shipped(section):
             raise ManagerError(f"PBS reported that {words} '{plan.id}' was removed, but it is still configured.")
         return
     if section is None:

@@ -27,6 +27,9 @@ KNOWN = frozenset(
         "mounts_protect",
         "mounts_wait",
         "pbs_datastores",
+        "pbs_notification_matchers",
+        "pbs_notification_targets",
+        "pbs_traffic_controls",
         "preflight_become",
         "preflight_before",
         "preflight_config_dir",
@@ -77,6 +80,10 @@ KNOWN = frozenset(
         "report_merge",
         "report_name",
         "report_partial",
+        "server_become",
+        "server_config_dir",
+        "server_lock_timeout",
+        "server_manager",
     ]
 )
 """The variables of all roles, as their argument_specs have them; kept here, because reading YAML for each host takes time."""
@@ -115,4 +122,4 @@ def misspelt(names: t.Iterable[str]) -> list[str]:
 
 def _may_be(name: str) -> bool:
     """Whether a name is worth a comparison; a play has hundreds of variables."""
-    return name.startswith(("pbs_", "repair_", "report_", "mounts_", "datastore_"))
+    return name.startswith(("pbs_", "repair_", "report_", "mounts_", "datastore_", "server_"))

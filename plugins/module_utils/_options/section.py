@@ -11,15 +11,22 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.config_file import (
     DATASTORES,
+    NOTIFICATIONS,
     PRUNE_JOBS,
     REMOTES,
     S3_ENDPOINTS,
     SYNC_JOBS,
+    TRAFFIC_CONTROLS,
     USERS,
     VERIFY_JOBS,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import Options, require_name, require_seconds
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import property_string, settings
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import (
+    notification_settings,
+    notifications,
+    property_string,
+    settings,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.property_string import PropertyStringError
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Schema, Section
 
@@ -40,6 +47,8 @@ class Reference:
     """A property whose presence gives this one another meaning, on another host."""
     always: frozenset[str] = frozenset()
     """Names that exist without a section."""
+    types: tuple[str, ...] = ()
+    """The types of section that it may name; empty for all of the file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +57,8 @@ class Use:
 
     file: File
     words: str
-    used: t.Callable[[Section], str]
-    """The name of the section of this kind that a section of the other file uses; empty for none."""
+    used: t.Callable[[Section], t.Collection[str]]
+    """The names of the sections of this kind that a section of the other file uses."""
 
 
 def _no_contradiction(_properties: Properties) -> str:
@@ -78,6 +87,13 @@ class Resource:
     """Whether the usage text of the command decides if the installed PBS has an option."""
     remove: str = "remove"
     """The last word of the command that removes a section."""
+    builtin: t.Mapping[str, Section] = dataclasses.field(default_factory=dict)
+    """Sections that PBS brings: it always has them, and their removal gives them back these properties."""
+
+    def is_shipped(self, section: Section) -> bool:
+        """Whether this is a section that PBS brings, with the properties that it brings."""
+        shipped = self.builtin.get(section.id)
+        return shipped is not None and (shipped.type, shipped.properties) == (section.type, section.properties)
 
     @property
     def words(self) -> str:
@@ -198,16 +214,16 @@ REMOTE = Resource(
     REMOTES,
     key="name",
     required=("host", "auth_id", "password"),
-    uses=(Use(SYNC_JOBS, "sync job", lambda section: section.text("remote")),),
+    uses=(Use(SYNC_JOBS, "sync job", lambda section: section.texts("remote")),),
     asks_for_options=True,
 )
 
 
-def _s3_client(section: Section) -> str:
+def _s3_client(section: Section) -> list[str]:
     try:
-        return property_string.parse(section.text("backend"), "type").get("client", "")
+        return [property_string.parse(section.text("backend"), "type").get("client", "")]
     except PropertyStringError:
-        return ""
+        return []
 
 
 S3_ENDPOINT = Resource(
@@ -218,4 +234,62 @@ S3_ENDPOINT = Resource(
     uses=(Use(DATASTORES, "datastore", _s3_client),),
     since="4.0.4",
     asks_for_options=True,
+)
+
+
+# --- traffic control and notifications ----------------------------------------------------------------------------------
+
+TRAFFIC_CONTROL = Resource(
+    ("traffic-control",),
+    notification_settings.TRAFFIC_CONTROL,
+    TRAFFIC_CONTROLS,
+    key="name",
+    required=("network",),
+)
+
+_MATCHERS = Use(
+    NOTIFICATIONS,
+    "notification matcher",
+    lambda section: section.texts("target") if section.type == notifications.MATCHER else [],
+)
+
+
+def _no_recipient(properties: Properties) -> str:
+    if properties.get("mailto") or properties.get("mailto-user"):
+        return ""
+    return "it needs at least one recipient, in mailto or in mailto_user"
+
+
+_REQUIRED = {
+    "smtp": ("server", "from_address"),
+    "gotify": ("server", "token"),
+    "webhook": ("url", "method"),
+}
+
+TARGETS: t.Mapping[str, Resource] = {
+    kind: Resource(
+        ("notification", "endpoint", kind),
+        known,
+        NOTIFICATIONS,
+        key="name",
+        required=_REQUIRED.get(kind, ()),
+        uses=(_MATCHERS,),
+        contradiction=_no_recipient if "mailto" in known.type.properties else _no_contradiction,
+        since=notifications.WEBHOOK_SINCE if kind == "webhook" else notifications.SINCE,
+        remove="delete",
+        builtin=notifications.BUILTIN,
+    )
+    for kind, known in notification_settings.TARGETS.items()
+}
+"""By type of target."""
+
+MATCHER = Resource(
+    ("notification", "matcher"),
+    notification_settings.MATCHER,
+    NOTIFICATIONS,
+    key="name",
+    references=(Reference("target", NOTIFICATIONS, "target of notifications", types=notifications.TARGETS),),
+    since=notifications.SINCE,
+    remove="delete",
+    builtin=notifications.BUILTIN,
 )

@@ -159,6 +159,7 @@ _RECIPIENTS = {
     "mailto": Property(kinds.EMAIL, repeats=True),
     "mailto-user": Property(kinds.USER_ID, repeats=True),
 }
+_ANY = kinds.Text("text")
 _ONE_LINE = kinds.Text("one line", r"[^\x00-\x1f\x7f]+")
 
 NOTIFICATIONS: Schema = {
@@ -185,8 +186,9 @@ NOTIFICATIONS: Schema = {
         {
             "url": Property(_ONE_LINE, required=True, private=True),
             "method": Property(kinds.Choice(("post", "put", "get")), required=True),
-            "header": Property(NamedValue(), repeats=True, private=True),
-            "body": Property(Base64(), private=True),
+            # PBS checks neither before it sends them.
+            "header": Property(_ANY, repeats=True, private=True),
+            "body": Property(_ANY, private=True),
             **_COMMENT,
         },
     ),
@@ -208,7 +210,7 @@ NOTIFICATIONS: Schema = {
 NOTIFICATION_SECRETS: Schema = {
     "smtp": SectionType(kinds.ENTITY_NAME, {"password": Property(kinds.SECRET, secret=True)}),
     "gotify": SectionType(kinds.ENTITY_NAME, {"token": Property(kinds.SECRET, secret=True)}),
-    "webhook": SectionType(kinds.ENTITY_NAME, {"secret": Property(kinds.Text("text"), repeats=True, secret=True)}),
+    "webhook": SectionType(kinds.ENTITY_NAME, {"secret": Property(_ANY, repeats=True, secret=True)}),
 }
 """`notifications-priv.cfg`, which only root may read."""
 

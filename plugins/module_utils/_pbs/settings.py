@@ -67,12 +67,16 @@ class Kind:
     """Properties that PBS can set but not delete, each with what to do instead."""
     only_at_creation: frozenset[str] = frozenset()
     """Properties that PBS accepts in an update, and then does not change."""
+    aliases: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Options that have another name than their property, by property."""
 
     def options(self) -> dict[str, str]:
         """The properties, keyed by the name of the option."""
-        return {
-            name.replace("-", "_"): name for name in self.type.properties if name not in self.fixed | self.not_settable
-        }
+        return {self.option(name): name for name in self.type.properties if name not in self.fixed | self.not_settable}
+
+    def option(self, name: str) -> str:
+        """The name of the option that sets a property."""
+        return self.aliases.get(name, _option(name))
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -149,6 +153,9 @@ class Desired:
     """The first PBS version that has the setting, by the name of the option for messages."""
     secrets: dict[str, str] = dataclasses.field(default_factory=dict)
     """Values that nobody may see, by property name."""
+    secret_items: dict[str, dict[str, t.Optional[str]]] = dataclasses.field(default_factory=dict)
+    """Items of lists that PBS shows without their values: property, item as PBS shows it, item with the value that nobody may
+    see. None: PBS has to keep the value that it has."""
 
 
 @dataclasses.dataclass
@@ -160,19 +167,31 @@ class Changes:
     before: dict[str, Text] = dataclasses.field(default_factory=dict)
     after: dict[str, Text] = dataclasses.field(default_factory=dict)
     warnings: list[str] = dataclasses.field(default_factory=list)
-    secrets: dict[str, str] = dataclasses.field(default_factory=dict)
-    """Values that are set, too, but are in neither `set` nor `after`."""
+    secrets: dict[str, Text] = dataclasses.field(default_factory=dict)
+    """Values that are set, too, or with another text than in `set`. They are never in `after`."""
+    lacking: list[str] = dataclasses.field(default_factory=list)
+    """Options, such as `secrets.token`, that need a value, because PBS does not have it."""
 
     def __bool__(self) -> bool:
         return bool(self.set or self.delete or self.secrets)
+
+    @property
+    def hidden(self) -> list[str]:
+        """The words of the command line that nobody may see."""
+        words = []
+        for name, value in self.secrets.items():
+            shown_items = self.set.get(name, [])
+            words += [text for text in ([value] if isinstance(value, str) else value) if text not in shown_items]
+        return words
 
 
 # --- checking what was asked for ---------------------------------------------------------------------------------------
 
 
 def check(kind: Kind, options: t.Mapping[str, t.Any], unset: t.Sequence[str] = ()) -> Desired:
-    """Check options (None: not given; an empty string: to be unset) against the values that PBS allows.
+    """Check options (None: not given; empty: to be unset) against the values that PBS allows.
 
+    A mapping for a list: the items as PBS shows them, and for each the item with a value that nobody may see, or None.
     Raises `SettingError` for the first value that PBS would refuse or fail on.
     """
     desired = Desired()
@@ -203,7 +222,7 @@ def check(kind: Kind, options: t.Mapping[str, t.Any], unset: t.Sequence[str] = (
             values = _check_keys(option, prop.kind.schema, given, desired)
             if values:
                 desired.values[name] = values
-        elif given == [] or (isinstance(given, str) and not given.strip()):
+        elif given in ([], {}) or (isinstance(given, str) and not given.strip()):
             if prop.required:
                 raise SettingError(f"{option}: must not be empty, because {_a(kind.name)} requires it")
             if name in kind.not_deletable:
@@ -212,6 +231,8 @@ def check(kind: Kind, options: t.Mapping[str, t.Any], unset: t.Sequence[str] = (
         else:
             if name in desired.unset:
                 raise SettingError(f"{option}: has a value and is also listed in unset; remove one of the two")
+            if isinstance(given, t.Mapping):
+                desired.secret_items[name] = dict(given)
             desired.values[name] = (
                 [_check_value(option, prop.kind, item) for item in _listed(option, given)]
                 if prop.repeats
@@ -242,12 +263,12 @@ def _deletable(kind: Kind, name: str) -> bool:
 
 
 def _a(words: str) -> str:
-    return f"{'an' if words.startswith('S3') else 'a'} {words}"
+    return f"{'an' if words.startswith(('S3', 'SMTP')) else 'a'} {words}"
 
 
 def _listed(option: str, given: t.Any) -> list[t.Any]:
     """The items of a list, each once."""
-    if not isinstance(given, (list, tuple)):
+    if not isinstance(given, (list, tuple, dict)):
         raise SettingError(f"{option}: must be a list")
     return list(dict.fromkeys(given))
 
@@ -317,27 +338,45 @@ def too_new(desired: Desired, version: str) -> list[str]:
 def compare(kind: Kind, desired: Desired, section: t.Optional[Section], always_set_secrets: bool = False) -> Changes:
     """The changes that give the section (None: a new one) the desired settings.
 
-    A new section gets the secrets; an existing one only with `always_set_secrets`.
+    A section gets the secrets that it does not have; those that it has only with `always_set_secrets`.
     """
     have = {} if section is None else shown_properties(kind, section)
+    present: t.Container[str] = () if section is None else section.properties
     changes = Changes(before=dict(have), after=dict(have))
-    if section is None or always_set_secrets:
-        changes.secrets = dict(desired.secrets)
+    changes.secrets = {
+        name: value for name, value in desired.secrets.items() if always_set_secrets or name not in present
+    }
     for name in desired.unset:
-        if name not in desired.values and name in have:
+        if name not in desired.values and name in present:
             changes.delete.append(name)
-            del changes.after[name]
+            changes.after.pop(name, None)
     for name, wanted in desired.values.items():
         text = _text_for(kind, name, wanted, have.get(name), name in desired.unset, changes.warnings)
         if text is not None:
             changes.set[name] = text
             changes.after[name] = text
+    for name, items in desired.secret_items.items():
+        _set_items(kind.option(name), name, items, have.get(name, []), always_set_secrets, changes)
     if changes and section is not None:
         for name in sorted(kind.always_sent):
             if name in have and name not in changes.set and name not in changes.delete:
                 changes.set[name] = have[name]
     changes.delete.sort()
     return changes
+
+
+def _set_items(
+    option: str, name: str, items: t.Mapping[str, t.Optional[str]], have: Text, always: bool, changes: Changes
+) -> None:
+    """Put values into the items of a list that need one: PBS keeps the value of an item that comes without."""
+    needed = {item: value for item, value in items.items() if item not in have or (always and value is not None)}
+    changes.lacking += [
+        f"{option}.{property_string.parse(item).get('name', '')}" for item, value in needed.items() if value is None
+    ]
+    if needed or name in changes.set:
+        changes.set.setdefault(name, list(items))
+        changes.after.setdefault(name, list(items))
+        changes.secrets[name] = [needed.get(item) or item for item in items]
 
 
 def shown_properties(kind: Kind, section: Section) -> dict[str, Text]:
@@ -457,7 +496,7 @@ UNSET = "unset"
 def differences(kind: Kind, desired: Desired, section: Section) -> list[Difference]:
     """The changes of `compare`, one by one: empty exactly if `compare` changes nothing."""
     changes = compare(kind, desired, section)
-    found = [Difference(_option(name), UNSET, _joined(changes.before[name])) for name in changes.delete]
+    found = [Difference(kind.option(name), UNSET, _joined(changes.before[name])) for name in changes.delete]
     for name, text in changes.set.items():
         have = changes.before.get(name)
         if text == have:
@@ -470,7 +509,7 @@ def differences(kind: Kind, desired: Desired, section: Section) -> list[Differen
             default = kind.defaults.get(name)
             found.append(
                 Difference(
-                    _option(name),
+                    kind.option(name),
                     _joined(text) or UNSET,
                     _in_effect(None if have is None else _joined(have), default),
                 )
@@ -480,6 +519,12 @@ def differences(kind: Kind, desired: Desired, section: Section) -> list[Differen
 
 def _option(name: str) -> str:
     return name.replace("-", "_")
+
+
+def option_of_key(key: str) -> str:
+    """The name of the option that sets a key of a property string."""
+    names = {name: option for option, name in _KEY_NAMES.items()}
+    return names.get(key, _option(key))
 
 
 def _joined(value: Text) -> str:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import os
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import section_config
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import notification_settings, section_config
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.notifications import NOTIFICATION_SECRETS
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section, SectionConfigError
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.traffic_control import TRAFFIC_CONTROL
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
@@ -25,6 +27,10 @@ SYNC_JOBS = ("sync.cfg", section_config.SYNC)
 REMOTES = ("remote.cfg", section_config.REMOTE)
 S3_ENDPOINTS = ("s3.cfg", section_config.S3)
 USERS = ("user.cfg", section_config.USER)
+TRAFFIC_CONTROLS = ("traffic-control.cfg", TRAFFIC_CONTROL)
+NOTIFICATIONS = ("notifications.cfg", notification_settings.SCHEMA)
+"""With what PBS brings, and with the names of secrets, which are in another file."""
+_SECRETS = ("notifications-priv.cfg", NOTIFICATION_SECRETS)
 
 _SIZE_LIMIT = 1024 * 1024
 
@@ -46,7 +52,14 @@ def read_configuration(config_dir: str, file: tuple[str, section_config.Schema])
 
     Settings of a newer PBS are no error: PBS itself refuses invalid changes.
     """
-    name, schema = file
+    configuration = _read(config_dir, *file)
+    if file is NOTIFICATIONS:
+        secrets = _read(config_dir, *_SECRETS)
+        configuration.sections = notification_settings.joined(configuration.sections, secrets.sections)
+    return configuration
+
+
+def _read(config_dir: str, name: str, schema: section_config.Schema) -> Configuration:
     path = os.path.join(config_dir, name)
     try:
         dir_fd = open_directory(config_dir, follow=True)

@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.fleetops.pbs.plugins.module_utils import _datastore, _section
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import property_spec, section_spec
+from ansible_collections.fleetops.pbs.plugins.module_utils import _datastore, _notification, _section
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
+    notification_target_spec,
+    property_spec,
+    section_spec,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.section import Resource
 from ansible_collections.fleetops.pbs.tests.support.pbs.host import FakeHost
 
@@ -66,7 +70,25 @@ def section(host: FakeHost, resource: Resource, **options: Any) -> Action:
     return act
 
 
+def target(host: FakeHost, **options: Any) -> Action:
+    """The module notification_target."""
+    spec = notification_target_spec()
+    params = {
+        **{name: option.get("default") for name, option in spec.items()},
+        "lock_timeout": 10.0,
+        **host.options(**options),
+    }
+    assert set(params) == set(spec)
+
+    def act(check: bool) -> Result:
+        manager = _section.new_manager(params, check)
+        return _result(_notification.ensure_target(params, check, manager), "target")
+
+    return act
+
+
 FILES = ("datastore.cfg", "prune.cfg", "verification.cfg", "sync.cfg", "remote.cfg", "s3.cfg")
+FILES += ("traffic-control.cfg", "notifications.cfg", "notifications-priv.cfg")
 
 
 def four_times(host: FakeHost, action: Action) -> Result:
