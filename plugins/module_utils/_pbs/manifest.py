@@ -19,6 +19,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.blob import decode
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.job_state import parse_upid
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.snapshot import BACKUP_TYPES
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
@@ -35,8 +36,18 @@ FILES_LIMIT = 4096
 
 CRYPT_MODES = ("none", "encrypt", "sign-only")
 
+DEPTH_LIMIT = 128
+"""Lists and objects in each other at which PBS's parser (serde_json) gives up."""
+
 _LARGEST = 2**64 - 1
+_LAST_SECOND = 2**63 - 1
 _DIGITS = 20  # of the largest
+# A text without an end reaches to the end, so that this takes linear time.
+_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[\[\]{}]', re.DOTALL)
+_ESCAPES = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 _HEX = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 _NOTES = 2000
 _SHOWN = 200
@@ -45,6 +56,10 @@ _LONGEST_NUMBER = 4096
 
 class ManifestError(CollectionError, ValueError):
     """The content of the blob is not a manifest."""
+
+
+class TooManyFiles(ManifestError):
+    """PBS reads it, but it names more files than are looked at here."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,12 +114,17 @@ def parse_manifest(data: bytes) -> Manifest:
 def parse_content(content: bytes) -> Manifest:
     """Read the JSON inside of the blob. Raises `ManifestError`."""
     try:
-        value = json.loads(content.decode("utf-8"), parse_int=_integer, parse_float=_float, parse_constant=_no_constant)
+        text = content.decode("utf-8")
+        if _is_deep(text):
+            raise _Wrong(f"it is nested {DEPTH_LIMIT} levels deep or deeper")
+        if any(found["half"] for found in _ESCAPES.finditer(text)):
+            raise _Wrong("a text in it holds half a character")
+        value = json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_no_constant)
         return _manifest(value)
     except UnicodeDecodeError:
         raise ManifestError("it is not UTF-8") from None
-    except RecursionError:
-        raise ManifestError("it is nested too deeply") from None
+    except ManifestError:
+        raise
     except _Wrong as exc:
         raise ManifestError(str(exc)) from None
     except ValueError as exc:
@@ -121,19 +141,24 @@ def _manifest(value: t.Any) -> Manifest:
     if not isinstance(files, list):
         raise _Wrong("'files' is not a list")
     if len(files) > FILES_LIMIT:
-        raise _Wrong(f"'files' has more than {FILES_LIMIT} entries")
+        raise TooManyFiles(f"'files' has more than {FILES_LIMIT} entries")
+    kind, signature = _text(top, "backup-type"), top.get("signature")
+    if kind not in BACKUP_TYPES:
+        raise _Wrong("an unknown 'backup-type'")
+    if signature is not None and not isinstance(signature, str):
+        raise _Wrong("'signature' is not a text")
     unprotected = top.get("unprotected")
     loose = unprotected if isinstance(unprotected, dict) else {}
     notes = loose.get("notes")
     return Manifest(
-        type=_text(top, "backup-type"),
+        type=kind,
         id=_text(top, "backup-id"),
-        time=_number(top, "backup-time", -_LARGEST),
+        time=_number(top, "backup-time", -_LAST_SECOND - 1, _LAST_SECOND),
         files=tuple(_file(entry) for entry in files),
         verify_state=_verify(loose.get("verify_state")),
         upload=_upload(loose.get("chunk_upload_stats")),
         notes=_cut(display(notes)) if isinstance(notes, str) else "",
-        signed=isinstance(top.get("signature"), str),
+        signed=signature is not None,
     )
 
 
@@ -185,19 +210,29 @@ def _text(owner: t.Mapping[str, t.Any], key: str) -> str:
     value = owner.get(key)
     if not isinstance(value, str):
         raise _Wrong(f"'{key}' is missing or not a text")
-    if not value.isascii():
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
-            raise _Wrong(f"'{key}' holds half a character") from None
     return value
 
 
-def _number(owner: t.Mapping[str, t.Any], key: str, least: int = 0) -> int:
+def _number(owner: t.Mapping[str, t.Any], key: str, least: int = 0, most: int = _LARGEST) -> int:
     value = owner.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _LARGEST:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise _Wrong(f"'{key}' is missing or not a number of bytes or seconds")
     return value
+
+
+def _is_deep(text: str) -> bool:
+    """Whether lists and objects lie in each other as deep as PBS's parser refuses."""
+    if text.count("[") + text.count("{") < DEPTH_LIMIT:
+        return False
+    depth = 0
+    for found in _BRACKETS.finditer(text):
+        if found[0] in "[{":
+            depth += 1
+            if depth >= DEPTH_LIMIT:
+                return True
+        elif found[0] in "]}":
+            depth -= 1
+    return False
 
 
 def _cut(text: str) -> str:
@@ -207,7 +242,8 @@ def _cut(text: str) -> str:
 def _integer(text: str) -> t.Union[int, float]:
     """As PBS's parser: one that no 64 bits hold becomes a float, and so no size or time. Python, besides, takes quadratic
     time for a long one."""
-    return int(text) if len(text) <= _DIGITS + 1 else _float(text)
+    value = int(text) if len(text) <= _DIGITS + 1 else _LARGEST + 1
+    return value if -_LAST_SECOND - 1 <= value <= _LARGEST and text != "-0" else _float(text)
 
 
 def _float(text: str) -> float:

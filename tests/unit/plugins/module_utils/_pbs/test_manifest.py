@@ -50,6 +50,44 @@ def loose(**members):
     return parse_content(with_(unprotected=members))
 
 
+def nested(depth, opening, closing):
+    """`depth` lists or objects in each other, the manifest itself included."""
+    inner = opening * (depth - 2) + "1" + closing * (depth - 2)
+    return with_(unprotected={"x": 0}).replace(b'{"x": 0}', b'{"x": ' + inner.encode() + b"}")
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"]}":', "}]")])
+@pytest.mark.parametrize("depth", [128, 130, 500, 990, 1000, 5000])
+def test_what_the_parser_of_pbs_does_not_go_down_to(depth, opening, closing):
+    """serde_json gives up at 128 lists and objects in each other."""
+    levels = depth if opening != '[{"]}":' else depth // 2 + 2
+    with pytest.raises(ManifestError, match="nested 128 levels deep or deeper"):
+        parse_content(nested(levels, opening, closing))
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_as_deep_as_the_parser_of_pbs_goes(opening, closing):
+    assert parse_content(nested(127, opening, closing)).id == "100"
+
+
+def test_brackets_in_a_text_are_no_depth():
+    assert loose(notes='[{\\"' * 1000).notes.startswith("[{")
+    assert loose(notes="[" * 1000, other='"' * 1000).notes == "[" * 1000
+    many = parse_content(with_(unprotected={"x": [[]] * 1000}))
+    assert many.id == "100"
+
+
+def test_a_text_without_an_end_takes_no_time():
+    data = b"[" * 127 + b'"' + b'\\"' * 500_000
+    with pytest.raises(ManifestError, match="not JSON"):
+        parse_content(data)
+
+
+def test_whole_characters_in_two_halves():
+    assert parse_content(with_(unprotected={"notes": "\U0001f600 \\\\ud800 \\ud83d"})).notes
+    assert b"\\ud83d" in with_(unprotected={"notes": "\U0001f600"})
+
+
 def test_the_vector():
     content = json.dumps(TOP, indent=2, sort_keys=True).encode()
     assert hashlib.sha256(content).hexdigest() == "fdd4aa51cdef4cebdd4e8d169e881030961716cbaa13be50ee6813afa6cb8e66"
@@ -123,12 +161,20 @@ def test_members_that_nobody_knows_are_left_alone():
         (b"{", "not JSON"),
         (b"[]", "not an object"),
         (b"\xff", "not UTF-8"),
-        (b"[" * 100_000, "nested too deeply"),
-        (b'{"a":' * 100_000, "nested too deeply"),
+        (b"[" * 100_000, "nested 128 levels deep"),
+        (b'{"a":' * 100_000, "nested 128 levels deep"),
         (with_(files=None), "'files' is not a list"),
         (with_(files={}), "'files' is not a list"),
         (with_(files=["x"]), "an entry of 'files' is not an object"),
         (with_(files=[FILE] * (FILES_LIMIT + 1)), "more than 4096"),
+        (with_(backup_type="qemu"), "an unknown 'backup-type'"),
+        (with_(backup_time=2**63), "'backup-time' is missing or not a number"),
+        (with_(backup_time=-(2**63) - 1), "'backup-time' is missing or not a number"),
+        (with_file(size=1).replace(b'"size": 1', b'"size": -0'), "'size' is missing or not a number"),
+        (with_(signature=7), "'signature' is not a text"),
+        (with_(unprotected={"notes": "\ud800"}), "half a character"),
+        (with_(unprotected={"\udc00\ud800": 1}), "half a character"),
+        (with_(unprotected=[["\ud800x"]]), "half a character"),
         (with_(backup_type=1), "'backup-type'"),
         (with_(backup_id=None), "'backup-id'"),
         (with_(backup_time="now"), "'backup-time'"),

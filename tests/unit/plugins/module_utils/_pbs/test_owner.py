@@ -21,6 +21,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.owner import Own
         (b"root@pam\nanything\n", "root@pam"),
         (b"a@b@pbs\n", "a@b@pbs"),
         ("jürgen@ad\n".encode(), "jürgen@ad"),
+        ("root@pam\xa0\u2003\u3000\x85\n".encode(), "root@pam"),  # what Unicode calls white space goes at the end
+        (b"a@" + b"r" * 32 + b"\n", "a@" + "r" * 32),
     ],
 )
 def test_owners(data, owner):
@@ -36,6 +38,12 @@ def test_owners(data, owner):
         b"nobody",  # refused by PBS 4.2.3, as is the empty file
         b"\nroot@pam\n",
         b" root@pam\n",
+        "\xa0root@pam\n".encode(),
+        "ro\xa0ot@pam\n".encode(),
+        "root@pam\u200b\n".encode(),  # no white space
+        b"root@pam\x1c\n",
+        b"root@p\n",
+        b"a@" + b"r" * 33 + b"\n",
         b"@pam\n",
         b"root@\n",
         b"root@pam!\n",
