@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
 T = t.TypeVar("T")
@@ -23,11 +24,17 @@ def load(cls: type[T], data: t.Any) -> T:
 _NONE = type(None)
 
 
+@functools.cache
+def _hints(kind: t.Any) -> dict[str, t.Any]:
+    # To evaluate them takes longer than anything else here, and a datastore may have thousands of groups.
+    return t.get_type_hints(kind)
+
+
 def _load(kind: t.Any, data: t.Any) -> t.Any:
     if dataclasses.is_dataclass(kind):
         if not isinstance(data, dict):
             raise TypeError(f"{getattr(kind, '__name__', kind)} needs an object, not {type(data).__name__}")
-        hints = t.get_type_hints(kind)
+        hints = _hints(t.cast(t.Any, kind))
         unknown = set(data) - set(hints)
         if unknown:
             raise TypeError(f"{getattr(kind, '__name__', kind)} has no {', '.join(sorted(unknown))}")
