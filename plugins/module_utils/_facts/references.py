@@ -40,6 +40,7 @@ GC_SAYS: dict[str, str] = {
     # what keeps GC from its way to index files
     "directory-unreadable": STOPS,
     "namespace-name": STOPS,
+    "namespaces-file": STOPS,
     "snapshot-name": STOPS,
     # index files and directories that GC does not see
     "index-dangling": SILENT,
@@ -50,6 +51,7 @@ GC_SAYS: dict[str, str] = {
     "link-snapshot": SILENT,
     "link-directory": SILENT,
     "mount": SILENT,
+    "type-file": SILENT,
     # what belongs to a snapshot or a group, and GC does not read
     "manifest-missing": SILENT,
     "manifest-unreadable": SILENT,
@@ -65,6 +67,7 @@ GC_SAYS: dict[str, str] = {
     # chunks that an index needs
     "chunk-missing": WARNS,
     "chunk-only-bad": WARNS,
+    "chunk-no-file": SILENT,
     "chunk-empty": SILENT,
     "chunk-unreadable": SILENT,
     "chunk-untouchable": STOPS,
@@ -82,16 +85,19 @@ GC_SAYS: dict[str, str] = {
   entries were lost or changed, and chunks are no longer marked (without a readable manifest: not the one in the header);
   `index-header`: it is the one in the manifest, so that only the header is wrong, which verify does not see; `index-order`: the ends of a .didx do not rise;
 - `directory-unreadable`: the daemon's user may not list it (`lost+found` in the base directory is forgiven);
-  `namespace-name`: a directory in `ns` whose name is none of a namespace; `snapshot-name`: a directory in a group whose
+  `namespace-name`: a directory in `ns` whose name is none of a namespace, or makes it too long; `namespaces-file`: a file in
+  place of `ns`; `snapshot-name`: a directory in a group whose
   name has the form of a time, and is none;
-- `index-hidden`: an index file in a hidden directory; `link-…`: a link in place of a type, namespace, group, snapshot or
+- `index-hidden`: an index file with a hidden name or in a hidden directory, or outside of snapshots where the base directory
+  itself has a hidden name; `link-…`: a link in place of a type, namespace, group, snapshot or
   other directory; `mount`: another filesystem is mounted there, and it was not looked into (GC does enter it);
 - `manifest-…`: see the texts; `manifest-large`: PBS reads it, and it was not read here; `manifest-size`: an index file
   has another content size, or a blob another length, than the manifest says; `manifest-checksum`: an index file whose
   header is right by its entries has another checksum;
-- `chunk-…`: of a chunk that an index needs. `chunk-only-bad`: what is left of it was renamed by a verification
-  (`.N.bad`); `chunk-untouchable`: it belongs to another user than the daemon's, who may not move its access time, or is
-  immutable or append-only, so that nobody may.
+- `type-file`: a file in place of `ct`, `host` or `vm`;
+- `chunk-…`: of a chunk that an index needs. `chunk-no-file`: a directory, link, … in its place, which GC touches all the
+  same; `chunk-only-bad`: what is left of it was renamed by a verification (`.N.bad`); `chunk-untouchable`: it belongs to
+  another user than the daemon's, who may not move its access time, or is immutable or append-only, so that nobody may.
 """
 
 

@@ -26,6 +26,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references imp
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import AtimeFacts, StoreFacts, TouchFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import read_only
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import base_name, is_hidden
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
 
 # How it ends.
@@ -63,6 +64,8 @@ _ZERO_CHUNK_SIZE = 159
 _CACHE_CAPACITY = 1048576
 """Chunks that GC remembers to have touched, if the tuning options do not say otherwise."""
 _NESTED_CHECK_SINCE = (3, 3)
+_SECOND_WAY_SINCE = (3, 3, 5)
+"""Since then GC goes through namespaces, groups and snapshots, besides walking over the whole tree."""
 _READ, _WRITE, _ENTER = 4, 2, 1
 _MAINTENANCE = ("read-only", "offline", "delete", "unmount", "s3-refresh")
 
@@ -180,6 +183,9 @@ def forecast(host: HostFacts, store: StoreFacts, stores: t.Sequence[StoreFacts] 
         return Forecast(
             UNKNOWN, reason or store.stuck or store.error or "the references of the backups were not looked at"
         )
+    blind = is_blind(host, store)
+    if blind:
+        return Forecast(UNKNOWN, blind)
     assumes: list[str] = []
     stops += _at_check(host, store, configured, assumes)
     stops += _at_mark(references)
@@ -198,6 +204,14 @@ def forecast(host: HostFacts, store: StoreFacts, stores: t.Sequence[StoreFacts] 
         found.not_known.append(WARNINGS)
     found.risks = _risks(store, references)
     return found
+
+
+def is_blind(host: HostFacts, store: StoreFacts) -> str:
+    """Why GC of this version sees no index file at all; empty if it sees them."""
+    version = parse_version(host.pbs_version or "")
+    if not version or version >= _SECOND_WAY_SINCE or not is_hidden(base_name(store.path)):
+        return ""
+    return f"GC of PBS {host.pbs_version} looks at nothing in {store.path}, whose name begins with a dot"
 
 
 # --- the numbers ------------------------------------------------------------------------------------------------------

@@ -38,3 +38,23 @@ _PREFIX = re.compile(r"[0-9a-f]{4}\Z")
 def is_prefix(name: str) -> bool:
     """Whether it is the name of a prefix directory."""
     return _PREFIX.match(name) is not None
+
+
+def is_text(name: str) -> bool:
+    """Whether a name is UTF-8. PBS passes over most other names."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_hidden(name: str) -> bool:
+    """Whether GC leaves it out for its name; one that is not UTF-8 is never hidden to it."""
+    return name.startswith(".") and is_text(name)
+
+
+def base_name(path: str) -> str:
+    """The last name in the path of a datastore, by which GC judges whether the base directory is hidden."""
+    names = [name for name in path.split("/") if name not in ("", ".")]
+    return names[-1] if names and names[-1] != ".." else ""

@@ -24,6 +24,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.forecast impor
     SWEEPS,
     Forecast,
     forecast,
+    is_blind,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
@@ -284,7 +285,10 @@ _MAKERS: dict[str, t.Callable[[Case, str], list[str]]] = {
     **dict.fromkeys(
         ("index-too-small", "index-magic", "index-length", "index-empty", "index-chunk-size"), _remove_index
     ),
-    **dict.fromkeys(("index-directory", "index-dangling", "namespace-name", "snapshot-name"), _move_out),
+    **dict.fromkeys(
+        ("index-directory", "index-dangling", "namespace-name", "namespaces-file", "snapshot-name", "type-file"),
+        _move_out,
+    ),
     **dict.fromkeys(("link-type", "link-namespace", "link-group", "link-snapshot", "link-directory"), _put_back),
     "mount": _unmount,
     **dict.fromkeys(("index-checksum", "index-order", "manifest-size", "manifest-checksum"), _verify_snapshot),
@@ -315,6 +319,11 @@ OPENED: dict[str, Kind] = {
         "directory in 'ns' has no name of a namespace",
         "directories in 'ns' have no names of namespaces",
         "Rename the directory in 'ns', or move it out of the datastore.",
+    ),
+    "namespaces-file": Kind(
+        "thing that is no directory is in place of 'ns'",
+        "things that are no directories are in place of 'ns'",
+        "Move it out of the datastore: PBS expects a directory of that name, or nothing.",
     ),
     "snapshot-name": Kind(
         "directory of a group is named like a snapshot of an impossible time",
@@ -362,9 +371,10 @@ UNSEEN: dict[str, Kind] = {
         "Put the index file back in place of the link before the next GC; where it is gone for good, remove the link.",
     ),
     "index-hidden": Kind(
-        "index file lies in a hidden directory",
-        "index files lie in hidden directories",
-        "GC ignores hidden directories: put backups back in their place before the next GC.",
+        "index file lies where GC does not look",
+        "index files lie where GC does not look",
+        "GC leaves out hidden names, and below a base directory with a hidden name all but the files of snapshots: put backups "
+        "back in their place before the next GC.",
     ),
     "mount": Kind(
         "directory has another filesystem mounted on it",
@@ -389,6 +399,9 @@ UNSEEN: dict[str, Kind] = {
 
 @looked
 def seen(case: Case, facts: ReferenceFacts) -> Verdict:
+    blind = is_blind(case.host, case.the_store)
+    if blind:
+        return _nothing_marked(case, blind)
     gone = _everything_gone(case, facts)
     if gone is not None:
         return gone
@@ -413,6 +426,16 @@ def seen(case: Case, facts: ReferenceFacts) -> Verdict:
         )
     return passed(
         f"GC sees all {counted(facts.indexes, 'index file')}, and the entries are those of their checksums.", **evidence
+    )
+
+
+def _nothing_marked(case: Case, why: str) -> Verdict:
+    return failed(
+        f"{why}: it marks nothing, says nothing, and removes all chunks after the cutoff.",
+        "Stop GC at once (maintenance mode read-only), and upgrade PBS to 3.3.5 or newer, or move the backups to a datastore with "
+        "another path.",
+    ).then(
+        f"proxmox-backup-manager datastore update {in_shell(case.the_store.name)} --maintenance-mode read-only",
     )
 
 
@@ -461,6 +484,7 @@ NEEDED: dict[str, Kind] = {
     "chunk-empty": Kind("is empty", "are empty", ""),
     "chunk-unreadable": Kind("cannot be read", "cannot be read", ""),
     "chunk-only-bad": Kind("is left only as .bad", "are left only as .bad", ""),
+    "chunk-no-file": Kind("is no regular file", "are no regular files", ""),
 }
 
 
@@ -556,6 +580,8 @@ def _after_damage(kinds: t.Mapping[str, int]) -> str:
         steps.append(
             "Give what cannot be read back to the daemon's user (the `repair` playbook) before any verify runs"
         )
+    if "chunk-no-file" in kinds:
+        steps.append("Move what is in place of the chunk out of the datastore, since PBS writes no chunk there")
     steps.append(
         "Verify these snapshots: that marks them as failed, so that the next backup of the group uploads missing chunks"
     )
@@ -570,6 +596,8 @@ def _repair_commands(case: Case, facts: ReferenceFacts, damaged: t.Sequence[Grou
         bad = bad if bad.endswith(".bad") else f"{bad}.0.bad"
         good = bad.rsplit(".", 2)[0]
         commands += [f"proxmox-backup-debug inspect chunk {in_shell(bad)}", f"mv {in_shell(bad, good)}"]
+    for problem in facts.problems.examples.get("chunk-no-file", [])[:SNAPSHOTS]:
+        commands += _move_out(case, problem.path)
     for group in damaged[:SNAPSHOTS]:
         for name in group.damaged_examples[:1]:
             commands += _verify_snapshot(case, f"{group_name(group)}/{name.rsplit('/', 1)[-1]}")
@@ -608,6 +636,11 @@ BELONGS: dict[str, Kind] = {
     "owner-missing": Kind("group has no owner file", "groups have no owner file", OWNER),
     "owner-unreadable": Kind("owner file cannot be read", "owner files cannot be read", ""),
     "owner-damaged": Kind("owner file names nobody", "owner files name nobody", OWNER),
+    "type-file": Kind(
+        "file is in place of a directory for backups",
+        "files are in place of directories for backups",
+        "Move it out of the datastore: PBS makes the directory with the next backup of that type.",
+    ),
 }
 
 
@@ -636,6 +669,8 @@ def belongs(case: Case, facts: ReferenceFacts) -> Verdict:
             consequences.append("Verify and restore of these snapshots fail.")
         if owner:
             consequences.append("Backups to these groups fail, and lists leave them out.")
+        if "type-file" in kinds:
+            consequences.append("Every backup of that type fails.")
         consequences = consequences or [says for kind, says in _HARMLESS.items() if kind in kinds]
         verdict = _problem_verdict(case, facts, kinds, words, " ".join(consequences))
         return (
@@ -663,6 +698,9 @@ def next_gc(case: Case, facts: ReferenceFacts) -> Verdict:
         for key, value in dataclasses.asdict(told).items()
         if key in ("outcome", "step", "removes", "pending", "kept", "risks")
     }
+    blind = is_blind(case.host, case.the_store)
+    if blind and told.outcome != REFUSED:
+        return _nothing_marked(case, blind)
     deleted = [risk for risk in told.risks if risk.why == IGNORED and risk.chunks]
     unchecked = case.the_store.configured is not None and (
         case.the_store.configured.tuning.get("gc-atime-safety-check", True) is False

@@ -24,6 +24,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.i
     IndexFile,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import LISTED_GROUPS, MORE_GROUPS
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.visit import Visit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import flags_of
@@ -46,6 +47,8 @@ class Damage:
     namespace: str
     type: str
     id: str
+    snapshots: int = 0
+    newest: t.Optional[int] = None
     damaged: int = 0
     newest_damaged: t.Optional[int] = None
     newest_intact: t.Optional[int] = None
@@ -62,11 +65,11 @@ class Confirm(Visit):
         heartbeat: Heartbeat,
         damaged: t.Container[bytes],
         suspects: frozenset[bytes],
-        broken: t.Container[str],
+        broken: t.Container[int],
         max_paths: int,
     ) -> None:
         """`suspects` are the digests that are looked for, `damaged` those of them that damage a snapshot; `broken` are
-        directories of snapshots that are damaged anyhow."""
+        the numbers of snapshots that are damaged anyhow."""
         super().__init__(store, identity, ProblemCounter(0), heartbeat)
         self.needed_by: dict[str, str] = {}
         """Digest: an index file that needs it, relative to the base directory."""
@@ -76,23 +79,31 @@ class Confirm(Visit):
         self._suspects = suspects
         self._broken = broken
         self._max_paths = max_paths
+        self._more = 0
         self._memory = Pair(BLOCK).views[0]
 
     def _group(self, unit: Unit, group_fd: int) -> None:
         key = (unit.namespace, unit.type, unit.id)
         group = self.groups.get(key) or Damage(*key)
-        for name in unit.names:
+        for number, name in enumerate(unit.names, unit.start):
             path = f"{unit.directory}/{name}"
             with contextlib.suppress(OSError):
                 fd = open_inside(name, group_fd)
                 try:
-                    self._snapshot(group, path, name, fd)
+                    self._snapshot(group, path, name, number, fd)
                 finally:
                     os.close(fd)
-        if group.damaged or group.newest_intact is not None:
+        if unit.group < LISTED_GROUPS:
+            if group.damaged or group.newest_intact is not None:
+                self.groups[key] = group
+        elif group.damaged and self._more < MORE_GROUPS:
+            self._more += 1
             self.groups[key] = group
+        elif group.damaged:
+            self.totals.damaged_snapshots += group.damaged
+            self.totals.damaged_groups += 1
 
-    def _snapshot(self, group: Damage, path: str, name: str, fd: int) -> None:
+    def _snapshot(self, group: Damage, path: str, name: str, number: int, fd: int) -> None:
         needed: set[bytes] = set()
         for batch in batches(fd):
             for entry in batch:
@@ -102,21 +113,26 @@ class Confirm(Visit):
                 if index.is_dynamic(entry.name) is None:
                     continue
                 inner = f"{path}/{entry.name}"
-                opened = self._open_index(inner, entry.name, fd, expected=True)
+                opened = self._open_in_snapshot(inner, entry, fd)
                 if opened is not None:
                     with contextlib.closing(opened):
                         needed |= self._needs(inner, opened)
         moment = snapshot.snapshot_time(name) or 0
         damaging = any(digest in self._damaged for digest in needed)
         self.untouchable_snapshots += any(digest not in self._damaged for digest in needed)
-        if damaging or path in self._broken:
+        finished = False
+        with contextlib.suppress(OSError):
+            os.stat(manifest.NAME, dir_fd=fd, follow_symlinks=False)
+            finished = True
+        group.snapshots += 1
+        if finished:
+            group.newest = max(moment, moment if group.newest is None else group.newest)
+        if damaging or number in self._broken:
             group.damaged += 1
             group.newest_damaged = max(moment, moment if group.newest_damaged is None else group.newest_damaged)
             group.damaged_examples = sorted([*group.damaged_examples, name], reverse=True)[: self._max_paths]
-        else:
-            with contextlib.suppress(OSError):
-                os.stat(manifest.NAME, dir_fd=fd, follow_symlinks=False)
-                group.newest_intact = max(moment, moment if group.newest_intact is None else group.newest_intact)
+        elif finished:
+            group.newest_intact = max(moment, moment if group.newest_intact is None else group.newest_intact)
 
     def _stray(self, path: str, opened: IndexFile) -> None:
         self._needs(path, opened)
@@ -184,10 +200,10 @@ def _state(top: int, digest: str, identity: Identity) -> frozenset[str]:
         flags = flags_of(fd, digest)
     finally:
         os.close(fd)
-    if not stat.S_ISREG(status.st_mode):
-        return frozenset(("chunk-missing",))
     wrong = set()
-    if not status.st_size:
+    if not stat.S_ISREG(status.st_mode):
+        wrong.add("chunk-no-file")
+    elif not status.st_size:
         wrong.add("chunk-empty")
     elif not allows(identity, status, READ):
         wrong.add("chunk-unreadable")

@@ -131,13 +131,14 @@ class Join(Collector):
                 if stat.S_ISREG(status.st_mode):
                     self._useless(prefix, name, when, size)
                 continue
-            if not stat.S_ISREG(status.st_mode):
-                continue
             there.add(name)
-            self._add(self.found.kept, 1, size)
-            self._needed_old([(when, size)])
             if self._identity.uid not in (0, status.st_uid) or flags_of(prefix.fd, os.fsdecode(name)):
                 self._suspect("chunk-untouchable", name)
+            if not stat.S_ISREG(status.st_mode):
+                self._suspect("chunk-no-file", name)
+                continue
+            self._add(self.found.kept, 1, size)
+            self._needed_old([(when, size)])
             if not size:
                 self._suspect("chunk-empty", name)
             elif not allows(self._identity, status, READ):

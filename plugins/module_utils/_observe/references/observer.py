@@ -38,7 +38,12 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.j
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.reader import Reader
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import TooLarge, Tree
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Queue, TooMany, Units
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import (
+    Numbers,
+    Queue,
+    TooMany,
+    Units,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.visit import Totals
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import CountingVisitor, merge
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore, open_together
@@ -66,8 +71,6 @@ _READERS = 2
 """Processes that read index files. Each may come to hold every digest, so that more of them take more memory."""
 _MOST_GROUPS = 2000
 """The most groups that are reported separately."""
-_MOST_BROKEN = 65536
-"""Snapshots that are remembered as damaged by what their own files are like."""
 _LEAST_ROOM = 1 << 20
 _MOST_ROOM = 1 << 28
 """Digests that are held at the least and at the most."""
@@ -119,6 +122,19 @@ def observe_store(
     return ownership, facts
 
 
+@dataclasses.dataclass
+class _Needs:
+    """Who needs the chunks that seem damaged."""
+
+    by: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Digest: the first index file that needs it."""
+    damage: list[Damage] = dataclasses.field(default_factory=list)
+    untouchable: int = 0
+    """Snapshots that need a chunk whose access time the daemon's user may not move."""
+    left_out: Totals = dataclasses.field(default_factory=Totals)
+    """The damage in groups that are not remembered."""
+
+
 class _Run(Companion):
     """One observation of one datastore."""
 
@@ -134,7 +150,9 @@ class _Run(Companion):
         self._units: t.Optional[Units] = None
         self._digests: list[Digests] = []
         self._bases: set[tuple[int, int]] = set()
-        self._broken: set[str] = set()
+        self._broken = Numbers()
+        self._left_out = Totals()
+        """The damage in groups that are not remembered."""
         self._read_all = False
         """Every index file was read, and every digest is in memory."""
         self._joined: t.Optional[Joined] = None
@@ -183,6 +201,7 @@ class _Run(Companion):
         parts = self._jobs({"tree": lambda heartbeat: self._find(units, heartbeat)})
         for part in parts:
             self._facts.types = sorted(part.get("types", []))
+            self._facts.groups_total = part.get("count", 0)
             self._take_problems(part)
         if not any("types" in part for part in parts):
             # It did not come to its end, so nobody knows what there is to be read.
@@ -233,6 +252,7 @@ class _Run(Companion):
             errors.append("more snapshots than are looked at")
         heartbeat.put("room", self._room())
         heartbeat.put("types", tree.types)
+        heartbeat.put("count", tree.groups)
         heartbeat.put("hidden", tree.hidden)
         heartbeat.put("problems", problems.result())
         heartbeat.put("error", errors[0] if errors else "")
@@ -258,7 +278,7 @@ class _Run(Companion):
             heartbeat.put("groups", list(reader.groups.values()))
             heartbeat.put("days", [reader.verified_by_day, reader.unverified_by_day])
             heartbeat.put("failed", reader.failed.result())
-            heartbeat.put("broken", reader.broken[:_MOST_BROKEN])
+            heartbeat.put("broken", reader.broken.pack())
             heartbeat.put("hidden", reader.hidden)
             heartbeat.put("linked", reader.linked)
             heartbeat.put("problems", problems.result())
@@ -284,9 +304,9 @@ class _Run(Companion):
                     days[day] = days.get(day, 0) + count
             if "failed" in part:
                 facts.failed_verifications = self._merged(facts.failed_verifications, part["failed"])
-            self._broken.update(part.get("broken", ()))
+            self._broken.update(Numbers(part.get("broken", "")))
         facts.groups = [groups[key] for key in sorted(groups)]
-        facts.groups_total = len(groups) + totals.groups_left_out
+        self._left_out = totals
         self._read_all = bool(parts) and all(part.get("held") for part in parts)
         self._count_damaged()
 
@@ -375,19 +395,17 @@ class _Run(Companion):
 
     def _confirm(self, joined: Joined) -> None:
         suspects: dict[str, list[str]] = {kind: found for kind, found in joined.suspects.items() if found}
-        needed_by: dict[str, str] = {}
-        damage: list[Damage] = []
-        untouchable = 0
+        needs = _Needs()
         steady = not suspects
         stuck = self._facts.stuck
         for _round in range(_ROUNDS):
             suspects = self._look_again(suspects)
             if not suspects:
-                needed_by, damage, untouchable, steady = {}, [], 0, True
+                needs, steady = _Needs(), True
                 break
-            needed_by, damage, untouchable = self._who_needs(suspects)
-            wanted = _only(suspects, needed_by)
-            now = self._look_again(wanted, needed_by)
+            needs = self._who_needs(suspects)
+            wanted = _only(suspects, needs.by)
+            now = self._look_again(wanted, needs.by)
             # What is gone from there, or is right now, changes which snapshots are damaged: so they are looked for again.
             steady = now == wanted
             suspects = now
@@ -395,7 +413,7 @@ class _Run(Companion):
                 break
         if not steady:
             self._stuck("chunks and index files change faster than they can be looked at")
-        self._note(joined, suspects if steady else {}, needed_by, damage, untouchable)
+        self._note(joined, suspects if steady else {}, needs)
 
     def _look_again(
         self, suspects: dict[str, list[str]], needed_by: t.Optional[dict[str, str]] = None
@@ -416,7 +434,7 @@ class _Run(Companion):
         found: dict[str, list[str]] = parts[0].get("suspects", {})
         return found
 
-    def _who_needs(self, suspects: dict[str, list[str]]) -> tuple[dict[str, str], list[Damage], int]:
+    def _who_needs(self, suspects: dict[str, list[str]]) -> _Needs:
         wanted = frozenset(bytes.fromhex(one) for found in suspects.values() for one in found)
         damaging = frozenset(
             bytes.fromhex(one) for kind, found in suspects.items() if kind != UNTOUCHABLE for one in found
@@ -436,6 +454,7 @@ class _Run(Companion):
             confirm.visit(queue)
             heartbeat.put("needed_by", confirm.needed_by)
             heartbeat.put("groups", list(confirm.groups.values()))
+            heartbeat.put("totals", confirm.totals)
             heartbeat.put("untouchable", confirm.untouchable_snapshots)
             heartbeat.put("error", confirm.first_error)
 
@@ -443,56 +462,61 @@ class _Run(Companion):
             parts = self._jobs({f"indexes {number}": work for number in range(_READERS)}, keep=(queue.fd,))
         finally:
             queue.close()
-        needed_by: dict[str, str] = {}
-        damage: list[Damage] = []
+        needs = _Needs()
         for part in parts:
             if part.get("error"):
                 self._stuck(part["error"])
             for digest, path in part.get("needed_by", {}).items():
-                needed_by[digest] = min(path, needed_by.get(digest, path))
-            damage += [load(Damage, one) for one in part.get("groups", ())]
-        return needed_by, damage, sum(part.get("untouchable", 0) for part in parts)
+                needs.by[digest] = min(path, needs.by.get(digest, path))
+            needs.damage += [load(Damage, one) for one in part.get("groups", ())]
+            needs.untouchable += part.get("untouchable", 0)
+        needs.left_out = merge(Totals, [load(Totals, part["totals"]) for part in parts if "totals" in part], 0)
+        return needs
 
     def _note(
         self,
         joined: Joined,
         suspects: dict[str, list[str]],
-        needed_by: dict[str, str],
-        damage: list[Damage],
-        untouchable: int,
+        needs: _Needs,
     ) -> None:
         facts = self._facts
         for kind, found in suspects.items():
             left_out = max(0, joined.counts.get(kind, 0) - len(joined.suspects.get(kind, ())))
             facts.problems.counts[kind] = len(found) + left_out
             facts.problems.examples[kind] = [
-                ReferenceProblem(
-                    f".chunks/{one[:4]}/{one}", f"{_SAYS.get(kind, '')}needed by {display(needed_by[one])}"
-                )
+                ReferenceProblem(f".chunks/{one[:4]}/{one}", f"{_SAYS.get(kind, '')}needed by {display(needs.by[one])}")
                 for one in sorted(found)[: self._walk.max_paths]
             ]
         facts.damaged_complete = not joined.suspects_left_out
-        facts.untouchable_snapshots = untouchable if not joined.suspects_left_out else None
-        if damage:
-            self._replace_damage(damage)
+        facts.untouchable_snapshots = needs.untouchable if not joined.suspects_left_out else None
+        if suspects:
+            self._replace_damage(needs.damage)
+            self._left_out = needs.left_out
         self._count_damaged()
 
     def _replace_damage(self, damage: list[Damage]) -> None:
-        groups = {(group.namespace, group.type, group.id): group for group in self._facts.groups}
-        again: set[tuple[str, str, str]] = set()
+        """The damage is all found anew, that of broken index files too."""
+        found = {(part.namespace, part.type, part.id) for part in damage}
+        groups: dict[tuple[str, str, str], GroupFacts] = {}
+        for group in self._facts.groups:
+            key = (group.namespace, group.type, group.id)
+            if key in found or not group.damaged:
+                # Another process remembers other groups, so that what is not found now is counted as left out.
+                groups[key] = group
+                group.damaged, group.newest_damaged, group.newest_intact, group.damaged_examples = 0, None, None, []
         for part in damage:
             key = (part.namespace, part.type, part.id)
-            group = groups.get(key)
-            if group is None:
-                continue
-            if key not in again:
-                again.add(key)
-                group.damaged, group.newest_damaged, group.newest_intact, group.damaged_examples = 0, None, None, []
-            self._both(group, GroupFacts(**vars(part)))
+            if key in groups:
+                self._both(groups[key], GroupFacts(**{**vars(part), "snapshots": 0}))
+            else:
+                # Nothing was wrong with it before its chunks were looked at, and so it was not remembered.
+                groups[key] = GroupFacts(**vars(part))
+        self._facts.groups = list(groups.values())
 
     def _count_damaged(self) -> None:
-        self._facts.damaged_snapshots = sum(group.damaged for group in self._facts.groups)
-        self._facts.damaged_groups = sum(1 for group in self._facts.groups if group.damaged)
+        facts, left_out = self._facts, self._left_out
+        facts.damaged_snapshots = sum(group.damaged for group in facts.groups) + left_out.damaged_snapshots
+        facts.damaged_groups = sum(1 for group in facts.groups if group.damaged) + left_out.damaged_groups
 
     def _sweep(self, joined: Joined) -> None:
         facts, times = self._facts, self._times

@@ -24,14 +24,20 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.i
     IndexFile,
     NoFile,
     open_file,
+    open_through_link,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import describe_mode
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import (
+    LISTED_GROUPS,
+    MORE_GROUPS,
+    describe_mode,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Numbers, Unit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.visit import Visit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import blob, index, manifest, owner, snapshot
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import is_hidden
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import batches
@@ -46,8 +52,6 @@ _SETTLED = 60.0
 or out, as backups, prune and forget make and remove file by file."""
 _UNFINISHED = 86400.0
 """Seconds without a change after which nobody is still writing a snapshot that has no manifest."""
-_MAX_GROUPS = 20_000
-"""Groups that one process remembers."""
 _KEPT = 16
 """Index files of the snapshot before that are held open."""
 _DAY = 86400
@@ -99,12 +103,13 @@ class Reader(Visit):
         self.verified_by_day: dict[str, int] = {}
         self.unverified_by_day: dict[str, int] = {}
         self.failed = ProblemCounter(max_paths)
-        self.broken: list[str] = []
-        """Directories of damaged snapshots, relative to the base directory."""
+        self.broken = Numbers()
+        """The numbers of damaged snapshots."""
         self._digests = digests
         self._max_paths = max_paths
         self._held: t.Optional[IndexFile] = None
         self._pair = Pair(BLOCK) if digests is not None else None
+        self._more = 0
         self._broken = False
         """Something of the snapshot at hand keeps GC or a restore from its index files."""
         self._now = time.time()
@@ -148,11 +153,20 @@ class Reader(Visit):
         found = self.groups.get(key)
         if found is None:
             found = GroupFacts(unit.namespace, unit.type, unit.id)
-            if len(self.groups) < _MAX_GROUPS:
+            if unit.group < LISTED_GROUPS:
                 self.groups[key] = found
-            elif unit.first:
-                self.totals.groups_left_out += 1
         return found
+
+    def _leave_out(self, unit: Unit, group: GroupFacts) -> None:
+        """Keep of a group that is not listed what matters most."""
+        if not group.damaged and not group.failed:
+            return
+        if self._more < MORE_GROUPS:
+            self._more += 1
+            self.groups[unit.namespace, unit.type, unit.id] = group
+        elif group.damaged:
+            self.totals.damaged_snapshots += group.damaged
+            self.totals.damaged_groups += 1
 
     def _group(self, unit: Unit, group_fd: int) -> None:
         group = self._facts(unit)
@@ -164,13 +178,15 @@ class Reader(Visit):
                 before = self._indexes_before(unit.before, group_fd)
                 if before:
                     self._bases.append((unit, {name: opened.identity for name, opened in before.items()}))
-            for name in unit.names:
-                files = self._snapshot(unit, group, name, group_fd, before)
+            for number, name in enumerate(unit.names, unit.start):
+                files = self._snapshot(unit, group, name, number, group_fd, before)
                 if files is not None:
                     _close(before)
                     before = files
         finally:
             _close(before)
+            if unit.group >= LISTED_GROUPS:
+                self._leave_out(unit, group)
 
     def _indexes_before(self, name: str, group_fd: int) -> dict[str, IndexFile]:
         """The index files of a snapshot that another unit is about: whoever has that one puts their digests in."""
@@ -196,8 +212,15 @@ class Reader(Visit):
 
     def _owner(self, unit: Unit, group: GroupFacts, group_fd: int) -> None:
         path = f"{unit.directory}/{OWNER}"
+        link = False
         try:
-            data, status = _read_small(OWNER, group_fd, owner.SIZE_LIMIT)
+            try:
+                data, status = _read_small(OWNER, group_fd, owner.SIZE_LIMIT)
+            except NoFile:
+                link = os.path.islink(f"/proc/self/fd/{group_fd}/{OWNER}")
+                if not link:
+                    raise
+                data, status = _read_through_link(OWNER, group_fd, owner.SIZE_LIMIT)
         except FileNotFoundError:
             # The group itself may have been made or removed just now.
             with contextlib.suppress(OSError):
@@ -213,14 +236,16 @@ class Reader(Visit):
             self._problem("owner-unreadable", path, describe_mode(status))
             return
         try:
-            group.owner = parse_owner_text(data)
+            found = parse_owner_text(data)
+            # Whoever made a link may not be able to read what it leads to, so that is not shown.
+            group.owner = "" if link else found
         except owner.OwnerError as exc:
             self._problem("owner-damaged", path, str(exc))
 
     # --- one snapshot --------------------------------------------------------------------------------------------------
 
     def _snapshot(
-        self, unit: Unit, group: GroupFacts, name: str, group_fd: int, before: dict[str, IndexFile]
+        self, unit: Unit, group: GroupFacts, name: str, number: int, group_fd: int, before: dict[str, IndexFile]
     ) -> t.Optional[dict[str, IndexFile]]:
         """Returns its index files, held open; None where the snapshot is gone."""
         path = f"{unit.directory}/{name}"
@@ -245,6 +270,8 @@ class Reader(Visit):
             group.snapshots += 1
             names, found = self._files(path, fd, before, kept)
             self._compare_all(group, path, name, fd, names, found)
+            if self._broken:
+                self.broken.add(number)
         except OSError as exc:
             self.error(path, exc)
         finally:
@@ -266,15 +293,15 @@ class Reader(Visit):
                     return others, indexes
                 inner = f"{path}/{entry.name}"
                 if entry.is_dir(follow_symlinks=False):
-                    if index.is_dynamic(entry.name) is not None and not entry.name.startswith("."):
+                    if index.is_dynamic(entry.name) is not None and not (self._tree.hides_all or is_hidden(entry.name)):
                         self._problem("index-directory", inner, "Is a directory (os error 21)")
                     self._tree.walk_odd(path, entry.name, fd)
-                elif entry.name.startswith(".") and not entry.is_file(follow_symlinks=False):
-                    continue  # GC looks for files in a snapshot, and its walk leaves out hidden names
                 elif index.is_dynamic(entry.name) is None:
                     others[entry.name] = 0
                 else:
-                    opened = self._open_index(inner, entry.name, fd, expected=True)
+                    opened = self._open_in_snapshot(inner, entry, fd)
+                    if opened is None and is_hidden(entry.name) and not entry.is_file(follow_symlinks=False):
+                        continue
                     indexes[entry.name] = None
                     if opened is None:
                         continue
@@ -313,7 +340,6 @@ class Reader(Visit):
                 self._compare(path, fd, others, indexes, found)
         self._checksums(path, indexes, found)
         if self._broken:
-            self.broken.append(path)
             group.damaged += 1
             group.newest_damaged = max(moment, moment if group.newest_damaged is None else group.newest_damaged)
             group.damaged_examples = sorted([*group.damaged_examples, name], reverse=True)[: self._max_paths]
@@ -341,7 +367,7 @@ class Reader(Visit):
             return manifest.parse_manifest(data)
         except blob.Undecompressed as exc:
             self.error(inner, str(exc))
-        except blob.TooLarge as exc:
+        except (blob.TooLarge, manifest.TooManyFiles) as exc:
             self._problem("manifest-large", inner, str(exc))
         except (blob.BlobError, manifest.ManifestError) as exc:
             self._problem("manifest-damaged", inner, str(exc))
@@ -560,16 +586,16 @@ class Again(Visit):
                 try:
                     for batch in batches(fd):
                         for entry in batch:
-                            self._file(f"{unit.directory}/{name}/{entry.name}", entry.name, fd)
+                            self._file(f"{unit.directory}/{name}/{entry.name}", entry, fd)
                 finally:
                     os.close(fd)
 
     def _stray(self, path: str, opened: IndexFile) -> None:
         self._reader.put_in(path, opened)
 
-    def _file(self, path: str, name: str, fd: int) -> None:
-        if index.is_dynamic(name) is not None:
-            opened = self._open_index(path, name, fd, expected=True)
+    def _file(self, path: str, entry: os.DirEntry[str], fd: int) -> None:
+        if index.is_dynamic(entry.name) is not None and not entry.is_dir(follow_symlinks=False):
+            opened = self._open_in_snapshot(path, entry, fd)
             if opened is not None:
                 with contextlib.closing(opened):
                     self._reader.put_in(path, opened)
@@ -582,7 +608,15 @@ def parse_owner_text(data: bytes) -> str:
 
 def _read_small(name: str, dir_fd: int, limit: int) -> tuple[bytes, os.stat_result]:
     """The first bytes of a small file. Raises `OSError` and `NoFile`."""
-    fd, status = open_file(name, dir_fd)
+    return _read_open(*open_file(name, dir_fd), limit)
+
+
+def _read_through_link(name: str, dir_fd: int, limit: int) -> tuple[bytes, os.stat_result]:
+    """The same for a link, which is followed as PBS follows it. Raises `OSError` and `NoFile`."""
+    return _read_open(*open_through_link(name, dir_fd), limit)
+
+
+def _read_open(fd: int, status: os.stat_result, limit: int) -> tuple[bytes, os.stat_result]:
     try:
         return os.read(fd, limit), status
     finally:

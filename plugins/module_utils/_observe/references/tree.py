@@ -24,7 +24,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_st
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import snapshot
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.index import is_dynamic
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS, base_name, is_hidden, is_text
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import batches
@@ -55,7 +55,14 @@ _MAX_HELD = 1000
 _LEAST_TOGETHER = 8
 _MOST_UNITS = 8
 """A group is cut into units of at least so many snapshots, and into no more units than that, so that it can be shared out."""
+LISTED_GROUPS = 20_000
+"""The first groups, about which everything is remembered; of the others only those with damage are."""
+MORE_GROUPS = 2000
+"""The most of those others that one process remembers; the rest is counted."""
 _FORGIVEN = "lost+found"
+_LINKS = {NAMESPACE: "link-namespace", TYPE: "link-type", GROUP: "link-group", SNAPSHOT: "link-snapshot"}
+"""The kind of problem that a link is, by what it is in place of."""
+UNSEEN = "the name of the base directory begins with a dot, so that GC finds only the index files in snapshots; it finds no links"
 
 
 class TooLarge(Exception):
@@ -103,6 +110,9 @@ class Tree:
         """`error` is called with the path and the reason for everything that could not be read."""
         self.types: list[str] = []
         self.groups = 0
+        self.snapshots = 0
+        self.hides_all = is_hidden(base_name(store.path))
+        """GC leaves out hidden names, and its base directory has one: its first way ends there, and finds nothing."""
         self.hidden: list[Hidden] = []
         """The first index files with hidden names; they are a problem unless a link makes GC read them."""
         self._store = store
@@ -123,7 +133,7 @@ class Tree:
         above = Place(path, os.dup(dir_fd), ODD, ())
         below = None
         try:
-            if name.startswith("."):
+            if self.hides_all or is_hidden(name):
                 self._look_into_hidden(above, name)
                 return
             below = self._descend(above, name, ODD, ())
@@ -168,10 +178,11 @@ class Tree:
             self._emit(Unit(place.path, place.strays, stray=True))
         if place.kind != GROUP:
             return
-        self.groups += 1
         *namespace, backup_type, backup_id = place.parts
         place.snapshots.sort()
-        together = max(_LEAST_TOGETHER, -(-len(place.snapshots) // _MOST_UNITS))
+        # A group that may be left out of the list of groups stays whole, so that one process can count it.
+        units = _MOST_UNITS if self.groups < LISTED_GROUPS else 1
+        together = max(_LEAST_TOGETHER, -(-len(place.snapshots) // units))
         for start in range(0, max(1, len(place.snapshots)), together):
             self._emit(
                 Unit(
@@ -182,8 +193,12 @@ class Tree:
                     namespace="/".join(namespace),
                     type=backup_type,
                     id=backup_id,
+                    group=self.groups,
+                    start=self.snapshots + start,
                 )
             )
+        self.groups += 1
+        self.snapshots += len(place.snapshots)
 
     # --- one name ------------------------------------------------------------------------------------------------------
 
@@ -195,39 +210,68 @@ class Tree:
         except OSError as exc:
             self._missed(path, exc)
             return None
-        if is_directory and place.kind == NAMESPACES and not snapshot.is_namespace(name):
-            detail = f"not a valid namespace component: {display(name)}"
-            self._problems.add("namespace-name", path, detail)
-        if is_directory and place.kind == GROUP and snapshot.is_time(name) and snapshot.snapshot_time(name) is None:
-            self._problems.add("snapshot-name", path, f"listing snapshots failed: no time: {display(name)}")
-        if name.startswith("."):
+        if is_directory:
+            self._check_name(place, name, path)
+        if is_hidden(name):
             if is_directory and not (place.kind == BASE and name == CHUNKS):
                 self._look_into_hidden(place, name)
             elif not is_directory and is_dynamic(name) is not None:
-                self._hide(Hidden(path, "GC leaves out hidden names", entry.inode()))
+                self.hide(Hidden(path, "GC leaves out hidden names", entry.inode()))
             return None
         if is_directory:
             return self._directory(place, name, path)
         if is_dynamic(name) is not None:
-            self._stray(place, name)
-        elif is_link:
-            kind = self._kind_of_link(place, name)
-            if kind:
-                self._problems.add(kind, path, f"a link to {_target(place.fd, name)}")
+            if self.hides_all:
+                self.hide(Hidden(path, UNSEEN, entry.inode()))
+            else:
+                self._stray(place, name)
+        else:
+            self._no_directory(place, name, path, is_link)
         return None
+
+    def _check_name(self, place: Place, name: str, path: str) -> None:
+        """Names of directories at which GC stops."""
+        if place.kind == NAMESPACES and len(place.parts) < snapshot.DEEPEST_NAMESPACE and is_text(name):
+            # GC lists no deeper namespaces.
+            why = ""
+            if not snapshot.is_namespace(name):
+                why = "not a valid namespace component"
+            elif len("/".join([*place.parts, name])) > snapshot.LONGEST_NAMESPACE:
+                why = "namespace length exceeded"
+            if why:
+                self._problems.add("namespace-name", path, f"{why}: {display(name)}")
+        elif place.kind == GROUP and snapshot.is_time(name) and snapshot.snapshot_time(name) is None:
+            self._problems.add("snapshot-name", path, f"listing snapshots failed: no time: {display(name)}")
+
+    def _no_directory(self, place: Place, name: str, path: str, is_link: bool) -> None:
+        """A link, or a file, where PBS may want a directory."""
+        kind, _parts = self._kind_of(place, name)
+        if kind == NAMESPACES and len(place.parts) < snapshot.DEEPEST_NAMESPACE:
+            self._no_namespaces(place, name, path, is_link)
+        elif is_link and kind != ODD:
+            self._problems.add(_LINKS[kind], path, f"a link to {_target(place.fd, name)}")
+        elif not is_link and kind == TYPE:
+            self._problems.add("type-file", path, "no directory")
+
+    def _no_namespaces(self, place: Place, name: str, path: str, is_link: bool) -> None:
+        """`ns` is opened by its name, so that GC follows a link, and stops at a file."""
+        try:
+            status = os.stat(name, dir_fd=place.fd)
+        except FileNotFoundError:
+            return  # for PBS the same as no `ns`
+        except OSError as exc:
+            self._problems.add("namespaces-file", path, f"iterating namespaces failed: {describe_error(exc)}")
+            return
+        if not stat.S_ISDIR(status.st_mode):
+            self._problems.add("namespaces-file", path, "iterating namespaces failed: ENOTDIR: Not a directory")
+        elif is_link:
+            self._error(path, f"a link to {_target(place.fd, name)}, which GC follows, and which is not followed here")
 
     def _stray(self, place: Place, name: str) -> None:
         place.strays.append(name)
         if len(place.strays) >= 256:
             self._emit(Unit(place.path, place.strays, stray=True))
             place.strays = []
-
-    def _kind_of_link(self, place: Place, name: str) -> str:
-        """What the link is in place of, as a kind of problem; empty where PBS would have no use for it."""
-        kind, _parts = self._kind_of(place, name)
-        return {NAMESPACES: "link-namespace", NAMESPACE: "link-namespace", TYPE: "link-type", GROUP: "link-group"}.get(
-            kind, "link-snapshot" if kind == SNAPSHOT else ""
-        )
 
     def _kind_of(self, place: Place, name: str) -> tuple[str, tuple[str, ...]]:
         """The role of a directory of that name for PBS."""
@@ -246,9 +290,12 @@ class Tree:
         return kind, (*place.parts, name) if kind in (NAMESPACE, TYPE, GROUP) else place.parts
 
     def _directory(self, place: Place, name: str, path: str) -> t.Optional[Place]:
-        if is_dynamic(name) is not None:
-            self._problems.add("index-directory", path, "Is a directory (os error 21)")
         kind, parts = self._kind_of(place, name)
+        if self.hides_all and kind == ODD:
+            self._look_into_hidden(place, name)
+            return None
+        if is_dynamic(name) is not None and not self.hides_all:
+            self._problems.add("index-directory", path, "Is a directory (os error 21)")
         if kind == SNAPSHOT:
             if len(place.snapshots) >= _MAX_SNAPSHOTS:
                 raise TooLarge(f"more than {_MAX_SNAPSHOTS} snapshots in {display(place.path)}")
@@ -328,13 +375,15 @@ class Tree:
                             stack.append((f"{path}/{entry.name}", entry.name, os.dup(fd)))
                     elif is_dynamic(entry.name) is not None:
                         inner = f"{path}/{entry.name}"
-                        self._hide(Hidden(inner, "GC does not look into hidden directories", entry.inode()))
+                        detail = UNSEEN if self.hides_all else "GC does not look into hidden directories"
+                        self.hide(Hidden(inner, detail, entry.inode()))
             except OSError:
                 pass
             finally:
                 os.close(fd)
 
-    def _hide(self, index: Hidden) -> None:
+    def hide(self, index: Hidden) -> None:
+        """Note an index file that GC does not look for."""
         if len(self.hidden) < _MAX_HELD:
             self.hidden.append(index)
         else:

@@ -43,6 +43,38 @@ class Unit:
     namespace: str = ""
     type: str = ""
     id: str = ""
+    group: int = 0
+    """The number of the group."""
+    start: int = 0
+    """The number of the first of the snapshots."""
+
+
+class Numbers:
+    """A set of numbers, such as those of snapshots: one bit for each number up to the greatest."""
+
+    def __init__(self, packed: str = "") -> None:
+        """`packed` is from `pack`."""
+        self._bits = bytearray.fromhex(packed)
+
+    def add(self, number: int) -> None:
+        if number >> 3 >= len(self._bits):
+            self._bits.extend(bytes((number >> 3) + 1 - len(self._bits)))
+        self._bits[number >> 3] |= 1 << (number & 7)
+
+    def __contains__(self, number: object) -> bool:
+        return (
+            isinstance(number, int)
+            and number >> 3 < len(self._bits)
+            and bool(self._bits[number >> 3] >> (number & 7) & 1)
+        )
+
+    def update(self, other: Numbers) -> None:
+        size = max(len(self._bits), len(other._bits))
+        both = int.from_bytes(self._bits, "little") | int.from_bytes(other._bits, "little")
+        self._bits = bytearray(both.to_bytes(size, "little"))
+
+    def pack(self) -> str:
+        return self._bits.hex()
 
 
 class Units:

@@ -19,11 +19,17 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.i
     open_through_link,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.problems import ProblemCounter
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import Hidden, Tree, describe_mode
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.tree import (
+    UNSEEN,
+    Hidden,
+    Tree,
+    describe_mode,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import index
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import is_hidden, is_text
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission import READ, allows
@@ -43,7 +49,9 @@ class Totals:
     data_bytes: int = 0
     references: int = 0
     shared: int = 0
-    groups_left_out: int = 0
+    damaged_snapshots: int = 0
+    """Only of groups that are left out."""
+    damaged_groups: int = 0
     errors: int = 0
 
 
@@ -128,6 +136,20 @@ class Visit:
             if opened is not None:
                 with contextlib.closing(opened):
                     self._stray(path, opened)
+
+    def _open_in_snapshot(self, path: str, entry: os.DirEntry[str], dir_fd: int) -> t.Optional[IndexFile]:
+        """An index file in a snapshot, as `_open_index`; `entry` has the name of one, and is no directory.
+
+        GC lists the regular files of a snapshot with readable names, hidden ones too. The others its walk finds.
+        """
+        if entry.is_file(follow_symlinks=False) and is_text(entry.name) and "\n" not in entry.name:
+            return self._open_index(path, entry.name, dir_fd, expected=True)
+        if is_hidden(entry.name):
+            return None
+        if self._tree.hides_all:
+            self._tree.hide(Hidden(path, UNSEEN, entry.inode()))
+            return None
+        return self._open_index(path, entry.name, dir_fd, expected=False)
 
     def _open_index(self, path: str, name: str, dir_fd: int, expected: bool) -> t.Optional[IndexFile]:
         """An index file that PBS would open; None if it has vanished, or PBS would not open it."""

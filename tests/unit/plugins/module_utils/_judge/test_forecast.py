@@ -58,6 +58,14 @@ def told(changes=None) -> Forecast:
     return found
 
 
+def test_before_3_3_5_nothing_is_marked_below_a_hidden_name():
+    hidden = {"path": "/mnt/datastore/.tank"}
+    found = told({**hidden, "host.pbs_version": "3.3.4-1"})
+    assert (found.outcome, found.removes) == ("unknown", None)
+    assert "looks at nothing in /mnt/datastore/.tank" in found.reason
+    assert told({**hidden, "host.pbs_version": "3.3.5-1"}).outcome == "sweeps"
+
+
 def test_a_healthy_datastore():
     found = told()
     sweep = facts.references().sweep
@@ -241,6 +249,7 @@ def test_a_stop_is_known_although_not_everything_was_seen():
         ({}, 0),
         ({"chunk-missing": 1}, 1),
         ({"chunk-only-bad": 1}, 1),
+        ({"chunk-no-file": 1}, 0),
         ({"chunk-missing": 2, "chunk-only-bad": 3, "chunk-empty": 9}, 5),
         ({"index-link": 1}, 2),
         ({"index-place": 2}, 3),

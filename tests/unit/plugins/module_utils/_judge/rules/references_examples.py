@@ -104,6 +104,14 @@ EXAMPLES = [
     Example("PBS-DATA-01", "fail", needs("index-magic", 1, "foo/x.fidx"), remedy="\nmv %s/foo/x.fidx /root/" % TANK),
     Example("PBS-DATA-01", "fail", needs("index-directory", 1, "x y.fidx"), remedy="\nmv '%s/x y.fidx' /root/" % TANK),
     Example("PBS-DATA-01", "fail", needs("directory-unreadable", 1, "host"), remedy="fleetops.pbs.repair --limit pbs1"),
+    Example(
+        "PBS-DATA-01",
+        "fail",
+        needs("namespaces-file", 1, "ns"),
+        "is in place of 'ns'",
+        "\nmv %s/ns /root/" % TANK,
+        "critical",
+    ),
     Example("PBS-DATA-01", "fail", needs("namespace-name", 1, "ns/bad name"), remedy="\nmv '%s/ns/bad name'" % TANK),
     Example(
         "PBS-DATA-01",
@@ -133,6 +141,21 @@ EXAMPLES = [
     ),
     Example("PBS-DATA-01", "pass", {"references.scope": "headers"}, "all 4 index files; the entries were not read"),
     # --- PBS-DATA-02
+    *(
+        Example(
+            control,
+            "fail",
+            {"host.pbs_version": "3.3.4-1", "path": "/mnt/.tank"},
+            "GC of PBS 3.3.4-1 looks at nothing in /mnt/.tank, whose name begins with a dot: it marks nothing",
+            ["3.3.5", "--maintenance-mode read-only"],
+            "critical",
+        )
+        for control in ("PBS-DATA-02", "PBS-DATA-05")
+    ),
+    *(
+        Example("PBS-DATA-02", "pass", {"host.pbs_version": version, "path": path})
+        for version, path in (("3.3.5-1", "/mnt/.tank"), ("3.3.4-1", "/mnt/.tank/x"), (None, "/mnt/.tank/"))
+    ),
     *(
         Example(
             "PBS-DATA-02",
@@ -273,6 +296,13 @@ EXAMPLES = [
     Example(
         "PBS-DATA-03",
         "fail",
+        needs("chunk-no-file", 1, CHUNK),
+        "1 chunk that backups need is damaged (1 is no regular file)",
+        ["1. Move what is in place of the chunk out", "\nmv %s/%s /root/" % (TANK, CHUNK)],
+    ),
+    Example(
+        "PBS-DATA-03",
+        "fail",
         needs("chunk-only-bad", 1, CHUNK + ".0.bad"),
         remedy=[
             "1. Look at what is left as .bad, and rename it back where its CRC is right. 2. Verify these",
@@ -319,6 +349,14 @@ EXAMPLES = [
             ["every backup of the group fails", "\necho 'USER@REALM' > %s/vm/100/owner\nchown -h backup:backup" % TANK],
         )
         for path in ("vm/100", "vm/100/owner")
+    ),
+    Example(
+        "PBS-DATA-04",
+        "fail",
+        needs("type-file", 1, "vm", "no directory"),
+        ["1 file is in place of a directory for backups, such as vm", "Every backup of that type fails."],
+        "\nmv %s/vm /root/" % TANK,
+        "high",
     ),
     # --- PBS-DATA-05
     Example(

@@ -13,10 +13,21 @@ import time
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references import index_file, reader, tree
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references import (
+    confirm,
+    index_file,
+    reader,
+    tree,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Unit
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import manifest
-from ansible_collections.fleetops.pbs.tests.support.pbs.store import blob, dynamic_index, fixed_index
+from ansible_collections.fleetops.pbs.tests.support.pbs.store import (
+    ZERO_DIGEST,
+    backup_ids,
+    blob,
+    dynamic_index,
+    fixed_index,
+)
 
 pytestmark = pytest.mark.root
 
@@ -159,6 +170,25 @@ def test_damaged_groups_name_their_newest_intact_snapshot(store, look):
     assert (other.damaged, other.newest_intact) == (0, moment(1))
 
 
+@pytest.mark.parametrize("kind", ["broken", "missing", "both"])
+def test_damage_is_counted_in_every_group_however_many_there_are(store, look, monkeypatch, kind):
+    for module in (tree, reader, confirm):
+        for limit, value in (("LISTED_GROUPS", 2), ("MORE_GROUPS", 1)):
+            monkeypatch.setattr(module, limit, value, raising=False)
+    whole = fixed_index([ZERO_DIGEST], 1)
+    for number in range(7):
+        damaged = {"broken": b"\0", "missing": image([number]), "both": image([number]) if number % 2 else b"\0"}[kind]
+        for day in range(1, 11):
+            content = damaged if number and day > 8 else whole
+            store.add_snapshot(f"vm/{number}", name(day), indexes={"disk.img.fidx": content})
+    facts = look(store)
+    assert facts.groups_total == 7
+    assert (facts.damaged_snapshots, facts.damaged_groups) == (12, 6)
+    listed = {one.id: (one.snapshots, one.damaged) for one in facts.groups}
+    assert len(listed) >= 2
+    assert listed == {id_: (10, 2 if id_ != "0" else 0) for id_ in listed}
+
+
 def test_a_broken_index_and_a_missing_chunk_are_damage_of_the_same_kind(store, look):
     good = store.add_image(b"one")
     store.add_snapshot("vm/100", name(1), indexes={"disk.fidx": good})
@@ -227,6 +257,52 @@ def test_an_owner_file_that_is_not_right(store, look, change, kind):
     store.add_snapshot("vm/100")
     change(store.path / "vm/100/owner")
     assert look(store).problems.counts == {kind: 1}
+
+
+def test_an_owner_file_that_is_a_link(store, look, tmp_path):
+    """PBS opens it by its name, and so follows it. What it leads to is read and not shown."""
+    store.add_snapshot("vm/100")
+    owner = store.path / "vm/100/owner"
+    kept = tmp_path / "kept"
+    owner.rename(kept)
+    owner.symlink_to(kept)
+    facts = look(store)
+    assert (facts.problems.counts, facts.complete) == ({}, True)
+    assert group(facts, "vm", "100").owner == ""
+    kept.write_bytes(b"nobody\n")
+    assert look(store).problems.counts == {"owner-damaged": 1}
+    os.chown(kept, 0, 0)
+    kept.chmod(0o600)
+    assert look(store).problems.counts == {"owner-unreadable": 1}
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize(
+    ("target", "kind"), [("nowhere", "owner-missing"), ("owner", "owner-unreadable"), (".", "owner-unreadable")]
+)
+def test_an_owner_file_that_is_a_link_to_no_file(store, look, target, kind):
+    store.add_snapshot("vm/100")
+    owner = store.path / "vm/100/owner"
+    owner.unlink()
+    owner.symlink_to(target)
+    assert look(store).problems.counts == {kind: 1}
+
+
+@pytest.mark.parametrize("make", [os.mkdir, lambda path: os.symlink("/etc/hostname", path), os.mkfifo])
+def test_something_else_in_place_of_a_chunk(store, look, make):
+    """Its access time can be moved, so that garbage collection warns of nothing; verify and restore fail."""
+    chunk = store.add_chunk(b"x")
+    store.add_snapshot("vm/100", indexes={"disk.img.fidx": fixed_index([chunk.name], 1)})
+    chunk.unlink()
+    make(chunk)
+    facts = look(store)
+    assert facts.problems.counts == {"chunk-no-file": 1, "chunk-untouchable": 1}  # it belongs to root
+    os.chown(chunk, *backup_ids(), follow_symlinks=False)
+    store.file(chunk.with_name(chunk.name + ".0.bad"), b"bad")
+    facts = look(store)
+    assert facts.problems.counts == {"chunk-no-file": 1}
+    assert facts.damaged_snapshots == 1
+    assert (facts.sweep.kept.chunks, facts.sweep.kept_bad) == (1, 1)  # the zero chunk; .bad is young
 
 
 def test_headers_scope_opens_every_index_and_reads_no_entry(store, look):

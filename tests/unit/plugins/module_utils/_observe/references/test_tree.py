@@ -18,7 +18,8 @@ INDEX = fixed_index([ZERO_DIGEST], 1)
 
 
 @pytest.fixture
-def store(chunk_store):
+def store(chunk_store, walk_only):
+    walk_only([*range(16), int(ZERO_DIGEST[:4], 16)])
     made = chunk_store(prefixes=4)
     made.add_snapshot("vm/100", SNAPSHOT, namespace=["a", "b"])
     made.add_snapshot("ct/7", SNAPSHOT)
@@ -31,9 +32,7 @@ def store(chunk_store):
         ("ct", "link-type"),
         ("ct/7", "link-group"),
         (f"ct/7/{SNAPSHOT}", "link-snapshot"),
-        ("ns", "link-namespace"),
         ("ns/a", "link-namespace"),
-        ("ns/a/ns", "link-namespace"),
         ("ns/a/ns/b/vm", "link-type"),
         (f"ns/a/ns/b/vm/100/{SNAPSHOT}", "link-snapshot"),
     ],
@@ -48,6 +47,46 @@ def test_a_link_in_place_of_a_directory(store, look, tmp_path, path, kind):
     assert problem.path == path
     assert str(elsewhere) in problem.detail
     assert facts.indexes == 1
+
+
+@pytest.mark.parametrize("where", ["ns", "ns/a/ns"])
+def test_a_link_in_place_of_ns_is_followed_by_garbage_collection(store, look, tmp_path, where):
+    """PBS opens `ns` by its name. Whoever owns a datastore decides where a link leads, so that it is not followed here."""
+    elsewhere = (store.path / where).rename(tmp_path / "elsewhere")
+    (store.path / where).symlink_to(elsewhere)
+    facts = look(store)
+    assert not facts.complete
+    assert where in facts.stuck
+    assert "GC follows" in facts.stuck
+    assert facts.problems.counts == {}
+
+
+def test_a_link_in_place_of_ns_that_leads_nowhere(store, look):
+    (store.path / "ns/a/ns").rename(store.path / "moved")
+    (store.path / "ns/a/ns").symlink_to("nowhere")
+    facts = look(store)
+    assert facts.complete
+    assert facts.problems.counts == {"index-place": 1}
+
+
+@pytest.mark.parametrize("where", ["ns", "ns/a/ns"])
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: open(path, "w").close(), lambda path: os.symlink("/etc/hostname", path)]
+)
+def test_ns_that_is_no_directory_stops_garbage_collection(store, look, where, make):
+    (store.path / where).rename(store.path / "moved")
+    make(store.path / where)
+    facts = look(store)
+    assert facts.problems.counts["namespaces-file"] == 1
+    assert facts.problems.examples["namespaces-file"][0].path == where
+
+
+@pytest.mark.parametrize("where", ["vm", "ns/a/host"])
+def test_a_file_in_place_of_a_type(store, look, where):
+    (store.path / where).write_text("")
+    facts = look(store)
+    assert facts.complete
+    assert facts.problems.counts == {"type-file": 1}
 
 
 @pytest.mark.parametrize(
@@ -97,6 +136,103 @@ def test_directories_of_namespaces(store, look, name, count):
     (store.path / "ns" / name).mkdir()
     (store.path / "ns/file").touch()
     assert look(store).problems.counts.get("namespace-name", 0) == count
+
+
+def test_directories_below_the_deepest_namespaces(store, look):
+    """Garbage collection lists no namespaces there, so that no name stops it. What it walks over counts."""
+    path = store.path
+    for number in range(7):
+        path = (
+            store.directory(store.directory(path / "ns", 0o755) if not (path / "ns").is_dir() else path / "ns", 0o755)
+            / f"n{number}"
+        )
+        store.directory(path, 0o755)
+    for name in ("bad name", "deeper/vm/100/" + SNAPSHOT):
+        (path / "ns" / name).mkdir(parents=True)
+    store.file(path / "ns/deeper/vm/100" / SNAPSHOT / "x.fidx", INDEX)
+    facts = look(store)
+    assert facts.complete
+    assert facts.problems.counts == {"index-place": 1}
+
+
+def test_a_namespace_that_is_too_long_stops_garbage_collection(store, look):
+    (store.path / "ns" / ("a" * 200) / "ns" / ("b" * 55)).mkdir(parents=True)
+    assert look(store).problems.counts == {}
+    (store.path / "ns" / ("a" * 200) / "ns" / ("b" * 56)).mkdir()
+    facts = look(store)
+    assert facts.problems.counts == {"namespace-name": 1}
+    assert "namespace length exceeded" in facts.problems.examples["namespace-name"][0].detail
+
+
+def test_names_that_are_no_text(store, look):
+    """PBS passes over a namespace whose name is not UTF-8, and takes no name that is not UTF-8 for a hidden one."""
+    base = os.fsencode(store.path)
+    os.mkdir(base + b"/ns/\xff")
+    os.mkdir(base + b"/.\xff")
+    for name in (
+        b"/.\xff/x.fidx",
+        b"/.\xfe.fidx",
+        b"/ct/7/" + SNAPSHOT.encode() + b"/\xff.fidx",
+        b"/ct/7/" + SNAPSHOT.encode() + b"/a\nb.fidx",
+    ):
+        with open(base + name, "wb") as file:
+            file.write(INDEX)
+        os.chmod(base + name, 0o644)
+    facts = look(store)
+    assert facts.complete, facts.stuck
+    assert facts.problems.counts == {"index-place": 4}
+    assert facts.indexes == 6
+
+
+@pytest.fixture
+def hidden(store, look):
+    """The same store below a base directory with a hidden name."""
+    path = store.path.rename(store.path.with_name(".tank"))
+    return type(store)(path, store.uid, store.gid)
+
+
+def test_a_hidden_base_directory(hidden, look):
+    """The walk of garbage collection ends there at once; it finds what lies in snapshots, and reports nothing strange."""
+    facts = look(hidden)
+    assert (facts.complete, facts.problems.counts, facts.indexes) == (True, {}, 2)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "x.fidx",
+        "ct/x.fidx",
+        "ct/7/x.fidx",
+        f"ct/7/{SNAPSHOT}.bak/x.fidx",
+        f"ct/7/{SNAPSHOT}/below/x.fidx",
+        f"foo/ct/7/{SNAPSHOT}/x.fidx",
+        "ns/a/x.fidx",
+    ],
+)
+def test_what_lies_elsewhere_in_a_hidden_base_directory_is_lost(hidden, look, path):
+    where = hidden.path / path
+    where.parent.mkdir(parents=True, exist_ok=True)
+    hidden.file(where, INDEX)
+    facts = look(hidden)
+    assert (facts.complete, facts.problems.counts, facts.indexes) == (True, {"index-hidden": 1}, 2)
+    assert facts.problems.examples["index-hidden"][0].path == path
+
+
+def test_links_and_directories_with_names_of_index_files_in_a_hidden_base_directory(hidden, look):
+    snapshot = hidden.path / "ct/7" / SNAPSHOT
+    (snapshot / "dir.fidx").mkdir()
+    (hidden.path / "dir.fidx").mkdir(mode=0o700)
+    hidden.file(snapshot / "kept.img.fidx", INDEX)
+    (snapshot / "link.fidx").symlink_to("kept.img.fidx")
+    facts = look(hidden)
+    assert (facts.complete, facts.indexes) == (True, 3)
+    assert facts.problems.counts == {"index-hidden": 1}
+
+
+def test_what_stops_garbage_collection_stops_it_in_a_hidden_base_directory(hidden, look):
+    (hidden.path / "ns/bad name").mkdir()
+    hidden.file(hidden.path / "ct/7" / SNAPSHOT / "x.fidx")
+    assert look(hidden).problems.counts == {"namespace-name": 1, "index-too-small": 1}
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,17 @@ import dataclasses
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references import units as module
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import Queue, TooMany, Unit, Units
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.units import (
+    Numbers,
+    Queue,
+    TooMany,
+    Unit,
+    Units,
+)
 
 
 def unit(number: int) -> Unit:
@@ -72,3 +80,14 @@ def test_another_process_sees_what_was_added() -> None:
     os.waitpid(pid, 0)
     assert units.count == 1
     assert [Units.read(line) for line in units.lines()] == [unit(7)]
+
+
+@given(st.lists(st.sets(st.integers(0, 300)), max_size=3))
+def test_numbers_are_a_set(parts: list[set[int]]) -> None:
+    total = Numbers()
+    for part in parts:
+        one = Numbers()
+        for number in part:
+            one.add(number)
+        total.update(Numbers(one.pack()))
+    assert {number for number in range(400) if number in total} == set().union(*parts)
