@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of datastores and jobs, shared by the modules that manage one of them and by the list of all datastores."""
+"""Options of datastores, jobs, remotes and S3 endpoints, shared by the modules that manage one of them and by the lists of all."""
 
 from __future__ import annotations
 
@@ -207,6 +207,179 @@ verify_threads:
   type: int
 """
 
+_RATES = r"""
+rate_in:
+  description: Limit of the incoming traffic per second, as a size such as V(10MB) or V(10MiB).
+  type: str
+burst_in:
+  description: Limit of the incoming traffic for short times, as a size such as V(20MB).
+  type: str
+rate_out:
+  description: Limit of the outgoing traffic per second, as a size such as V(10MB) or V(10MiB).
+  type: str
+burst_out:
+  description: Limit of the outgoing traffic for short times, as a size such as V(20MB).
+  type: str
+"""
+
+_SYNC_JOB = r"""
+store:
+  description:
+    - The datastore on this host. A pull job writes to it, a push job reads from it. Required to create a job.
+  type: str
+ns:
+  description: The namespace in O(PREFIXstore); empty for the root namespace.
+  type: str
+remote:
+  description:
+    - Name of the remote; see M(fleetops.pbs.remote). Without one the other datastore is on this host as well.
+  type: str
+remote_store:
+  description:
+    - The other datastore. A pull job reads from it, a push job writes to it. Required to create a job.
+  type: str
+remote_ns:
+  description: The namespace in O(PREFIXremote_store); empty for the root namespace.
+  type: str
+sync_direction:
+  description: Whether to copy from O(PREFIXremote_store) (V(pull), PBS's default) or to it (V(push)). A push needs O(PREFIXremote).
+  type: str
+  choices: [pull, push]
+owner:
+  description:
+    - User or API token that owns the groups that a pull job creates, and with whose permissions the job runs. PBS uses
+      V(root@pam) by default. Groups of another owner fail the job.
+  type: str
+schedule:
+  description: When the job runs, as a calendar event. Without one it runs only when started manually or with O(PREFIXrun_on_mount).
+  type: str
+comment:
+  description: One line of at most 128 characters.
+  type: str
+group_filter:
+  description:
+    - Which backup groups to copy, for example V(type:vm), V(group:vm/100), V(regex:^host/.*) or V(exclude:group:ct/7). The list
+      replaces the present one. Without a filter all groups are copied.
+  type: list
+  elements: str
+max_depth:
+  description: Number of namespace levels below O(PREFIXns) to include, from 0 to 7. By default all are included.
+  type: int
+transfer_last:
+  description: How many of the last snapshots of each group to copy.
+  type: int
+remove_vanished:
+  description: Whether to remove what no longer exists in the source.
+  type: bool
+resync_corrupt:
+  description: Whether a pull job copies again what failed its verification. PBS can only set this, not unset it.
+  type: bool
+encrypted_only:
+  description: Whether to copy only encrypted backups.
+  type: bool
+verified_only:
+  description: Whether to copy only verified backups.
+  type: bool
+run_on_mount:
+  description: Whether to run the job when a removable datastore that it uses is mounted.
+  type: bool
+unmount_on_done:
+  description: Whether to unmount the removable datastore at the end of the job. Needs O(PREFIXrun_on_mount=true).
+  type: bool
+worker_threads:
+  description: Number of groups to copy at the same time, from 1 to 32.
+  type: int
+active_encryption_key:
+  description: Id of the key in PBS with which a push job encrypts what is not encrypted.
+  type: str
+associated_key:
+  description: Ids of the keys in PBS that belong to this job. The list replaces the present one.
+  type: list
+  elements: str
+"""
+
+_REMOTE = r"""
+host:
+  description: DNS name or IP address of the other PBS. Required to create a remote.
+  type: str
+port:
+  description: Port of the other PBS, 8007 by default.
+  type: int
+auth_id:
+  description: User or API token on the other PBS, for example V(sync@pbs) or V(sync@pbs!offsite). Required to create a remote.
+  type: str
+password:
+  description:
+    - Password of the user, or secret of the API token. Required to create a remote.
+    - PBS shows it to nobody, so the module cannot compare it; see O(PREFIXupdate_secret).
+  type: str
+fingerprint:
+  description: SHA-256 fingerprint of the certificate of the other PBS, if no authority that this host knows has signed it.
+  type: str
+comment:
+  description: One line of at most 128 characters.
+  type: str
+use_node_proxy:
+  description: Whether to connect through the HTTP proxy of the node's configuration.
+  type: bool
+"""
+
+_S3_ENDPOINT = r"""
+endpoint:
+  description:
+    - DNS name or IP address of the object store, without scheme and port. V({{bucket}}) and V({{region}}) stand for the
+      bucket and for O(PREFIXregion); in a template of Ansible, write them with C(!unsafe). Required to create an endpoint.
+  type: str
+port:
+  description: Port of the object store.
+  type: int
+region:
+  description: Region of the object store.
+  type: str
+access_key:
+  description: Access key. Required to create an endpoint.
+  type: str
+secret_key:
+  description:
+    - Secret key. Required to create an endpoint.
+    - PBS shows it to nobody, so the module cannot compare it; see O(PREFIXupdate_secret).
+  type: str
+fingerprint:
+  description: SHA-256 fingerprint of the certificate, if no authority that this host knows has signed it.
+  type: str
+path_style:
+  description: Whether the bucket is part of the path instead of the host name.
+  type: bool
+provider_quirks:
+  description: Differences of the provider from the protocol. The list replaces the present one.
+  type: list
+  elements: str
+  choices: [skip-if-none-match-header, delete-objects-via-delete-object]
+put_rate_limit:
+  description:
+    - Maximum number of C(PUT) requests per second. PBS sets it only when the endpoint is created, and ignores it in an
+      update; a difference is therefore an error.
+  type: int
+"""
+
+_SECTION = r"""
+state:
+  description: V(present) creates or updates it, V(absent) removes it.
+  type: str
+  choices: [present, absent]
+  default: present
+"""
+
+_UPDATE_SECRET = r"""
+update_secret:
+  description:
+    - V(on_create) sets the secret only when it is created.
+    - V(always) sets it in every run, which is then reported as a change, because PBS does not say what the secret was.
+  type: str
+  choices: [on_create, always]
+  default: on_create
+"""
+
 _JOB_ID = r"""
 id:
   description: Id of the job, unique on the host.
@@ -242,8 +415,9 @@ severity:
 """
 
 
-def _within(text: str, spaces: int) -> str:
-    return textwrap.indent(text.strip("\n"), " " * spaces)
+def _within(text: str, spaces: int, prefix: str = "") -> str:
+    """prefix: what comes before the name of an option in a reference, such as `remotes[].`."""
+    return textwrap.indent(text.strip("\n").replace("PREFIX", prefix), " " * spaces)
 
 
 # The assembled texts are annotated, because ansible-test reads a plain assignment here as a literal string.
@@ -254,6 +428,63 @@ class ModuleDocFragment:
     # One job: options of the modules prune_job and verify_job.
     PRUNE_JOB: str = f"options:\n{_within(_PRUNE_JOB, 2)}\n"
     VERIFY_JOB: str = f"options:\n{_within(_VERIFY_JOB, 2)}\n"
+
+    SYNC_JOB: str = f"options:\n{_within(_SYNC_JOB, 2)}\n{_within(_RATES, 2)}\n{_within(_SECTION, 2)}\n"
+
+    # One remote, one S3 endpoint.
+    REMOTE: str = f"options:\n{_within(_REMOTE, 2)}\n{_within(_SECTION, 2)}\n{_within(_UPDATE_SECRET, 2)}\n"
+    S3_ENDPOINT: str = (
+        f"options:\n{_within(_S3_ENDPOINT, 2)}\n{_within(_RATES, 2)}\n{_within(_SECTION, 2)}\n"
+        f"{_within(_UPDATE_SECRET, 2)}\n"
+    )
+
+    # All remotes, S3 endpoints and sync jobs: the variables pbs_remotes, pbs_s3_endpoints and pbs_sync_jobs.
+    SECTIONS: str = f"""
+options:
+  remotes:
+    description:
+      - The declared remotes. PBS-CONF-09 reports differences between these and the remotes that PBS knows.
+      - Options that you omit are not compared; passwords never are.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the remote.
+        type: str
+        required: true
+{_within(_REMOTE, 6, "remotes[].")}
+{_within(_SECTION, 6)}
+{_within(_UPDATE_SECRET, 6)}
+  s3_endpoints:
+    description:
+      - The declared S3 endpoints. PBS-CONF-09 reports differences between these and the endpoints that PBS knows.
+      - Options that you omit are not compared; keys never are.
+    type: list
+    elements: dict
+    suboptions:
+      id:
+        description: Id of the endpoint.
+        type: str
+        required: true
+{_within(_S3_ENDPOINT, 6, "s3_endpoints[].")}
+{_within(_RATES, 6)}
+{_within(_SECTION, 6)}
+{_within(_UPDATE_SECRET, 6)}
+  sync_jobs:
+    description:
+      - The declared sync jobs. PBS-CONF-09 reports differences between these and the jobs that PBS knows.
+      - Options that you omit are not compared.
+    type: list
+    elements: dict
+    suboptions:
+      id:
+        description: Id of the job, unique on the host.
+        type: str
+        required: true
+{_within(_SYNC_JOB, 6, "sync_jobs[].")}
+{_within(_RATES, 6)}
+{_within(_SECTION, 6)}
+"""
 
     # All datastores and jobs: the variable pbs_datastores.
     DATASTORES: str = f"""

@@ -30,6 +30,8 @@ _OPTION = re.compile(r" --([a-z0-9][a-z0-9-]*)(?: |$)")
 HIDDEN = "********"
 """What stands for a secret in commands and messages."""
 _LOCKED = "Unable to acquire lock"
+_JOB_STATES = "/jobstates/"
+"""A lock of the state of a job, which is held as long as the job runs: there is no use in waiting."""
 _CHANGED_MEANWHILE = "detected modified configuration"
 
 _START_DAEMONS = "systemctl start proxmox-backup.service proxmox-backup-proxy.service"
@@ -164,7 +166,7 @@ class Manager:
             if not said:
                 return reply
             waited = self._clock() - began
-            if _LOCKED not in said or waited + _PAUSE > self._lock_timeout:
+            if _LOCKED not in said or _JOB_STATES in said or waited + _PAUSE > self._lock_timeout:
                 raise ManagerError(self._explain(arguments, answer, said, waited, timeout), said)
             self._sleep(_PAUSE)
 
@@ -180,7 +182,7 @@ class Manager:
                 "%s did not end within %g s. A task that it has started continues in PBS: see "
                 "`proxmox-backup-manager task list`, and run this again after the task has ended." % (what, timeout)
             )
-        if _LOCKED in said:
+        if _LOCKED in said and _JOB_STATES not in said:
             return (
                 "%s: another process has locked PBS's configuration for %.0f s, longer than lock_timeout (%g s) allows. "
                 "The creation of a datastore holds this lock: see `proxmox-backup-manager task list`, and run this again "

@@ -347,7 +347,7 @@ def compare(kind: Kind, desired: Desired, section: t.Optional[Section], always_s
         name: value for name, value in desired.secrets.items() if always_set_secrets or name not in present
     }
     for name in desired.unset:
-        if name not in desired.values and name in present:
+        if name not in desired.values and name in present and not _is_default(kind, name, have.get(name)):
             changes.delete.append(name)
             changes.after.pop(name, None)
     for name, wanted in desired.values.items():
@@ -377,6 +377,15 @@ def _set_items(
         changes.set.setdefault(name, list(items))
         changes.after.setdefault(name, list(items))
         changes.secrets[name] = [needed.get(item) or item for item in items]
+
+
+def _is_default(kind: Kind, name: str, have: t.Optional[Text]) -> bool:
+    """Whether the value means the same as none."""
+    return (
+        isinstance(have, str)
+        and name in kind.defaults
+        and _read(kind.type.properties[name].kind, have) == kind.defaults[name]
+    )
 
 
 def shown_properties(kind: Kind, section: Section) -> dict[str, Text]:

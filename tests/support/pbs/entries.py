@@ -20,7 +20,7 @@ from .configuration import check_digest
 from .environment import ETC, SHOWN_ETC
 from .options import Failure, UsageFailure, boolean, number_problem, parameter
 from .output import table
-from .rules import backup_ids
+from .rules import backup_ids, system_error
 
 Values = dict[str, list[str]]
 """The lines of a section by key: one for each item of a list, exactly one for anything else."""
@@ -121,23 +121,30 @@ USER = matches(r"[^\s:/\x00-\x1f\x7f]+@[A-Za-z0-9_][A-Za-z0-9._-]*", 3, 64)
 # --- command line -----------------------------------------------------------------------------------------------------
 
 
-def take(words: list[str], options: Options, extra: tuple[str, ...] = (), low: int = 3) -> tuple[str, Values]:
-    """The name, and the options as PBS takes them, checked. extra: further options with any value, such as `digest`."""
+def take(
+    words: list[str], options: Options, extra: tuple[str, ...] = (), low: int = 3, key_name: str = "name"
+) -> tuple[str, Values]:
+    """The name, and the options as PBS takes them, checked. extra: further options with any value, such as `digest`.
+
+    key_name: what the name is called in errors.
+    """
     given: Values = {}
     rest: list[str] = []
+    missing: list[str] = []
     words = list(words)
     while words:
         word = words.pop(0)
-        if not word.startswith("--"):
+        if not word.startswith("-"):
             rest.append(word)
             continue
-        key, equals, value = word[2:].partition("=")
+        key, equals, value = word.lstrip("-").partition("=")
         if not equals:
-            following = words[0] if words and not words[0].startswith("--") else None
+            following = words[0] if words and not words[0].startswith("-") else None
             if key in options and options[key].kind == "<boolean>":
                 value = words.pop(0) if following is not None and boolean(following) is not None else "true"
             elif following is None:
-                raise parameter(key, "missing parameter value.")
+                missing.append(key)
+                continue
             else:
                 value = words.pop(0)
         if key not in options and key not in extra:
@@ -146,14 +153,19 @@ def take(words: list[str], options: Options, extra: tuple[str, ...] = (), low: i
         if key in given and not repeats:
             raise parameter(key, "parameter specified more than once.")
         given.setdefault(key, []).append(value)
+    if missing[1:]:
+        lines = "".join(f"\n- '{key}': missing parameter value." for key in missing)
+        raise UsageFailure(f"parameter verification failed:{lines}")
+    if missing:
+        raise parameter(missing[0], "missing parameter value.")
     if not rest:
-        raise parameter("name", "missing argument")
+        raise parameter(key_name, "missing argument")
     if rest[1:]:
         raise UsageFailure("got additional arguments: " + json.dumps(rest[1:], separators=(", ", ":")))
     if len(rest[0]) >= low:
-        check_name("name", rest[0].ljust(3, "_"))
+        check_name(key_name, rest[0].ljust(3, "_"))
     else:
-        raise parameter("name", f"value must be at least {low} characters long")
+        raise parameter(key_name, f"value must be at least {low} characters long")
     for late in (False, True):
         for key in given:
             if key in options and options[key].late == late:
@@ -234,8 +246,26 @@ def write_entries(file: str, entries: Entries, mode: int = 0o640) -> None:
     new = ETC / f".{file}.new"
     new.write_text(text)
     new.chmod(mode)
-    os.chown(new, 0, backup_ids()[1] if mode & 0o040 else 0)
+    try:
+        os.chown(new, 0, backup_ids()[1] if mode & 0o040 else 0)
+    except PermissionError as error:
+        new.unlink()
+        raise Failure(f'fchown "{SHOWN_ETC}/{file}.tmp_XXXXXX" failed: {system_error(error)}') from None
     new.replace(ETC / file)
+
+
+def usage(command: str, key: str, options: Options, deletable: bool = False) -> None:
+    """As `help` prints it, without the descriptions."""
+    needed = sorted(name for name, option in options.items() if option.required)
+    rest = {name: option.kind for name, option in options.items() if not option.required}
+    if deletable:
+        rest.update(delete="|".join(name for name, option in options.items() if option.deletable), digest="<string>")
+        rest.update({name: options[name].kind for name in needed})
+        needed = []
+    print(f"Usage: {command} <{key}>{''.join(f' --{name} {options[name].kind}' for name in needed)} [OPTIONS]\n")
+    print("\n".join(f" --{name:<8} {options[name].kind}" for name in needed))
+    print("\nOptional parameters:\n")
+    print("\n".join(f" --{name:<8} {rest[name]}" for name in sorted(rest)))
 
 
 # --- output -----------------------------------------------------------------------------------------------------------
@@ -271,11 +301,11 @@ def output_format(words: list[str]) -> tuple[list[str], str]:
     return words[:place] + words[place + 2 :], style
 
 
-def emit_list(rows: list[dict[str, Any]], style: str, columns: list[str]) -> None:
+def emit_list(rows: list[dict[str, Any]], style: str, columns: list[str], key: str = "name") -> None:
     if style == "json":
         print(json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
     elif rows:
-        rows = sorted(rows, key=lambda row: row["name"])
+        rows = sorted(rows, key=lambda row: row[key])
         table(columns, [[cell(row[column]) if column in row else "" for column in columns] for row in rows])
 
 

@@ -8,8 +8,10 @@ FAKE_MANAGER_VERSION    the version that it claims (4.2.0-1)
 FAKE_MANAGER_PREFIXES   how many of the 65536 prefix directories it makes and wants to see, from 0000 on, and bb9f
 FAKE_MANAGER_LOCK_WAIT  seconds that it waits for the configuration lock (10)
 FAKE_MANAGER_SLOW       seconds that a creation takes longer, with the lock held (0)
+FAKE_MANAGER_LACKS      options of remotes, sync jobs and S3 endpoints that this version does not have, joined by commas
 
-In ROOT/run, the files `api` and `proxy` say that the daemons run, `busy-NAME` that a datastore is in use.
+In ROOT/run, the files `api` and `proxy` say that the daemons run, `busy-NAME` that a datastore is in use, `running-NAME`
+that a sync job runs, and `key-NAME` that there is an encryption key of that name.
 """
 
 from __future__ import annotations
@@ -28,3 +30,4 @@ SHOWN_ETC = "/etc/proxmox-backup"
 PREFIXES = sorted({*range(int(os.environ.get("FAKE_MANAGER_PREFIXES", "65536"))), 0xBB9F})
 LOCK_WAIT = float(os.environ.get("FAKE_MANAGER_LOCK_WAIT", "10"))
 SLOW = float(os.environ.get("FAKE_MANAGER_SLOW", "0"))
+LACKS = frozenset(filter(None, os.environ.get("FAKE_MANAGER_LACKS", "").split(",")))

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from . import datastores, jobs, notifications, store_tasks, traffic
+from . import datastores, jobs, notifications, sections, store_tasks, traffic
 from .arguments import parse_arguments
 from .environment import ROOT, VERSION, VERSION_NUMBERS
 from .options import PRUNE_OPTIONS, VERIFY_OPTIONS, Failure, UsageFailure
@@ -33,10 +33,11 @@ def version(words: list[str]) -> None:
 
 
 def usage(words: list[str]) -> None:
-    """`help notification`; of other commands it is not part of the stand-in."""
-    if words != ["notification"]:
-        raise Failure("not part of the stand-in")
-    print(notifications.usage(), end="")
+    """`help COMMAND`, as far as it is part of the stand-in."""
+    if words == ["notification"]:
+        print(notifications.usage(), end="")
+    else:
+        sections.usage(words)
 
 
 COMMANDS: dict[str, dict[str, Command]] = {
@@ -56,11 +57,15 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "run": store_tasks.run_verify_job,
     },
     "traffic-control": traffic.COMMANDS,
+    "remote": sections.REMOTE,
+    "sync-job": sections.SYNC,
     "garbage-collection": {"start": store_tasks.collect_garbage, "status": store_tasks.garbage_status},
 }
 SINGLE: dict[str, Command] = {"version": version, "verify": store_tasks.verify_store, "help": usage}
 if VERSION_NUMBERS >= (3, 2):
     SINGLE["notification"] = notifications.notification
+if VERSION_NUMBERS >= (4, 0, 4):
+    SINGLE["s3"] = sections.s3
 
 
 def main(words: list[str]) -> int:

@@ -53,7 +53,7 @@ def datastore(host: FakeHost, **options: Any) -> Action:
     return act
 
 
-def section(host: FakeHost, resource: Resource, **options: Any) -> Action:
+def section(host: FakeHost, resource: Resource, /, **options: Any) -> Action:
     """The modules that manage one section of a configuration file: jobs, remotes, S3 endpoints."""
     spec = section_spec(resource.settings, resource.key)
     params = {
