@@ -35,6 +35,14 @@ class WalkCounts:
     """Directories and files without the exact mode that PBS sets."""
     unreadable: int = 0
     """Files that the daemon's user cannot read, and directories that it cannot enter and list."""
+    unwritable: int = 0
+    """Directories, and `.lock`, that the daemon's user can read but not write."""
+    denied: dict[str, int] = dataclasses.field(default_factory=dict)
+    """Both by what they are to PBS, such as `unreadable index` or `unwritable group`.
+
+    Kinds: `base`, `chunks`, `prefix`, `lock`, `gc-status`; `namespace`, `type`, `group`, `snapshot`, `directory`, `index`,
+    `manifest`, `owner`, `file`.
+    """
     foreign: dict[str, int] = dataclasses.field(default_factory=dict)
     """Counts by kind: `link`, `fifo`, `socket`, `device`, `hardlink`, `directory`, `mount`, `name`, `immutable`."""
     vanished: int = 0
@@ -42,7 +50,8 @@ class WalkCounts:
     errors: int = 0
     """Directories and files that could not be inspected."""
     examples: dict[str, list[PathProblem]] = dataclasses.field(default_factory=dict)
-    """The first paths of each kind: `wrong_owner`, `wrong_mode`, `unreadable`, `errors` and each foreign kind."""
+    """The first paths of each kind: `wrong_owner`, `wrong_mode`, `unreadable`, `unwritable`, `errors`, each foreign kind and each
+    kind of `denied`."""
 
 
 @dataclasses.dataclass

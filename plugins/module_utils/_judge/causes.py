@@ -24,6 +24,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     inexpressible,
     remedy_of,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.zero_chunk import insert_action, zero_chunk
 
 OTHERWISE = "Fix what the error names; GC would meet it too."
 
@@ -193,6 +194,22 @@ def _quota(case: Case, store: StoreFacts) -> Remedy:
     return Remedy(
         f"{text} on {store.path} (setquota, edquota); a project may have a quota, too.", (f"quota -u {in_shell(user)}",)
     )
+
+
+def replaces_zero_chunk(case: Case) -> bool:
+    """Whether PBS's check replaces the zero chunk that is there, whoever owns it.
+
+    PBS keeps an existing chunk of at most the size of the new one, and replaces an empty or a larger one by a new file.
+    Source: PBS, `chunk_store.rs`, insertion of a chunk.
+    """
+    store = case.the_store
+    chunk = store.skeleton.zero_chunk if store.skeleton is not None else None
+    if chunk is None or chunk.type != "file" or chunk.flags or chunk.uid == case.host.account.uid:
+        return False
+    s3 = store.configured is not None and store.configured.backend == "s3"
+    if insert_action(chunk.size, len(zero_chunk()), s3) == "touch":
+        return False
+    return store.configured is None or store.configured.tuning.get("gc-atime-safety-check", True) is not False
 
 
 def said_elsewhere(probe: t.Optional[TouchFacts]) -> str:

@@ -17,7 +17,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.chunk_walk import chunk_class
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import blob, index
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import GC_STATUS, is_prefix
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import GC_STATUS, OWNER, is_prefix
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.owner import SIZE_LIMIT, OwnerError, parse_owner
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import batches
 
@@ -32,7 +32,6 @@ _MAGICS = frozenset(
     )
 )
 _MAGIC_SIZE = 8
-_OWNER = "owner"
 _STATUS_KEYS = frozenset(("upid", "index-file-count", "index-data-bytes", "disk-bytes", "disk-chunks"))
 """Some of the fields of the garbage collection status; PBS writes all of them into `.gc-status`."""
 
@@ -52,7 +51,7 @@ def is_of_pbs(fd: int, name: str, size: int) -> bool:
         return True
     if size > SIZE_LIMIT:
         return False
-    if name == _OWNER:
+    if name == OWNER:
         return _is_owner(_read(fd, SIZE_LIMIT))
     return name == GC_STATUS and _is_status(_read(fd, SIZE_LIMIT))
 

@@ -11,6 +11,8 @@ import re
 CHUNKS = ".chunks"
 LOCK = ".lock"
 GC_STATUS = ".gc-status"
+OWNER = "owner"
+"""The file in the directory of a backup group."""
 
 GROUPS = ("ct", "host", "ns", "vm")
 """The directories that PBS creates in the base directory of a datastore, for namespaces and backup groups."""

@@ -18,6 +18,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import 
     explain,
     read_only,
     read_only_cause,
+    replaces_zero_chunk,
     said_elsewhere,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
@@ -28,6 +29,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     Remedy,
     Rule,
     Verdict,
+    counted,
     failed,
     in_shell,
     inexpressible,
@@ -248,6 +250,15 @@ def zero_chunk(case: Case) -> Verdict:
         if facts.mode == "marker":
             return unknown("The zero chunk could not be inserted.")
         return skipped("There is no zero chunk yet; PBS inserts it with its first check.")
+    if chunk is not None and replaces_zero_chunk(case):
+        return warned(
+            f"The zero chunk {chunk.path} belongs to uid {chunk.uid} and has {counted(chunk.size, 'byte')}. PBS's next check "
+            "replaces it, because it is empty or too large.",
+            case.give(chunk.path),
+            severity="low",
+            path=chunk.path,
+            size=chunk.size,
+        )
     probe = facts.probe
     if touch is None and probe is not None and probe.errno not in (0, errno.EPERM, errno.EACCES):
         cause, remedy = _cause(case, probe)

@@ -15,6 +15,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import S
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import OTHERWISE, help_for
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
+    RESTART,
     Case,
     Evidence,
     NotObserved,
@@ -393,14 +394,17 @@ def _half_made(case: Case, found: SkeletonFacts, evidence: Evidence) -> Verdict:
     provision = "" if known else " The provision playbook does the same, and then lets PBS reuse the datastore."
     if found.prefixes == PREFIXES:
         return warned(
-            ".lock is missing; PBS makes it again when it opens the datastore, and refuses a reuse without it.",
+            ".lock is missing. PBS makes it again only when it opens the datastore; a running proxy still locks the removed "
+            "file, which a new process does not see. PBS refuses to reuse a datastore without it.",
             Remedy(
-                f"Make the file as PBS makes it.{provision}",
+                f"When no backup and no GC runs, make the file as PBS makes it{', and restart the daemons' if known else ''}."
+                f"{provision}",
                 (
                     in_shell(
                         *("install", "-o", account.user, "-g", account.group, "-m", "0644"),
                         *("/dev/null", os.path.join(path, ".lock")),
                     ),
+                    *((RESTART,) if known and case.host.pbs_installed else ()),
                 ),
             ),
             severity="low",

@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import FileFacts, PathProblem
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnershipFacts, WalkCounts
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import replaces_zero_chunk
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     Case,
     Evidence,
@@ -44,7 +45,8 @@ LINKED_PREFIX = (
 )
 STRAY = "What lies beside ct, host, ns and vm the repair leaves alone: let '%s' read it, or move it away."
 FOREIGN_REMEDIES = {
-    "immutable": "Remove the flags: GC stops at a chunk that it needs and that has such a flag.",
+    "immutable": "Find out who set the flags, and remove them. GC stops at an immutable chunk that it touches or removes, and "
+    "at the first chunk that it removes from an immutable directory.",
     "mount": "Unmount the filesystems inside of the datastore; do not run GC before, because it would see the wrong chunks.",
 }
 """The fix for a kind that cannot be fixed by moving it away."""
@@ -156,7 +158,7 @@ SKELETON = Part(
     "Base, .chunks, the prefix directories, .lock and .gc-status belong",
     "part of the skeleton",
     "parts of the skeleton",
-    "Backups cannot be written there, and GC cannot delete there.",
+    "PBS refuses to reuse the datastore.",
     "Only the group is wrong: PBS works, and refuses to reuse the datastore.",
 )
 CHUNKS = Part(
@@ -170,19 +172,133 @@ METADATA = Part(
     "All namespaces, groups and snapshots belong",
     "file or directory",
     "files or directories",
-    "Backups into these groups fail, and prune cannot remove them.",
+    "PBS works all the same: it reads these files, and replaces or removes them as owner of their directory.",
     "Only the group is wrong: PBS works all the same.",
 )
 
 
+BASE_MODE = "0755"
+
+
+def _repair(case: Case) -> Remedy:
+    """The repair playbook; it refuses a base directory that locks users out or lets all of them write."""
+    remedy = case.repair
+    opened = _open_base(case)
+    if not opened or not remedy.commands:
+        return remedy
+    return Remedy(f"First give the base directory its mode. {remedy.text}", (*opened, *remedy.commands))
+
+
+def _open_base(case: Case) -> tuple[str, ...]:
+    """The command that gives the base directory its mode; none if it has it."""
+    skeleton = case.the_store.skeleton
+    base = skeleton.base if skeleton is not None else None
+    return () if base is None or base.mode == BASE_MODE else (f"chmod {BASE_MODE} {in_shell(base.path)}",)
+
+
+class Denied(t.NamedTuple):
+    """What stops where the daemon's user lacks a permission."""
+
+    severity: str
+    objects: tuple[str, str]
+    """One, many."""
+    consequence: str
+
+
+_CLOSED = "PBS cannot open the datastore: backups, GC and verify fail"
+_GC_STOPS = "GC stops there"
+_NEW_GROUPS = "backups that need a new group, type or namespace there fail"
+DENIED = {
+    "unreadable base": Denied("critical", ("base directory", "base directories"), _CLOSED),
+    "unreadable chunks": Denied("critical", (".chunks", ".chunks"), _CLOSED),
+    "unreadable lock": Denied("critical", (".lock", ".lock"), _CLOSED),
+    "unwritable lock": Denied("critical", (".lock", ".lock"), _CLOSED),
+    "unreadable gc-status": Denied("critical", (".gc-status", ".gc-status"), _CLOSED),
+    "unreadable prefix": Denied(
+        "critical",
+        ("prefix directory", "prefix directories"),
+        "GC stops there, and backups that need a chunk there fail",
+    ),
+    "unwritable prefix": Denied(
+        "critical",
+        ("prefix directory", "prefix directories"),
+        "GC stops at the first chunk that it removes there, and backups cannot add chunks",
+    ),
+    "unwritable chunks": Denied("critical", (".chunks", ".chunks"), "PBS cannot make a prefix directory there"),
+    "unreadable namespace": Denied("critical", ("directory of a namespace", "directories of namespaces"), _GC_STOPS),
+    "unreadable type": Denied("critical", ("directory of a backup type", "directories of backup types"), _GC_STOPS),
+    "unreadable group": Denied("critical", ("directory of a group", "directories of groups"), _GC_STOPS),
+    "unreadable snapshot": Denied("critical", ("directory of a snapshot", "directories of snapshots"), _GC_STOPS),
+    "unreadable directory": Denied("critical", ("other directory", "other directories"), _GC_STOPS),
+    "unreadable index": Denied("critical", ("index file", "index files"), _GC_STOPS),
+    "unreadable manifest": Denied(
+        "high", ("manifest", "manifests"), "verify and restore of these snapshots fail, GC does not"
+    ),
+    "unreadable owner": Denied(
+        "high",
+        ("owner file", "owner files"),
+        "backups into these groups fail, and lists leave them out; GC does not fail",
+    ),
+    "unwritable group": Denied(
+        "high",
+        ("directory of a group", "directories of groups"),
+        "new backups of these groups fail; prune empties their snapshots and cannot remove the directories",
+    ),
+    "unwritable type": Denied("high", ("directory of a backup type", "directories of backup types"), _NEW_GROUPS),
+    "unwritable namespace": Denied("high", ("directory of a namespace", "directories of namespaces"), _NEW_GROUPS),
+    "unwritable base": Denied(
+        "high", ("base directory", "base directories"), f"{_NEW_GROUPS}, and GC cannot store its result"
+    ),
+    "unwritable snapshot": Denied(
+        "medium",
+        ("directory of a snapshot", "directories of snapshots"),
+        "prune and forget cannot remove these snapshots",
+    ),
+    "unreadable file": Denied("medium", ("other file", "other files"), "a restore of these files fails"),
+    "unwritable directory": Denied(
+        "low", ("other directory", "other directories"), "PBS cannot remove what is in there"
+    ),
+}
+"""The worst first. Sources: PBS 4.2.3 on damaged datastores, and its `backup_info.rs` and `chunk_store.rs`."""
+
+
+def _denied(case: Case, counts: WalkCounts) -> t.Optional[tuple[str, str]]:
+    """The worst severity and a sentence for each kind of thing that the daemon's user may not use; None for none."""
+    found = [(name, DENIED[name]) for name in DENIED if counts.denied.get(name)]
+    if not found:
+        return None
+    sentences = []
+    for name, denied in found:
+        verb = "read" if name.startswith("unreadable") else "write to"
+        sentences.append(
+            "'%s' cannot %s %s%s: %s."
+            % (
+                case.host.account.user,
+                verb,
+                counted(counts.denied[name], *denied.objects),
+                _examples(counts.examples.get(name, [])),
+                denied.consequence,
+            )
+        )
+    return found[0][1].severity, " ".join(sentences)
+
+
+def _denied_kinds(counts: WalkCounts) -> tuple[str, ...]:
+    return tuple(name for name in DENIED if counts.denied.get(name))
+
+
 def _ownership(case: Case, facts: OwnershipFacts, counts: WalkCounts, part: Part) -> Verdict:
-    """The verdict on wrong owners in one part of the store; if only the group is wrong, the failure is the milder one."""
-    evidence = _evidence(facts, counts, ("wrong_owner",))
+    """The verdict on wrong owners in one part of the store; it is as severe as what they stop."""
+    evidence = _evidence(facts, counts, ("wrong_owner", *_denied_kinds(counts)))
     account = case.host.account
     wanted = f"{account.user}:{account.group}"
     if counts.wrong_owner:
         owners = ["%s of %d:%d" % (format(owner.count, ","), owner.uid, owner.gid) for owner in counts.owners[:3]]
-        only_group = counts.wrong_uid == 0
+        severity, consequence = _denied(case, counts) or ("medium", part.owner_wrong)
+        if part is CHUNKS:
+            severity, consequence = "", part.owner_wrong
+        if counts.wrong_uid == 0:
+            severity, consequence = "medium", part.group_wrong
         return failed(
             "%s not belong to %s (%d:%d): %s%s. %s"
             % (
@@ -192,10 +308,10 @@ def _ownership(case: Case, facts: OwnershipFacts, counts: WalkCounts, part: Part
                 facts.gid,
                 ", ".join(owners),
                 _examples(counts.examples.get("wrong_owner", [])),
-                part.group_wrong if only_group else part.owner_wrong,
+                consequence,
             ),
-            case.repair,
-            severity="medium" if only_group else "",
+            _repair(case),
+            severity=severity,
             wrong=counts.wrong_owner,
             **evidence,
         )
@@ -229,7 +345,13 @@ def _wrong_fixed_parts(case: Case) -> list[FileFacts]:
 
 def _fixed_parts_verdict(case: Case, wrong: t.Sequence[FileFacts]) -> Verdict:
     account = case.host.account
-    only_group = all(part.uid == account.uid for part in wrong)
+    walk = case.the_store.ownership
+    if all(part.uid == account.uid for part in wrong):
+        severity, consequence = "medium", SKELETON.group_wrong
+    elif walk is None or walk.skeleton.wrong_owner < len(wrong):  # the walk has not seen them
+        severity, consequence = "", "Without the rights of the owner, PBS cannot open the datastore or write to it."
+    else:
+        severity, consequence = _denied(case, walk.skeleton) or ("medium", SKELETON.owner_wrong)
     return failed(
         "%s; required is %s:%s (%s:%s). %s"
         % (
@@ -238,18 +360,35 @@ def _fixed_parts_verdict(case: Case, wrong: t.Sequence[FileFacts]) -> Verdict:
             account.group,
             account.uid,
             account.gid,
-            SKELETON.group_wrong if only_group else SKELETON.owner_wrong,
+            consequence,
         ),
-        case.give(*(part.path for part in wrong)),
-        severity="medium" if only_group else "",
+        _give(case, wrong),
+        severity=severity,
         paths=[part.path for part in wrong],
     )
+
+
+def _give(case: Case, wrong: t.Sequence[FileFacts]) -> Remedy:
+    remedy = case.give(*(part.path for part in wrong))
+    return Remedy(remedy.text, (*_open_base(case), *remedy.commands)) if remedy.commands else remedy
 
 
 @_walked("full", "sample", "skeleton")
 def skeleton_mode(case: Case, facts: OwnershipFacts) -> Verdict:
     counts = facts.skeleton
     evidence = _evidence(facts, counts, ("wrong_mode",))
+    denied = _denied(case, counts)
+    if denied is not None and counts.wrong_uid == 0:
+        # Where owners are wrong too, PBS-OWNER-01 has the consequences.
+        severity, consequences = denied
+        return failed(
+            consequences,
+            _only_base(case, counts) or _repair(case),
+            severity=severity,
+            denied=dict(counts.denied),
+            wrong=counts.wrong_mode,
+            **_evidence(facts, counts, ("wrong_mode", *_denied_kinds(counts))),
+        )
     if counts.wrong_mode and owners_by_mount(case.the_store.mount):
         return warned(
             "The mount gives every directory the same mode, and a reuse of the datastore demands different ones (base 0755, "
@@ -266,7 +405,7 @@ def skeleton_mode(case: Case, facts: OwnershipFacts) -> Verdict:
                 counted(counts.wrong_mode, "part of the skeleton has", "parts of the skeleton have"),
                 _examples(counts.examples.get("wrong_mode", [])),
             ),
-            case.repair,
+            _only_base(case, counts) or _repair(case),
             wrong=counts.wrong_mode,
             **evidence,
         )
@@ -275,8 +414,18 @@ def skeleton_mode(case: Case, facts: OwnershipFacts) -> Verdict:
     )
 
 
+def _only_base(case: Case, counts: WalkCounts) -> t.Optional[Remedy]:
+    """The fix if nothing but the base directory has a wrong mode."""
+    opened = _open_base(case)
+    if counts.wrong_mode != 1 or not opened or not case.repair.commands:
+        return None
+    return Remedy("Give the base directory the mode that PBS gives it.", opened)
+
+
 @_walked("full", "sample")
 def chunk_owner(case: Case, facts: OwnershipFacts) -> Verdict:
+    if facts.chunks.wrong_owner == 1 and replaces_zero_chunk(case):
+        return skipped("The only chunk with a wrong owner is the zero chunk, and PBS replaces it (PBS-ATIME-03).")
     return _ownership(case, facts, facts.chunks, CHUNKS)
 
 
@@ -293,7 +442,7 @@ def chunk_readable(case: Case, facts: OwnershipFacts) -> Verdict:
                 _examples(counts.examples.get("unreadable", [])),
                 "it" if counts.unreadable == 1 else "them",
             ),
-            case.repair,
+            _repair(case),
             unreadable=counts.unreadable,
             **evidence,
         )
@@ -305,30 +454,19 @@ def chunk_readable(case: Case, facts: OwnershipFacts) -> Verdict:
 @_walked("full", "sample")
 def metadata(case: Case, facts: OwnershipFacts) -> Verdict:
     counts = facts.metadata
-    evidence = _evidence(facts, counts, ("unreadable", "wrong_owner"))
-    if counts.unreadable and _only_beside_indexes(counts):
+    evidence = _evidence(facts, counts, ("wrong_owner", *_denied_kinds(counts)))
+    denied = _denied(case, counts)
+    if denied is not None:
+        severity, consequences = denied
+        if counts.wrong_owner:
+            number = counted(counts.wrong_owner, "file or directory belongs", "files and directories belong")
+            consequences += f" In total, {number} to another user; a wrong owner alone stops nothing."
         return failed(
-            "%s by '%s'%s. GC does not read them; verify, restore and backups of these groups fail."
-            % (
-                counted(counts.unreadable, "file cannot be read", "files cannot be read"),
-                case.host.account.user,
-                _examples(counts.examples.get("unreadable", [])),
-            ),
+            consequences,
             _make_readable(case, counts),
-            severity="high",
-            unreadable=counts.unreadable,
-            **evidence,
-        )
-    if counts.unreadable:
-        return failed(
-            "%s by '%s'%s: GC aborts there."
-            % (
-                counted(counts.unreadable, "file or directory cannot be read", "files or directories cannot be read"),
-                case.host.account.user,
-                _examples(counts.examples.get("unreadable", [])),
-            ),
-            _make_readable(case, counts),
-            unreadable=counts.unreadable,
+            severity=severity,
+            denied=dict(counts.denied),
+            wrong=counts.wrong_owner,
             **evidence,
         )
     if counts.wrong_owner:
@@ -350,20 +488,12 @@ def metadata(case: Case, facts: OwnershipFacts) -> Verdict:
     )
 
 
-def _only_beside_indexes(counts: WalkCounts) -> bool:
-    """Whether all unreadable files are known by name, and are owner files, manifests, logs or blobs: GC opens none of these."""
-    named = counts.examples.get("unreadable", [])
-    return len(named) == counts.unreadable and all(
-        os.path.basename(problem.path) == "owner" or problem.path.endswith(".blob") for problem in named
-    )
-
-
 def _make_readable(case: Case, counts: WalkCounts) -> Remedy:
     """GC walks over everything in the base directory; what is not PBS's own is not the repair's, either."""
     base = display(case.the_store.path).rstrip("/") + "/"
-    below = [problem.path[len(base) :] for problem in counts.examples.get("unreadable", [])]
+    below = {problem.path[len(base) :] for name in _denied_kinds(counts) for problem in counts.examples.get(name, [])}
     stray = sum(path.partition("/")[0] not in GROUPS for path in below)
-    repair = case.repair if stray < counts.unreadable else Remedy("")
+    repair = _repair(case) if stray < sum(counts.denied.values()) else Remedy("")
     left_alone = STRAY % case.host.account.user if stray else ""
     return Remedy(" ".join(filter(None, (repair.text, left_alone))), repair.commands)
 
@@ -392,6 +522,7 @@ def foreign(case: Case, facts: OwnershipFacts) -> Verdict:
                 " ".join(_foreign_remedies(case, facts, found)),
                 _foreign_commands(examples, parts, found),
             ),
+            severity="critical" if "immutable" in found else "",
             **evidence,
         )
     for counts in parts:
@@ -453,11 +584,7 @@ def debris(case: Case, facts: OwnershipFacts) -> Verdict:
             parts.append(f"{counted(facts.bad_chunks, 'chunk')} that verify found corrupt")
         if empty:
             parts.append(f"{counted(empty, 'chunk')} of length 0")
-        return failed(
-            f"{' and '.join(parts)}.",
-            "Make new backups of the snapshots that verify names: a missing chunk is uploaded again.",
-            **evidence,
-        )
+        return failed(f"{' and '.join(parts)}.", _whole_again(case, facts.chunks.examples.get("bad", [])), **evidence)
     if facts.temporary > case.policy.temporary_files_max:
         return warned(
             "%s older than a day (%s bytes) that GC will never remove."
@@ -474,6 +601,23 @@ def debris(case: Case, facts: OwnershipFacts) -> Verdict:
         )
     return _unseen(facts.chunks, evidence) or _all_right(
         facts, "No corrupt, empty or left-over chunk files", **evidence
+    )
+
+
+def _whole_again(case: Case, bad: t.Sequence[PathProblem]) -> Remedy:
+    """Verify renames a chunk that it cannot read, even if the chunk is good."""
+    text = "Make new backups of the snapshots that verify names: a missing chunk is uploaded again."
+    names = [(problem.path, problem.path.rpartition("/")[2][:64]) for problem in bad[:EXAMPLES]]
+    store = case.the_store
+    if not names or store.configured is None:
+        return Remedy(text)
+    return Remedy(
+        f"Verify also renames a good chunk that '{case.host.account.user}' could not read. When PBS-OWNER-03 and PBS-OWNER-04 "
+        f"pass, give the chunks their names back and verify: only a corrupt one is renamed again. {text}",
+        (
+            *(f"mv -n -T {in_shell(path, os.path.join(os.path.dirname(path), digest))}" for path, digest in names),
+            case.manager("verify", store.name, "--ignore-verified", "false"),
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import Pa
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnerCount, WalkCounts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import Directory, Rule, Visitor
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission import Status, allows
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission import WRITE, Status, allows
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import Batch, mode_string, statx
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error, display
 
@@ -268,12 +268,18 @@ class CountingVisitor(Visitor):
             faults["wrong_mode"] = f"mode {mode_string(status.st_mode)} instead of {rule.mode:04o}"
             self.counts.wrong_mode += times
         if not allows(self._identity, status, rule.needs):
-            faults["unreadable"] = "mode %s, uid %d, gid %d" % (
-                mode_string(status.st_mode),
-                status.st_uid,
-                status.st_gid,
-            )
-            self.counts.unreadable += times
+            reads = allows(self._identity, status, rule.needs & ~WRITE)
+            fault = "unwritable" if reads else "unreadable"
+            detail = "mode %s, uid %d, gid %d" % (mode_string(status.st_mode), status.st_uid, status.st_gid)
+            faults[fault] = detail
+            if reads:
+                self.counts.unwritable += times
+            else:
+                self.counts.unreadable += times
+            if rule.kind:
+                kind = f"{fault} {rule.kind}"
+                faults[kind] = detail
+                self.counts.denied[kind] = self.counts.denied.get(kind, 0) + times
         return faults
 
     def _count_owner(self, status: Status, times: int) -> None:

@@ -20,8 +20,12 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.counters import foreign_kind
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.open_store import OpenStore
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor import (
-    METADATA_DIRECTORY,
+    DIRECTORIES,
+    INDEX_FILE,
+    INNER_DIRECTORY,
+    MANIFEST_FILE,
     METADATA_FILE,
+    OWNER_FILE,
     STRAY_DIRECTORY,
     STRAY_FILE,
     STRAY_INDEX,
@@ -30,7 +34,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.visitor
     Visitor,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.workers import Heartbeat
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import GROUPS
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import manifest
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import GROUPS, OWNER
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.snapshot import DEEPEST_NAMESPACE, directory_kind
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import batches
 
@@ -39,6 +45,8 @@ _MAX_DEPTH = 100
 
 _INDEXES = (".fidx", ".didx")
 _PROTECTED = ".protected"
+_DEEPEST = 2 * DEEPEST_NAMESPACE + 3
+"""Names of a path below which there is no directory of PBS: seven namespaces, type, group and snapshot."""
 _IGNORED = "lost+found"
 
 
@@ -109,7 +117,7 @@ class MetadataWalk:
         if stat.S_ISDIR(status.st_mode):
             return self._descend(level, name, status, owned, depth)
         if stat.S_ISREG(status.st_mode):
-            rule = METADATA_FILE if owned else STRAY_INDEX if name.endswith(_INDEXES) else STRAY_FILE
+            rule = _file_rule(name, level) if owned else STRAY_INDEX if name.endswith(_INDEXES) else STRAY_FILE
             self._visitor.file(level, name, status, rule)
         elif owned:
             self._visitor.foreign(foreign_kind(status.st_mode), path)
@@ -117,7 +125,10 @@ class MetadataWalk:
 
     def _descend(self, level: _Level, name: str, status: os.stat_result, owned: bool, depth: int) -> t.Optional[_Level]:
         path = level.join(name)
-        rule = METADATA_DIRECTORY if owned else STRAY_DIRECTORY
+        rule = STRAY_DIRECTORY
+        if owned:
+            inner = path[len(self._store.path.rstrip("/")) + 1 :]
+            rule = DIRECTORIES.get(directory_kind(inner.split("/", _DEEPEST)), INNER_DIRECTORY)
         if depth >= _MAX_DEPTH:
             self._visitor.error(path, "deeper than %d directories" % _MAX_DEPTH)
             return None
@@ -147,6 +158,17 @@ class MetadataWalk:
                 self._visitor.directory(level.path, level.status, level.rule, level.fd)
         finally:
             level.close()
+
+
+def _file_rule(name: str, level: _Level) -> Rule:
+    """The rule of a file in a backup type or namespace."""
+    if name.endswith(_INDEXES):
+        return INDEX_FILE
+    if name == manifest.NAME:
+        return MANIFEST_FILE
+    if name == OWNER and level.rule is DIRECTORIES["group"]:
+        return OWNER_FILE
+    return METADATA_FILE
 
 
 class _Level(Directory):

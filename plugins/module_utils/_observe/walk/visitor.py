@@ -29,20 +29,28 @@ class Rule:
     """Whether PBS requires exactly this mode when it reuses a datastore."""
     owned: bool = True
     """Whether it is part of PBS's data, so that the daemon's user must own it."""
+    kind: str = ""
+    """What it is to PBS, where that decides what a denied permission stops; see `WalkCounts.denied`."""
 
 
 # Source: PBS, chunk store and datastore: what creation sets, what reuse requires, what the daemon opens.
-BASE = Rule(0o755, READ | SEARCH, exact=True)
-CHUNKS_DIRECTORY = Rule(0o750, READ | SEARCH, exact=True)
-PREFIX = Rule(0o750, READ | SEARCH, exact=True)
-LOCK_FILE = Rule(0o644, READ | WRITE, exact=True)
-STATUS_FILE = Rule(0o644, READ)
+ALL = READ | WRITE | SEARCH
+BASE = Rule(0o755, ALL, exact=True, kind="base")
+CHUNKS_DIRECTORY = Rule(0o750, ALL, exact=True, kind="chunks")
+PREFIX = Rule(0o750, ALL, exact=True, kind="prefix")
+LOCK_FILE = Rule(0o644, READ | WRITE, exact=True, kind="lock")
+STATUS_FILE = Rule(0o644, READ, kind="gc-status")
 CHUNK = Rule(0o644, READ)
-METADATA_DIRECTORY = Rule(0o755, READ | SEARCH)
-METADATA_FILE = Rule(0o644, READ)
-STRAY_DIRECTORY = Rule(0o755, READ | SEARCH, owned=False)
+DIRECTORIES = {kind: Rule(0o755, ALL, kind=kind) for kind in ("namespace", "type", "group", "snapshot")}
+"""Directories of the metadata tree, by `directory_kind`."""
+INNER_DIRECTORY = Rule(0o755, ALL, kind="directory")
+INDEX_FILE = Rule(0o644, READ, kind="index")
+MANIFEST_FILE = Rule(0o644, READ, kind="manifest")
+OWNER_FILE = Rule(0o644, READ, kind="owner")
+METADATA_FILE = Rule(0o644, READ, kind="file")
+STRAY_DIRECTORY = Rule(0o755, READ | SEARCH, owned=False, kind="directory")
 """Garbage collection walks it, and stops if it is not permitted to."""
-STRAY_INDEX = Rule(0o644, READ, owned=False)
+STRAY_INDEX = Rule(0o644, READ, owned=False, kind="index")
 """Garbage collection opens every file with the name of an index file."""
 STRAY_FILE = Rule(0o644, 0, owned=False)
 

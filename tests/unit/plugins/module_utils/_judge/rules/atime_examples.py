@@ -37,6 +37,30 @@ def before_and_after(before: int, after: int) -> dict[str, object]:
 
 
 EXAMPLES = [
+    # PBS replaces an empty zero chunk and one that is larger than its own (159 bytes), and keeps any other.
+    *(
+        Example(
+            "PBS-ATIME-03",
+            status,
+            {
+                **refused("EPERM", 1, EPERM, which="zero_chunk"),
+                "atime.zero_chunk.file.uid": 0,
+                "skeleton.zero_chunk.uid": 0,
+                "skeleton.zero_chunk.size": size,
+                "configured.tuning": tuning,
+            },
+            says,
+            f"chown -h backup:backup {ZERO_CHUNK}",
+            severity,
+        )
+        for size, tuning, status, says, severity in (
+            (0, {}, "warn", "belongs to uid 0 and has 0 bytes. PBS's next check replaces it", "low"),
+            (300, {}, "warn", "has 300 bytes", "low"),
+            (100, {}, "fail", "cannot touch the zero chunk", "critical"),
+            (159, {}, "fail", "cannot touch the zero chunk", "critical"),
+            (300, {"gc-atime-safety-check": False}, "fail", "cannot touch the zero chunk", "critical"),
+        )
+    ),
     # --- the explicit touch: the comparison is strict, to the nanosecond
     Example("PBS-ATIME-01", "pass", says=["as uid 34", "4.0 ms", "ext4"]),
     Example("PBS-ATIME-01", "pass", before_and_after(10 * SECOND, 11 * SECOND)),

@@ -281,6 +281,18 @@ EXAMPLES = [
     ),
     Example("PBS-CONF-06", "fail", half_made(5, "0000", "0001", "0002", "0003", "0004"), "(0000, 0001, 0002, 0003, …)"),
     Example("PBS-CONF-06", "warn", half_made(0), ".lock is missing", "install -o backup -g backup -m 0644", "low"),
+    # A running proxy has the removed file open, and locks that one.
+    Example(
+        "PBS-CONF-06",
+        "warn",
+        half_made(0),
+        "a running proxy still locks the removed file",
+        [
+            "When no backup and no GC runs",
+            "restart the daemons",
+            "systemctl restart proxmox-backup proxmox-backup-proxy",
+        ],
+    ),
     # A hidden name: PBS before 3.4.1 marks nothing there.
     Example("PBS-CONF-06", "pass", {"path": "/mnt/.tank"}, "4.2.5-1"),
     Example(

@@ -33,6 +33,12 @@ def owners(part, number, uid=0, gid=0, path=CHUNK):
     }
 
 
+def denied(part, path="/vm/x", **kinds):
+    """The daemon's user may not use so many things of each kind."""
+    problem = PathProblem(TANK + path, "mode 0700, uid 0, gid 0")
+    return {f"ownership.{part}.denied": kinds, f"ownership.{part}.examples": {kind: [problem] for kind in kinds}}
+
+
 def errors(part):
     return {
         f"ownership.{part}.errors": 2,
@@ -118,13 +124,13 @@ EXAMPLES = [
             {**owners(part, 1200, 0, 0), **more},
             [f"1,200 {words} do not belong to backup:backup (34:34)", "1,200 of 0:0", CHUNK, consequence],
             REPAIR,
-            "critical",
+            severity,
         )
         for more in ({}, SAMPLE, STOPPED)  # however little was seen: something wrong was
-        for control, part, words, consequence in (
-            ("PBS-OWNER-01", "skeleton", "parts of the skeleton", "GC cannot delete there"),
-            ("PBS-OWNER-03", "chunks", "chunks", "GC stops at the first of them"),
-            ("PBS-OWNER-05", "metadata", "files or directories", "Backups into these groups fail"),
+        for control, part, words, consequence, severity in (
+            ("PBS-OWNER-01", "skeleton", "parts of the skeleton", "PBS refuses to reuse the datastore", "medium"),
+            ("PBS-OWNER-03", "chunks", "chunks", "GC stops at the first of them", "critical"),
+            ("PBS-OWNER-05", "metadata", "files or directories", "PBS works all the same", "medium"),
         )
     ),
     *(
@@ -168,6 +174,42 @@ EXAMPLES = [
         REPAIR,
         "medium",
     ),
+    # The repair refuses a base directory that locks users out or lets all of them write.
+    *(
+        Example(
+            "PBS-OWNER-02",
+            "fail",
+            {"skeleton.base.mode": mode, "ownership.skeleton.wrong_mode": wrong},
+            "not the mode that a reuse demands",
+            [f"chmod 0755 {TANK}{then}"],
+            "medium",
+        )
+        for mode, wrong, then in (("1777", 1, ""), ("0700", 1, ""), ("1777", 2, f"\n{REPAIR}"))
+    ),
+    Example(
+        "PBS-OWNER-01",
+        "fail",
+        {"skeleton.base.mode": "1777", "skeleton.base.uid": 0, "skeleton.base.gid": 0},
+        f"{TANK} belongs to 0:0",
+        f"chmod 0755 {TANK}\nchown -h backup:backup {TANK}",
+    ),
+    *(
+        Example(control, "fail", {**changes, "skeleton.base.mode": "1777"}, "", f"chmod 0755 {TANK}\n{REPAIR}")
+        for control, changes in (
+            ("PBS-OWNER-03", owners("chunks", 2)),
+            ("PBS-OWNER-04", {"ownership.chunks.unreadable": 1}),
+            ("PBS-OWNER-05", owners("metadata", 2)),
+        )
+    ),
+    # PBS itself replaces an empty zero chunk, and one that is too large.
+    *(
+        Example(
+            "PBS-OWNER-03",
+            status,
+            {**owners("chunks", number), "skeleton.zero_chunk.uid": 0, "skeleton.zero_chunk.size": 300},
+        )
+        for number, status in ((1, "skip"), (2, "fail"))
+    ),
     # --- readable: else verify renames a good chunk
     Example(
         "PBS-OWNER-04",
@@ -181,25 +223,105 @@ EXAMPLES = [
         "critical",
     ),
     Example("PBS-OWNER-04", "fail", {"ownership.chunks.unreadable": 3, **STOPPED}, "would rename them as corrupt"),
+    # --- each consequence of a lacking permission
     *(
         Example(
             "PBS-OWNER-05",
             "fail",
-            {
-                "ownership.metadata.unreadable": number,
-                "ownership.metadata.examples": {"unreadable": [PathProblem(TANK + path, "0:0 0700")]},
-            },
-            [message, path[1:] + " (0:0 0700)", "GC aborts there"],
-            remedy,
-            "critical",
+            denied("metadata", path, **{kind: 1}),
+            [f"'backup' cannot {does} 1 {what}, such as {TANK}{path} (mode 0700, uid 0, gid 0): {consequence}"],
+            REPAIR if path == "/vm/x" else STRAY,
+            severity,
         )
-        for number, path, message, remedy in (
-            (1, "/@eaDir", "1 file or directory cannot be read by 'backup'", [STRAY]),
-            (1, "/vm/100", "1 file or directory cannot be read by 'backup'", REPAIR),
-            # Not all of them are examples.
-            (20, "/@eaDir", "20 files or directories cannot be read by 'backup'", [REPAIR, STRAY]),
+        for path, kind, does, what, consequence, severity in (
+            ("/vm/x", "unreadable namespace", "read", "directory of a namespace", "GC stops there.", "critical"),
+            ("/vm/x", "unreadable type", "read", "directory of a backup type", "GC stops there.", "critical"),
+            ("/vm/x", "unreadable group", "read", "directory of a group", "GC stops there.", "critical"),
+            ("/vm/x", "unreadable snapshot", "read", "directory of a snapshot", "GC stops there.", "critical"),
+            ("/vm/x", "unreadable index", "read", "index file", "GC stops there.", "critical"),
+            ("/@eaDir", "unreadable directory", "read", "other directory", "GC stops there.", "critical"),
+            ("/vm/x", "unreadable manifest", "read", "manifest", "verify and restore of these snapshots fail", "high"),
+            ("/vm/x", "unreadable owner", "read", "owner file", "backups into these groups fail", "high"),
+            (
+                "/vm/x",
+                "unwritable group",
+                "write to",
+                "directory of a group",
+                "new backups of these groups fail",
+                "high",
+            ),
+            (
+                "/vm/x",
+                "unwritable type",
+                "write to",
+                "directory of a backup type",
+                "backups that need a new group",
+                "high",
+            ),
+            (
+                "/vm/x",
+                "unwritable namespace",
+                "write to",
+                "directory of a namespace",
+                "backups that need a new group",
+                "high",
+            ),
+            (
+                "/vm/x",
+                "unwritable snapshot",
+                "write to",
+                "directory of a snapshot",
+                "prune and forget cannot remove",
+                "medium",
+            ),
+            ("/vm/x", "unreadable file", "read", "other file", "a restore of these files fails", "medium"),
+            (
+                "/vm/x",
+                "unwritable directory",
+                "write to",
+                "other directory",
+                "PBS cannot remove what is in there",
+                "low",
+            ),
         )
     ),
+    Example(
+        "PBS-OWNER-05",
+        "fail",
+        {**owners("metadata", 5), **denied("metadata", **{"unwritable snapshot": 2, "unreadable owner": 1})},
+        [
+            "'backup' cannot read 1 owner file",
+            "cannot write to 2 directories of snapshots",
+            "5 files and directories belong",
+        ],
+        REPAIR,
+        "high",
+    ),
+    # Not all of them are examples, so some may be the repair's.
+    Example(
+        "PBS-OWNER-05",
+        "fail",
+        denied("metadata", "/@eaDir", **{"unreadable directory": 20}),
+        "20 other directories",
+        [REPAIR, STRAY],
+    ),
+    *(
+        Example(control, "fail", {**changes, **denied("skeleton", **{kind: 1})}, consequence, REPAIR, severity)
+        for control, changes in (("PBS-OWNER-01", owners("skeleton", 1)), ("PBS-OWNER-02", {}))
+        for kind, consequence, severity in (
+            ("unreadable base", "PBS cannot open the datastore", "critical"),
+            ("unreadable chunks", "PBS cannot open the datastore", "critical"),
+            ("unwritable chunks", "PBS cannot make a prefix directory there", "critical"),
+            ("unreadable prefix", "GC stops there", "critical"),
+            ("unwritable prefix", "GC stops at the first chunk that it removes there", "critical"),
+            ("unreadable lock", "PBS cannot open the datastore", "critical"),
+            ("unwritable lock", "PBS cannot open the datastore", "critical"),
+            ("unreadable gc-status", "PBS cannot open the datastore", "critical"),
+            ("unwritable base", "GC cannot store its result", "high"),
+        )
+    ),
+    # PBS-OWNER-01 has the consequences of wrong owners.
+    Example("PBS-OWNER-02", "pass", {**owners("skeleton", 1), **denied("skeleton", **{"unwritable prefix": 1})}),
     # --- foreign
     *(
         Example(
@@ -233,7 +355,8 @@ EXAMPLES = [
         "fail",
         strange("chunks", "immutable", CHUNK, "flags: immutable"),
         ["(immutable: 1)", f"{CHUNK} (flags: immutable)"],
-        ["chattr -i -a", "GC stops"],
+        ["chattr -i -a", "GC stops at an immutable chunk", "from an immutable directory"],
+        "critical",
     ),
     Example("PBS-OWNER-06", "fail", strange("skeleton", "mount", TANK + "/.chunks/00ff"), "(mount: 1)", "Unmount"),
     Example(
@@ -263,6 +386,17 @@ EXAMPLES = [
         "Make new backups",
         "medium",
     ),
+    # Verify renames a good chunk too, if it cannot read it.
+    Example(
+        "PBS-OWNER-07",
+        "fail",
+        {"ownership.bad_chunks": 1, "ownership.chunks.examples": {"bad": [PathProblem(CHUNK + ".0.bad", "")]}},
+        "1 chunk that verify found corrupt.",
+        [
+            "a good chunk that 'backup' could not read",
+            f"mv -n -T {CHUNK}.0.bad {CHUNK}\nproxmox-backup-manager verify tank --ignore-verified false",
+        ],
+    ),
     Example("PBS-OWNER-07", "pass", {**S3, "ownership.empty_chunks": 5000}),
     Example("PBS-OWNER-07", "fail", {**S3, "ownership.bad_chunks": 1, "ownership.empty_chunks": 5000}, "1 chunk that"),
     Example(
@@ -286,25 +420,5 @@ EXAMPLES = [
         "cannot add this datastore again",
         "Nothing can satisfy this control on such a mount",
         "low",
-    ),
-    # What GC never opens does not stop it.
-    *(
-        Example(
-            "PBS-OWNER-05",
-            "fail",
-            {
-                "ownership.metadata.unreadable": number,
-                "ownership.metadata.examples": {"unreadable": [PathProblem(f"{TANK}/vm/100/{name}", "0:0 0600")]},
-            },
-            says,
-            REPAIR,
-            severity,
-        )
-        for name, number, says, severity in (
-            ("owner", 1, "GC does not read them", "high"),
-            ("2026-01-01T00:00:00Z/index.json.blob", 1, "GC does not read them", "high"),
-            ("2026-01-01T00:00:00Z/drive-scsi0.img.fidx", 1, "GC aborts there", "critical"),
-            ("owner", 2, "GC aborts there", "critical"),
-        )
     ),
 ]

@@ -221,10 +221,10 @@ def test_the_skeleton_has_exact_modes(chunk_store):
     assert (facts.complete, facts.prefixes_walked, facts.chunks.files) == (True, 0, 0)
 
 
-def test_a_lock_that_the_daemon_cannot_write_counts_as_unreadable(chunk_store):
+def test_a_lock_that_the_daemon_cannot_write(chunk_store):
     store = chunk_store(prefixes=1)
     os.chown(store.path / ".lock", 0, 0)
-    assert paths(walk(store).skeleton, "unreadable") == [str(store.path / ".lock")]
+    assert paths(walk(store).skeleton, "unwritable lock") == [str(store.path / ".lock")]
 
 
 def test_other_things_in_place_of_the_parts(chunk_store):
@@ -298,6 +298,44 @@ def test_the_metadata_tree(chunk_store):
     )
     assert paths(counts, "link") == [str(snapshot_path / "link")]
     assert paths(counts, "name") == [str(stray), str(store.path / "readable")]
+
+
+@pytest.mark.parametrize(
+    ("relative", "mode", "kind"),
+    [
+        (".", 0o555, "unwritable base"),
+        (".", 0o600, "unreadable base"),
+        (".chunks", 0o550, "unwritable chunks"),
+        (".chunks/0000", 0o000, "unreadable prefix"),
+        (".chunks/0000", 0o550, "unwritable prefix"),
+        (".lock", 0o444, "unwritable lock"),
+        (".gc-status", 0o000, "unreadable gc-status"),
+        ("ns", 0o555, "unwritable namespace"),
+        ("ns/prod", 0o600, "unreadable namespace"),
+        ("ns/prod/vm", 0o555, "unwritable type"),
+        ("ns/prod/vm/100", 0o550, "unwritable group"),
+        ("ns/prod/vm/100/owner", 0o000, "unreadable owner"),
+        ("ns/prod/vm/100/notes", 0o000, "unreadable file"),
+        ("ns/prod/vm/100/2025-01-01T00:00:00Z", 0o550, "unwritable snapshot"),
+        ("ns/prod/vm/100/2025-01-01T00:00:00Z/index.json.blob", 0o200, "unreadable manifest"),
+        ("ns/prod/vm/100/2025-01-01T00:00:00Z/drive-scsi0.img.fidx", 0o200, "unreadable index"),
+        ("ns/prod/vm/100/2025-01-01T00:00:00Z/inner", 0o555, "unwritable directory"),
+    ],
+)
+def test_what_the_daemon_may_not_use_is_counted_by_what_it_is(chunk_store, relative, mode, kind):
+    store = chunk_store(prefixes=1)
+    snapshot_path = store.add_snapshot("vm/100", namespace=("prod",))
+    store.file(store.path / ".gc-status")
+    store.file(snapshot_path.parent / "notes")
+    store.directory(snapshot_path / "inner", 0o755)
+    healthy = walk(store)
+    assert (healthy.skeleton.denied, healthy.metadata.denied) == ({}, {})
+    (store.path / relative).chmod(mode)
+    facts = walk(store)
+    part = facts.skeleton if kind.split()[1] in ("base", "chunks", "prefix", "lock", "gc-status") else facts.metadata
+    assert part.denied == {kind: 1}
+    assert paths(part, kind) == [str(store.path / relative)]
+    assert part.unreadable + part.unwritable == 1
 
 
 def test_a_tree_without_end_is_left(chunk_store):
