@@ -236,6 +236,11 @@ def _decision(store: StoreFacts, reuse: t.Optional[bool]) -> Decision:
             state = "foreign"
         else:
             return Decision(CREATE)
+    if state == "foreign" and skeleton.chunks is not None and skeleton.chunks.type == "link":
+        raise RefusedError(
+            f"{shown}/.chunks is a link, which root does not follow to make changes. Mount its target there instead "
+            "(mount --bind), then run this again."
+        )
     if state == "foreign":
         names = [*skeleton.groups, *skeleton.foreign] or [".chunks, which is not a directory"]
         more = skeleton.foreign_count - len(skeleton.foreign)

@@ -123,6 +123,20 @@ class LockFacts:
 
 
 @dataclasses.dataclass
+class ChunksPlace:
+    """Where the chunks are, if `.chunks` is a link or a mount of its own."""
+
+    path: str
+    """The directory, without links."""
+    link: bool = False
+    mount: t.Optional[MountFacts] = None
+    persistent: t.Optional[list[PersistentMount]] = None
+    space: t.Optional[SpaceFacts] = None
+    dir_nlink: t.Optional[bool] = None
+    unit_order: list[UnitOrderFacts] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
 class StoreFacts:
     name: str
     path: str
@@ -159,3 +173,5 @@ class StoreFacts:
     ownership: t.Optional[OwnershipFacts] = None
     references: t.Optional[ReferenceFacts] = None
     """What its backups need, held against its chunks."""
+    chunks_place: t.Optional[ChunksPlace] = None
+    """None if `.chunks` is a directory on the mount of the base directory, or does not exist."""

@@ -11,7 +11,7 @@ import datetime
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import HostFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import ChunksPlace, StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import BY_ID, CONTROLS, Control, rank
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import help_for
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
@@ -19,6 +19,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules import R
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     FAIL,
     FIXED,
+    PASS,
+    SKIP,
     STATUSES,
     UNKNOWN,
     WAIVED,
@@ -114,10 +116,54 @@ def _answer(control: Control, case: Case) -> Verdict:
         if control.needs_config and case.store is not None and case.store.configured is None:
             # Without the configuration it is only known that the datastore is declared.
             raise NotObserved(case.configuration_unreadable())
-        return RULES[control.id](case)
+        return _where_it_counts(control, case)
     except NotObserved as exc:
         reason = str(exc).rstrip(".")
         return unknown(f"{reason if reason.startswith('/') else reason[:1].upper() + reason[1:]}.")
+
+
+_OF_BOTH_PLACES = frozenset("PBS-MOUNT-%02d" % number for number in (2, 3, 4, 6, 8, 9, 11))
+"""Controls of the filesystem of the base directory and, if that is another one, of the filesystem of `.chunks`."""
+_OF_THE_CHUNKS = frozenset(("PBS-MOUNT-07", "PBS-ATIME-01", "PBS-ATIME-02", "PBS-ATIME-03", "PBS-ATIME-06"))
+"""Controls of the filesystem of `.chunks` alone."""
+
+
+def _where_it_counts(control: Control, case: Case) -> Verdict:
+    """The verdict of a rule; of two places, that on the worse one."""
+    rule = RULES[control.id]
+    store = case.store
+    place = store.chunks_place if store is not None else None
+    if store is None or place is None or place.mount is None:
+        return rule(case)
+    if control.id in _OF_THE_CHUNKS:
+        return rule(_at_chunks(case, place))
+    if control.id not in _OF_BOTH_PLACES:
+        return rule(case)
+    there = rule(_at_chunks(case, place))
+    # The probe was made where the chunks are.
+    base = rule(dataclasses.replace(case, store=dataclasses.replace(store, atime=None)))
+    worse = max((base, there), key=lambda verdict: _BADNESS.index(verdict.status))
+    if worse is base:
+        return base
+    return dataclasses.replace(worse, message=f"The filesystem of .chunks ({place.path}): {worse.message}")
+
+
+_BADNESS = (SKIP, PASS, WARN, UNKNOWN, FAIL)
+
+
+def _at_chunks(case: Case, place: ChunksPlace) -> Case:
+    """The case with the filesystem of `.chunks` in place of that of the base directory."""
+    store = dataclasses.replace(
+        case.the_store,
+        path=place.path,
+        mount=place.mount,
+        persistent=place.persistent,
+        space=place.space,
+        dir_nlink=place.dir_nlink,
+        unit_order=place.unit_order,
+    )
+    # A declared mount is that of the base directory.
+    return dataclasses.replace(case, store=store, declared=None)
 
 
 def _not_applicable(control: Control, case: Case) -> str:

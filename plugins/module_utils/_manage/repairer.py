@@ -166,10 +166,10 @@ class Repairer(Visitor):
         only_from: t.Optional[t.Container[int]],
         max_paths: int,
     ) -> None:
-        """`store`: the repair stays on its filesystem; `only_from`: the uids whose files are repaired (None: all)."""
+        """`store`: the repair stays on its filesystem and on that of `.chunks`; `only_from`: the uids whose files are repaired (None: all)."""
         self.counts = RepairCounts()
         self._identity = identity
-        self._device = store.device
+        self._devices = {store.device, store.chunks_device}
         self._dry = dry
         self._read_only = dry and store.is_read_only()
         self._modes = modes
@@ -417,7 +417,7 @@ class Repairer(Visitor):
             case = self._case(status, rule)
             if case.regular and case.right:
                 return False
-            if not case.regular or status.st_nlink != 1 or status.st_dev != self._device:
+            if not case.regular or status.st_nlink != 1 or status.st_dev not in self._devices:
                 self._refuse(where, name, status)
                 return False
             self._repair_held(where, name, fd, case, prove)
@@ -430,7 +430,7 @@ class Repairer(Visitor):
 
     def _refuse(self, where: Directory, name: str, status: os.stat_result) -> None:
         """Count an object that is never changed."""
-        if status.st_dev != self._device:
+        if status.st_dev not in self._devices:
             self.foreign("mount", where.join(name))
         elif not stat.S_ISREG(status.st_mode):
             self.foreign(foreign_kind(status.st_mode), where.join(name))

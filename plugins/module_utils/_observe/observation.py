@@ -133,8 +133,13 @@ def _observe_mount(
     store.mount = env.table.find(real_path)
     try:
         store.persistent = observe_persistence(real_path, store.mount, removable, env)
+        place = store.chunks_place
+        if place is not None:
+            place.persistent = observe_persistence(place.path, place.mount, False, env)
         if host.pbs_installed:
             store.unit_order = observe_unit_order(real_path, env)
+            if place is not None:
+                place.unit_order = observe_unit_order(place.path, env)
     except OSError as exc:
         store.error = store.error or f"{exc.filename or env.fstab_path}: {describe_error(exc)}"
     pids = {daemon.unit: daemon.main_pid for daemon in host.daemons if daemon.main_pid}

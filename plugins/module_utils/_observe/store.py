@@ -16,6 +16,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.load import lo
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import LocationFacts, SpaceFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import (
     AtimeFacts,
+    ChunksPlace,
     LockFacts,
     SkeletonFacts,
     StoreFacts,
@@ -30,6 +31,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.ext i
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.space import observe_space
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.atime import AtimeProbe
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, Outcome, run
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become, current
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
@@ -135,6 +137,10 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
         if mount is not None:
             channel.begin(f"the superblock of {mount.source}")
             channel.put("dir_nlink", observe_dir_nlink(mount))
+        channel.begin(f"the place of .chunks in {path}")
+        place = _chunks_place(location.realpath, table)
+        if place is not None:
+            channel.put("chunks_place", place)
         channel.begin(f"the chunk store in {path}")
         try:
             channel.put("skeleton", observe_skeleton(path))
@@ -144,7 +150,12 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
                 refused = describe_error(exc)
         if plan.identity is None:
             return
-        probe = AtimeProbe(path, plan.mode, plan.identity, s3, new) if plan.mode != "none" else None
+        linked = place is not None and place.link
+        probe = AtimeProbe(path, plan.mode, plan.identity, s3, new) if plan.mode != "none" and not linked else None
+        if linked and plan.mode != "none":
+            reason = "`.chunks` is a link, and no probe goes through it (PBS-CONF-06)"
+            channel.put("atime", AtimeFacts(mode="none", not_tried=reason))
+            channel.put("lock", LockFacts(works=None, not_tried=reason))
         if probe is not None:
             channel.begin(f"the zero chunk of {path}, as root")
             probe.begin()
@@ -166,6 +177,24 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
             channel.put("lock", probe.lock)
 
     return look
+
+
+def _chunks_place(base: str, table: MountTable) -> t.Optional[ChunksPlace]:
+    """Where `.chunks` is, if not on the mount of the base directory (a path without links)."""
+    chunks = os.path.join(base, CHUNKS)
+    if not os.path.lexists(chunks):
+        return None
+    link = os.path.islink(chunks)
+    real = os.path.realpath(chunks)
+    here, there = table.find_entry(base), table.find_entry(real)
+    if not link and (here is None or there is None or here.mount_id == there.mount_id):
+        return None
+    place = ChunksPlace(real, link, mount=None if there is None else table.facts(there))
+    with contextlib.suppress(OSError):
+        place.space = observe_space(real)
+    if place.mount is not None:
+        place.dir_nlink = observe_dir_nlink(place.mount)
+    return place
 
 
 def _unmapped(identity: Identity) -> str:
@@ -203,6 +232,8 @@ def _apply(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
     if "space" in parts:
         store.space = load(SpaceFacts, parts["space"])
     store.dir_nlink = parts.get("dir_nlink")
+    if "chunks_place" in parts:
+        store.chunks_place = load(ChunksPlace, parts["chunks_place"])
     if "skeleton" in parts:
         store.skeleton = load(SkeletonFacts, parts["skeleton"])
     if "atime" in parts:

@@ -249,6 +249,10 @@ def zero_chunk(case: Case) -> Verdict:
     if touch is None and chunk is None:
         if facts.mode == "marker":
             return unknown("The zero chunk could not be inserted.")
+        if skeleton.chunks is not None and skeleton.chunks.type == "link":
+            return unknown(
+                f"Whether there is a zero chunk is not known: {skeleton.chunks.path} is a link (PBS-CONF-06)."
+            )
         return skipped("There is no zero chunk yet; PBS inserts it with its first check.")
     if chunk is not None and replaces_zero_chunk(case):
         return warned(

@@ -317,6 +317,8 @@ def whole(case: Case) -> Verdict:
         return failed(f"{what}.", help_for(case, what) or OTHERWISE, state="", prefixes=0, missing=[])
     found: SkeletonFacts = case.need("skeleton")
     evidence: Evidence = {"state": found.state, "prefixes": found.prefixes, "missing": found.missing}
+    if found.chunks is not None and found.chunks.type == "link":
+        return _linked(case, found.chunks.path, evidence)
     known = store.configured is not None
     if found.state == "whole" and os.path.basename(store.path).startswith("."):
         return _hidden(case, evidence)
@@ -349,6 +351,34 @@ def whole(case: Case) -> Verdict:
             **evidence,
         )
     return _half_made(case, found, evidence)
+
+
+def _linked(case: Case, chunks: str, evidence: Evidence) -> Verdict:
+    """PBS follows a link in place of `.chunks`; nothing of this collection does, because the daemon's user can change it."""
+    store = case.the_store
+    place = store.chunks_place
+    target = place.path if place is not None else ""
+    name = store.name if store.configured is not None else ""
+    account = case.host.account
+    return failed(
+        f"{chunks} is a link{f' to {target}' if target else ''}. PBS follows it, but this collection does not, so owners, chunks "
+        "and the touch were not checked.",
+        Remedy(
+            "Mount the directory in place of the link, while no backup and no GC runs. Write the mount into /etc/fstab, too.",
+            (
+                *((case.manager("datastore", "update", name, "--maintenance-mode", "type=offline"),) if name else ()),
+                f"rm {in_shell(chunks)}",
+                f"install -d -o {in_shell(account.user)} -g {in_shell(account.group)} -m 0750 {in_shell(chunks)}",
+                f"mount --bind {in_shell(target, chunks)}",
+                *((case.manager("datastore", "update", name, "--delete", "maintenance-mode"),) if name else ()),
+            )
+            if target
+            else (f"namei -l {in_shell(chunks)}",),
+        ),
+        severity="medium",
+        target=target,
+        **evidence,
+    )
 
 
 def _mounts(case: Case) -> tuple[str, ...]:

@@ -66,6 +66,10 @@ def _walked(*scopes: str) -> t.Callable[[WalkRule], Rule]:
             skeleton = case.the_store.skeleton
             if skeleton is not None and skeleton.chunks is None:
                 return skipped("There is no chunk store here (PBS-CONF-06).")
+            if skeleton is not None and skeleton.chunks is not None and skeleton.chunks.type == "link":
+                raise NotObserved(
+                    f"{skeleton.chunks.path} is a link, which this collection does not follow (PBS-CONF-06)"
+                )
             facts = case.the_store.ownership
             if facts is None or facts.not_walked:
                 raise NotObserved(case.why_not_observed() if facts is None else facts.not_walked)
@@ -339,6 +343,8 @@ def _wrong_fixed_parts(case: Case) -> list[FileFacts]:
     skeleton, account = case.the_store.skeleton, case.host.account
     if skeleton is None or skeleton.chunks is None or account.uid is None or account.gid is None:
         return []
+    if skeleton.chunks.type == "link":
+        return []  # the owner of a link counts for nothing
     parts = (skeleton.base, skeleton.chunks, skeleton.lock, skeleton.gc_status)
     return [part for part in parts if part is not None and (part.uid, part.gid) != (account.uid, account.gid)]
 

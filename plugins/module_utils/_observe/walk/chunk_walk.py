@@ -204,7 +204,7 @@ class ChunkWalk:
         seen = False
         try:
             status = os.fstat(fd)
-            if status.st_dev != self._store.device:
+            if status.st_dev != self._store.chunks_device:
                 self._skeleton.foreign("mount", path)
                 return
             prefix = Directory(path, fd, status)

@@ -49,23 +49,48 @@ class OpenStore:
         # The kernel's path of the directory, which needs no access to the filesystem.
         real = os.readlink("/proc/self/fd/%d" % self.base).rstrip("/") + "/"
         table = MountTable.read()
-        self.local = _is_local(table.find_entry(real.rstrip("/") or "/"))
+        self.mounts = {entry.mount_point[len(real) :] for entry in table.entries if entry.mount_point.startswith(real)}
+        """Mount points below the base directory, relative to it. Walks never access them, except `.chunks`: their server may
+        be dead, and they may be another part of the same filesystem."""
+        self.separate = CHUNKS in self.mounts
+        """Whether `.chunks` is a mount of its own. Only root can have made it, so it belongs to the datastore."""
+        self.chunks_device = self._device_of_chunks()
+        """Device of the prefix directories and chunks; -1 if it cannot be found out."""
+        places = [real.rstrip("/") or "/", *([real + CHUNKS] if self.separate else [])]
+        self.local = all(_is_local(table.find_entry(place)) for place in places)
         """Whether this kernel itself enforces owners and modes, and shows the real ones. On other filesystems (a server,
         FUSE, overlays, mapped ids), other users may have rights that the mode does not show."""
-        self.mounts = {entry.mount_point[len(real) :] for entry in table.entries if entry.mount_point.startswith(real)}
-        """Mount points below the base directory, relative to it. Walks never access them: their server may be dead, and
-        they may be another part of the same filesystem."""
         if change:
             os.close(self.open_chunks())
 
+    def _device_of_chunks(self) -> int:
+        if not self.separate:
+            return self.device
+        try:
+            fd = self.open_chunks()
+        except OSError:
+            return -1
+        try:
+            return os.fstat(fd).st_dev
+        finally:
+            os.close(fd)
+
     def is_read_only(self) -> bool:
-        """Whether the filesystem is mounted read-only. Raises `OSError`."""
-        return bool(os.fstatvfs(self.base).f_flag & os.ST_RDONLY)
+        """Whether the filesystem of the base directory, or that of `.chunks`, is mounted read-only. Raises `OSError`."""
+        if os.fstatvfs(self.base).f_flag & os.ST_RDONLY:
+            return True
+        if not self.separate:
+            return False
+        chunks = self.open_chunks()
+        try:
+            return bool(os.fstatvfs(chunks).f_flag & os.ST_RDONLY)
+        finally:
+            os.close(chunks)
 
     def open_chunks(self) -> int:
-        """Open `.chunks`. Raises `OSError`, also if it is on another filesystem."""
-        if CHUNKS in self.mounts:
-            raise OSError("another filesystem is mounted there")
+        """Open `.chunks`, also if it is a mount of its own. Raises `OSError`."""
+        if self.separate:
+            return open_directory(CHUNKS, self.base)
         fd = open_inside(CHUNKS, self.base)
         if os.fstat(fd).st_dev != self.device:
             os.close(fd)
