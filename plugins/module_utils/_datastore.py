@@ -91,6 +91,8 @@ def _update(
             outcome.message = f"Datastore '{plan.name}' is as declared."
             return
         _require_version(plan, manager)
+        if plan.check_mode:
+            manager.require_daemons()
         del manager.commands[:]
         try:
             manager.change(
@@ -189,12 +191,12 @@ def _create(plan: DatastorePlan, configuration: Configuration, manager: Manager,
         arguments += ["--reuse-datastore", "true"]
     if plan.overwrite_in_use:
         arguments += ["--overwrite-in-use", "true"]
+    if plan.check_mode or action == _creation.COMPLETE:
+        manager.require_daemons()
     if action == _creation.REUSE and not plan.backed:
         _check_reusable(plan, account)
     if action == _creation.COMPLETE:
-        manager.require_daemons(plan.name)
-        if not plan.check_mode:
-            _complete(plan, account, outcome)
+        _complete(plan, account, outcome)
     try:
         outcome.log = manager.change(arguments, task=True).log
     except ManagerError as exc:
@@ -269,7 +271,9 @@ def _check_reusable(plan: DatastorePlan, account: AccountFacts) -> None:
 def _complete(plan: DatastorePlan, account: AccountFacts, outcome: Outcome) -> None:
     if account.uid is None or account.gid is None:
         raise OptionError(f"There is no '{account.user}:{account.group}' on this host. Is PBS installed?")
-    outcome.completed = complete_store(plan.path, account.uid, account.gid, plan.deadline, plan.timeout)
+    outcome.completed = complete_store(
+        plan.path, account.uid, account.gid, plan.deadline, plan.timeout, plan.check_mode
+    )
     outcome.changed = True
 
 

@@ -399,7 +399,7 @@ def manager_answer(data: bytes) -> None:
     answer = Answer(code, output, errors=os.fsdecode(reader.rest()))
     for ask in (
         lambda client: client.version(),
-        lambda client: client.require_daemons("x"),
+        lambda client: client.require_daemons(),
         lambda client: client.change(["datastore", "create", "tank", "/mnt"], task=True),
     ):
         client = manager.Manager(runner=lambda _argv, _timeout: answer, lock_timeout=0.0, sleep=lambda _seconds: None)

@@ -12,6 +12,7 @@ interrupted between making a directory and changing its owner. No file except `.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import functools
@@ -59,12 +60,13 @@ class Wrong:
     examples: list[str]
 
 
-def complete_store(path: str, uid: int, gid: int, deadline: float, timeout: float) -> int:
+def complete_store(path: str, uid: int, gid: int, deadline: float, timeout: float, dry: bool = False) -> int:
     """Make the missing parts; return how many parts were made or got another owner or mode.
 
+    `dry`: change nothing, but stop at everything at which the completion would stop, and count what it would change.
     `deadline`: seconds without progress after which it stops; `timeout`: seconds in all. Raises `StoreError`.
     """
-    return int(t.cast(int, _in_child(path, deadline, timeout, lambda channel: _complete(path, uid, gid, channel))))
+    return int(t.cast(int, _in_child(path, deadline, timeout, lambda channel: _complete(path, uid, gid, channel, dry))))
 
 
 def check_reuse(path: str, uid: int, gid: int, deadline: float, timeout: float) -> Wrong:
@@ -96,35 +98,43 @@ def _in_child(path: str, deadline: float, timeout: float, work: t.Callable[[Chan
 # --- in the child ------------------------------------------------------------------------------------------------------
 
 
-def _complete(path: str, uid: int, gid: int, channel: Channel) -> int:
+def _complete(path: str, uid: int, gid: int, channel: Channel, dry: bool) -> int:
     os.umask(0)
     base = open_to_change(path)
     identity = Identity(uid, gid)
     require_apart(base, path)
     chunks = open_inside(CHUNKS, base)
     _require_made_by_pbs(chunks, CHUNKS, identity, first_stranger_among_prefixes)
-    made = _set_owner_and_mode(base, BASE_MODE, uid, gid)
-    made += _make_lock(base, uid, gid)
+    made = _set_owner_and_mode(base, BASE_MODE, uid, gid, dry)
+    made += _make_lock(base, uid, gid, dry)
     device = os.fstat(chunks).st_dev
-    made += _set_owner_and_mode(chunks, CHUNKS_MODE, uid, gid)
+    made += _set_owner_and_mode(chunks, CHUNKS_MODE, uid, gid, dry)
     for number in range(PREFIX_COUNT):
         if number % _STEP == 0:
             channel.begin(f"the prefix directory {number:04x}")
         name = f"{number:04x}"
-        try:
-            os.mkdir(name, PREFIX_MODE, dir_fd=chunks)
-            fresh = True
-        except FileExistsError:
-            fresh = False
+        fresh = False
+        if not dry:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, PREFIX_MODE, dir_fd=chunks)
+                fresh = True
         # No stat by its name: a filesystem that is mounted there may never answer.
-        prefix = open_inside(name, chunks)
+        try:
+            prefix = open_inside(name, chunks)
+        except FileNotFoundError:
+            if not dry:
+                raise
+            made += 1
+            continue
         try:
             if os.fstat(prefix).st_dev != device:
                 raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), name)
             _require_made_by_pbs(prefix, name, identity, functools.partial(first_stranger, prefix=name))
-            made += max(_set_owner_and_mode(prefix, PREFIX_MODE, uid, gid), fresh)
+            made += max(_set_owner_and_mode(prefix, PREFIX_MODE, uid, gid, dry), fresh)
         finally:
             os.close(prefix)
+    if dry:
+        return made
     # As PBS does: without it, a power failure right after the creation could leave a half-made store again.
     os.fsync(chunks)
     os.fsync(base)
@@ -145,22 +155,32 @@ def _require_made_by_pbs(fd: int, name: str, identity: Identity, look: t.Callabl
         )
 
 
-def _set_owner_and_mode(fd: int, mode: int, uid: int, gid: int) -> int:
+def _set_owner_and_mode(fd: int, mode: int, uid: int, gid: int, dry: bool) -> int:
     """Change the owner first, because chown may clear bits of the mode; return 1 if something changed, otherwise 0."""
     found = os.fstat(fd)
     if _is_right(found, mode, uid, gid):
         return 0
+    if dry:
+        return 1
     if (found.st_uid, found.st_gid) != (uid, gid):
         os.fchown(fd, uid, gid)
     os.fchmod(fd, mode | stat.S_IMODE(found.st_mode) & 0o7000)
     return 1
 
 
-def _make_lock(base: int, uid: int, gid: int) -> int:
-    """Make `.lock` if it is missing.
+def _make_lock(base: int, uid: int, gid: int, dry: bool) -> int:
+    """Make `.lock` if it is missing. Raises `OSError` if it is there, and PBS would not reuse a datastore with it.
 
     An existing one is never opened: a POSIX lock ends when its process closes any descriptor of the file.
     """
+    present = _status(LOCK, base)
+    if present is not None and not (stat.S_ISREG(present.st_mode) and _is_right(present, LOCK_MODE, uid, gid)):
+        raise OSError(
+            f"{LOCK} is a {kind_of(present.st_mode)} of uid {present.st_uid} and gid {present.st_gid} with mode "
+            f"{mode_string(present.st_mode)}; PBS requires a file of uid {uid} and gid {gid} with mode 0644. Correct or remove it"
+        )
+    if dry:
+        return int(present is None)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         fd = os.open(LOCK, flags, LOCK_MODE, dir_fd=base)
@@ -172,6 +192,13 @@ def _make_lock(base: int, uid: int, gid: int) -> int:
     finally:
         os.close(fd)
     return 1
+
+
+def _status(name: str, dir_fd: int) -> t.Optional[os.stat_result]:
+    try:
+        return os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
 
 
 def _check(path: str, uid: int, gid: int, channel: Channel) -> tuple[int, list[str]]:

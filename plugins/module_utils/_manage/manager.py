@@ -58,6 +58,8 @@ _PAUSE = 1.0
 """Seconds between two attempts to get PBS's configuration lock; PBS itself waits 10 s in each."""
 _SHORT = 60.0
 """The limit in seconds for a command that starts no task."""
+_NOBODY = "no.such.datastore"
+"""The name of a datastore that does not exist."""
 
 
 class ManagerError(CollectionError):
@@ -145,14 +147,14 @@ class Manager:
             return None
         return frozenset(match.group(1) for match in map(_OPTION.match, log) if match is not None) or None
 
-    def require_daemons(self, name: str) -> None:
+    def require_daemons(self) -> None:
         """Raise `ManagerError` if PBS's daemons do not answer. Changes nothing, in check mode or not.
 
         It asks for the state of garbage collection, because both daemons take part in the answer and it costs little. The
-        datastore `name` does not exist, so "no such datastore" shows that the daemons answer.
+        datastore does not exist, so "no such datastore" shows that the daemons answer.
         """
         try:
-            self._run(["garbage-collection", "status", name], _SHORT)
+            self._run(["garbage-collection", "status", _NOBODY], _SHORT)
         except ManagerError as exc:
             if "no such datastore" not in exc.said:
                 raise

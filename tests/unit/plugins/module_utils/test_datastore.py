@@ -158,6 +158,65 @@ def test_what_a_failed_creation_left_is_completed_and_adopted(host: FakeHost, di
         assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (uid, gid, 0o750)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda chunks: None,
+        lambda chunks: os.chown(chunks, 0, 0),
+        lambda chunks: (os.chown(chunks, 0, 0), chunks.chmod(0o700)),
+        lambda chunks: (os.chown(chunks, 0, 0), chunks.chmod(0o700), (chunks / "secret").touch()),
+        lambda chunks: (chunks / "0010").touch(),
+        lambda chunks: (chunks / "0010").symlink_to("/etc"),
+        lambda chunks: ((chunks / "0010").mkdir(mode=0o700), (chunks / "0010" / "secret").touch()),
+        lambda chunks: (chunks.parent / ".lock").mkdir(),
+        lambda chunks: chunks.parent.chmod(0o1777),
+    ],
+    ids=[
+        *("nothing but .chunks", "of root", "closed", "closed, with a file of somebody", "a file for a directory"),
+        *("a link", "a closed directory with a file", ".lock is a directory", "everybody may write"),
+    ],
+)
+def test_check_mode_decides_as_a_run_does(host: FakeHost, disk: Disk, damage: Callable[[Path], Any]) -> None:
+    path = disk() / "tank"
+    chunks = path / ".chunks"
+    chunks.mkdir(parents=True, mode=0o750)
+    for directory in (path, chunks):
+        os.chown(directory, *backup_ids())
+    damage(chunks)
+    action = datastore(host, name="tank", path=str(path))
+
+    def outcome(check: bool) -> tuple[str, Any]:
+        try:
+            result = action(check)
+        except CollectionError as exc:
+            return "refused", str(exc)
+        return result["decision"], result["completed"]
+
+    before = tree(path)
+    predicted = outcome(check=True)
+    assert tree(path) == before
+    assert outcome(check=False) == predicted
+
+
+@pytest.mark.parametrize("path", ["", "/.chunks"])
+def test_check_mode_needs_the_daemons_as_a_run_does(host: FakeHost, disk: Disk, path: str) -> None:
+    top = disk() / "tank"
+    (top / path.strip("/")).mkdir(parents=True)
+    for directory in {top, top / path.strip("/")}:
+        os.chown(directory, *backup_ids())
+    host.daemons("none")
+    action = datastore(host, name="tank", path=str(top))
+    for check in (True, False):
+        assert "client error (Connect)" in refusal(action, check)
+
+
+def test_check_mode_of_an_update_needs_the_daemons_too(tank: FakeHost) -> None:
+    tank.daemons("none")
+    action = datastore(tank, name="tank", comment="other")
+    for check in (True, False):
+        assert "client error (Connect)" in refusal(action, check)
+
+
 def test_backups_in_a_half_made_store_are_a_warning(host: FakeHost, whole_store: Callable[..., ChunkStore]) -> None:
     store = whole_store()
     store.add_snapshot()
