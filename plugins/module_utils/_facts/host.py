@@ -110,6 +110,19 @@ class IdMapFacts:
 
 
 @dataclasses.dataclass
+class TaskFacts:
+    """A task of PBS that runs."""
+
+    upid: str
+    type: str
+    """`delete-datastore`, `garbage_collection`, …"""
+    id: str
+    """What it works on, such as the name of a datastore."""
+    start: int
+    """Seconds since the epoch."""
+
+
+@dataclasses.dataclass
 class HostFacts:
     name: str
     euid: int
@@ -129,3 +142,5 @@ class HostFacts:
     """Local time of the host minus UTC at the time of the run, in seconds: PBS's schedules are in local time."""
     task_list_error: str = ""
     """Why PBS's lists of tasks could not be read; empty if they were read, or do not exist."""
+    running_tasks: t.Optional[list[TaskFacts]] = None
+    """None if they are not known."""

@@ -38,6 +38,8 @@ class SkeletonFacts:
     chunks: t.Optional[FileFacts] = None
     lock: t.Optional[FileFacts] = None
     gc_status: t.Optional[FileFacts] = None
+    gc_task: str = ""
+    """UPID of the last GC that succeeded, from `.gc-status`; empty if there is none."""
     zero_chunk: t.Optional[FileFacts] = None
     prefixes: int = 0
     """Prefix directories `0000`…`ffff` that exist."""

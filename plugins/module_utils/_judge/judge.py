@@ -175,6 +175,11 @@ def _not_applicable(control: Control, case: Case) -> str:
         if not case.configuration_expected and not case.stores:
             return "Neither Proxmox Backup Server nor a declared datastore is on this host."
         return ""
+    if control.id in _NOT_WHILE_UNDER_WAY:
+        for kind, doing in (("create-datastore", "creating"), ("delete-datastore", "removing")):
+            task = case.running(kind)
+            if task is not None:
+                return f"PBS is {doing} this datastore now (task {task.upid})."
     if case.store.mounted is False and not control.unmounted:
         return "The removable datastore is not mounted; PBS skips it, too."
     if control.needs_config and case.store.configured is None and not case.configuration_unreadable():
@@ -192,6 +197,10 @@ _NEEDS_A_PLACE = frozenset(
     if control.id.startswith(("PBS-ATIME-", "PBS-OWNER-", "PBS-DATA-", "PBS-SNAP-"))
     or control.id in ("PBS-MOUNT-07", "PBS-MOUNT-08", "PBS-MOUNT-13")
 )
+
+
+_NOT_WHILE_UNDER_WAY = _NEEDS_A_PLACE | {"PBS-CONF-01", "PBS-CONF-06"}
+"""What changes while PBS creates or removes a datastore, and says nothing until it has ended."""
 
 
 def _not_made_yet(store: StoreFacts) -> bool:

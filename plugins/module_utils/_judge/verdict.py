@@ -11,7 +11,7 @@ import os.path
 import shlex
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import HostFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import HostFacts, TaskFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import MountFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
@@ -132,6 +132,11 @@ class Case:
             raise TypeError("a rule about datastores was asked about a host")
         return self.store
 
+    def running(self, *kinds: str) -> t.Optional[TaskFacts]:
+        """A task of one of these types that works on this datastore now; None if there is none, or if that is not known."""
+        name = self.the_store.name
+        return next((task for task in self.host.running_tasks or () if task.type in kinds and task.id == name), None)
+
     def need(self, fact: str) -> t.Any:
         """A fact of the datastore. Raises `NotObserved` if it is missing."""
         store = self.the_store
@@ -206,7 +211,8 @@ class Case:
             options = f"uid={account.uid},gid={account.gid},forceuid,forcegid,file_mode=0644,dir_mode=0750"
             return Remedy(
                 f"chown has no effect, because owners and modes come from the mount. Write {options} where the mount is made "
-                "at boot (/etc/fstab), then mount it again.",
+                "at boot (/etc/fstab), then mount it again. PBS then works, but cannot add the datastore again, because all "
+                "directories have one mode (PBS-OWNER-02).",
                 self.unmounted(mount),
             )
         if mount.fstype.startswith("fuse"):

@@ -10,11 +10,13 @@ Everything here may hang with the filesystem, so it runs in a child with a deadl
 from __future__ import annotations
 
 import errno
+import json
 import os
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.mount import LocationFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import SkeletonFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.file import file_facts, observe_file
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.job_state import parse_upid
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import (
     CHUNKS,
     GC_STATUS,
@@ -27,10 +29,12 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import (
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import batches
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.statx import kind_of, mode_string, statx_fd
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
 
 _EXAMPLES = 10
+_STATUS_LIMIT = 64 * 1024
 
 
 def observe_location(path: str) -> LocationFacts:
@@ -102,6 +106,7 @@ def _observe_base(path: str, base: int) -> SkeletonFacts:
     facts.foreign.sort()
     facts.lock = observe_file(path, LOCK, base)
     facts.gc_status = observe_file(path, GC_STATUS, base)
+    facts.gc_task = _gc_task(base)
     facts.chunks = observe_file(path, CHUNKS, base)
     if facts.chunks is None or facts.chunks.type != "directory":
         if facts.chunks is not None or facts.groups or facts.foreign_count:
@@ -125,6 +130,16 @@ def _observe_base(path: str, base: int) -> SkeletonFacts:
     finally:
         os.close(chunks)
     return facts
+
+
+def _gc_task(base: int) -> str:
+    """The task that `.gc-status` names; PBS writes the file only when GC has succeeded."""
+    data = read_small(GC_STATUS, base, _STATUS_LIMIT).data
+    try:
+        upid = json.loads(data.decode("utf-8"))["upid"] if data is not None else ""
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return upid if isinstance(upid, str) and parse_upid(upid) is not None else ""
 
 
 def _observe_zero_chunk(facts: SkeletonFacts, chunks_path: str, chunks: int) -> None:

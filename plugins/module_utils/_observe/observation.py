@@ -25,6 +25,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuratio
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import version
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.host import observe_host
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.jobs.running_tasks import observe_running_tasks
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.jobs.task_history import (
     LOG_DIR,
     observe_histories,
@@ -97,7 +98,9 @@ def observe(
     installed = version.installed()
     config_dir, configured = observe_configuration(plan.config_dir, plan.state_dir, account, installed[1])
     host = observe_host(plan.host, account, config_dir, installed, plan.run_dir)
-    host.task_list_error = observe_histories(all_runs(config_dir, configured), plan.log_dir, plan.deadline)
+    runs = all_runs(config_dir, configured)
+    host.running_tasks = observe_running_tasks(runs, plan.log_dir, plan.deadline)
+    host.task_list_error = observe_histories(runs, plan.log_dir, plan.deadline)
     stores = [StoreFacts(name=item.name, path=effective_path(item), configured=item) for item in configured]
     known = {store.name for store in stores}
     stores += [StoreFacts(name=item.name, path=item.path) for item in plan.declared if item.name not in known]

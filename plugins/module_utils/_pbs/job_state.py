@@ -57,6 +57,11 @@ def parse_upid(text: str) -> t.Optional[Upid]:
     )
 
 
+def unescaped(text: str) -> str:
+    """The object of a task as PBS shows it: in a UPID some characters are `\\xNN`, and a slash is a dash."""
+    return re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match.group(1), 16)), text.replace("-", "/"))
+
+
 class JobStateError(CollectionError, ValueError):
     """The content is not a valid job state; PBS tolerates that since 4.1.8."""
 

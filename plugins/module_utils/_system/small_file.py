@@ -68,10 +68,23 @@ def read_small(
     return found
 
 
-def _read(handle: int, limit: int) -> bytes:
+def read_end(name: str, dir_fd: int, size: int) -> bytes:
+    """The last `size` bytes of a regular file, by its name in an open directory. Raises `OSError`."""
+    handle = os.open(name, _HANDLE, dir_fd=dir_fd)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"it is a {kind_of(status.st_mode)}, not a regular file")
+        return _read(handle, size, max(status.st_size - size, 0))[:size]
+    finally:
+        os.close(handle)
+
+
+def _read(handle: int, limit: int, offset: int = 0) -> bytes:
     """At most one byte more than the limit, of exactly the file of this handle, even if its name now means another one."""
     fd = os.open("/proc/self/fd/%d" % handle, _FLAGS)
     try:
+        os.lseek(fd, offset, os.SEEK_SET)
         parts: list[bytes] = []
         left = limit + 1
         while left > 0:

@@ -31,6 +31,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     warned,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.calendar_event import is_over
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.job_state import parse_upid
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.property_string import (
     PropertyStringError,
     parse_bool,
@@ -126,6 +127,8 @@ def gc_scheduled(case: Case) -> Verdict:
 def gc_succeeded(case: Case) -> Verdict:
     configured = _configured(case)
     run = configured.gc_last_run
+    if run is None or run.state == "created":
+        run = _gc_by_status(case) or run
     log = _task_log(case, run)
     if run is None or run.state == "created":
         return warned(
@@ -137,7 +140,7 @@ def gc_succeeded(case: Case) -> Verdict:
         )
     evidence = _run_evidence(run, case.now)
     if run.state == "running":
-        return passed("GC is running now.", **evidence)
+        return passed("GC is running now (task %s)." % run.upid, **evidence)
     if run.state in ("unreadable", "unknown"):
         return unknown("How the last GC ended is not known: %s." % (run.message or run.state), log, **evidence)
     if run.state == "error":
@@ -169,6 +172,15 @@ def gc_succeeded(case: Case) -> Verdict:
             **evidence,
         )
     return passed("The last GC succeeded%s." % ("" if age is None else " %.1f days ago" % max(age, 0.0)), **evidence)
+
+
+def _gc_by_status(case: Case) -> t.Optional[JobRunFacts]:
+    """The last GC by `.gc-status`, which is in the datastore and outlives the job state of the host."""
+    skeleton = case.the_store.skeleton
+    upid = parse_upid(skeleton.gc_task) if skeleton is not None else None
+    if skeleton is None or upid is None:
+        return None
+    return JobRunFacts("ok", end=upid.start, upid=skeleton.gc_task)
 
 
 def _task_log(case: Case, run: t.Optional[JobRunFacts]) -> Remedy:
@@ -277,6 +289,10 @@ def _level(namespace: str) -> int:
     return namespace.count("/") + 1 if namespace else 0
 
 
+_TASK_OF_MODE = {"delete": "delete-datastore", "unmount": "unmount-device", "s3-refresh": "s3-refresh"}
+"""Modes that PBS sets itself while a task of this type runs."""
+
+
 def maintenance(case: Case) -> Verdict:
     configured = _configured(case)
     kind = configured.maintenance_type
@@ -285,10 +301,25 @@ def maintenance(case: Case) -> Verdict:
     if ((case.declared or {}).get("maintenance_mode") or {}).get("type") == kind:
         return passed(f"Datastore '{configured.name}' is in maintenance mode `{kind}`, as declared.", type=kind)
     message = f" ({configured.maintenance_message})" if configured.maintenance_message else ""
+    task = case.running(_TASK_OF_MODE.get(kind, ""))
+    if task is not None:
+        return warned(
+            f"Datastore '{configured.name}' is in maintenance mode `{kind}`: PBS works on that now (task {task.upid}).",
+            Remedy("Wait until the task has ended.", (case.manager("task", "log", task.upid),)),
+            severity="low",
+            type=kind,
+            task=task.upid,
+        )
     if kind == "delete":
         return failed(
-            "Datastore '%s' is in maintenance mode `delete`%s: a removal is under way, or it failed half way; PBS offers no way back."
-            % (configured.name, message),
+            "Datastore '%s' is in maintenance mode `delete`%s: %s. PBS offers no way back."
+            % (
+                configured.name,
+                message,
+                "a removal is under way, or it failed half way"
+                if case.host.running_tasks is None
+                else "no removal runs, so an earlier one failed half way",
+            ),
             Remedy(
                 "Wait for a running task. Then finish the removal, which keeps the data and, as written here, the jobs. To keep the datastore instead, remove "
                 "the line maintenance-mode from datastore.cfg while both daemons are stopped.",

@@ -43,12 +43,12 @@ def _look_after_process(facts: JobRunFacts, proc: str) -> None:
     upid = parse_upid(facts.upid)
     if upid is None:
         facts.state, facts.message = "unreadable", "its UPID is invalid"
-    elif _process_start(upid.pid, proc) != upid.pstart:
+    elif process_start(upid.pid, proc) != upid.pstart:
         facts.state, facts.end = "unknown", upid.start
         facts.message = "its process ended without a result"
 
 
-def _process_start(pid: int, proc: str) -> t.Optional[int]:
+def process_start(pid: int, proc: str = "/proc") -> t.Optional[int]:
     """Start time of a process, in clock ticks since boot; None if there is no such process."""
     try:
         with open(os.path.join(proc, str(pid), "stat"), "rb") as handle:

@@ -19,7 +19,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
 
 LOG_DIR = "/var/log/proxmox-backup"
-_SIZE_LIMIT = 8 * 1024 * 1024
+SIZE_LIMIT = 8 * 1024 * 1024
 """PBS begins a new archive at half a MiB."""
 _DURATIONS = 10
 """How many runs count for how long a job takes."""
@@ -56,20 +56,25 @@ def observe_histories(runs: t.Iterable[t.Optional[JobRunFacts]], log_dir: str, d
     return outcome.error
 
 
+def open_tasks(log_dir: str) -> int:
+    """Open the directory of the lists of tasks. Raises `OSError`."""
+    base = open_directory(log_dir, follow=True)
+    try:
+        return open_directory("tasks", dir_fd=base)
+    finally:
+        os.close(base)
+
+
 def read_histories(log_dir: str, wanted: t.Container[Key]) -> dict[Key, JobHistoryFacts]:
     """The histories of these tasks. Raises `OSError`; a list that does not exist is empty."""
     try:
-        base = open_directory(log_dir, follow=True)
-        try:
-            fd = open_directory("tasks", dir_fd=base)
-        finally:
-            os.close(base)
+        fd = open_tasks(log_dir)
     except FileNotFoundError:
         return {}
     found: dict[str, tuple[Key, Task]] = {}
     try:
         for name in FILES:
-            file = read_small(name, fd, _SIZE_LIMIT)
+            file = read_small(name, fd, SIZE_LIMIT)
             if file.exists and file.data is None:
                 raise OSError(0, f"{os.path.join(log_dir, 'tasks', name)}: {file.error}")
             for task in parse_task_list(file.data or b""):

@@ -12,6 +12,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import 
     RemoteFacts,
     SyncJobFacts,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import TaskFacts
 from ansible_collections.fleetops.pbs.tests.support.facts import DAY, NOW, PREFIXES, job_run, not_looked_at
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
 
@@ -64,7 +65,65 @@ def failures(number, last_success_days):
     return JobHistoryFacts(30, int(NOW - 30 * DAY), last, number, int(NOW - number * DAY), 3600)
 
 
+def task(kind, store="tank"):
+    """A task of PBS that runs on a datastore."""
+    return TaskFacts(
+        f"UPID:pbs1:00000A1B:0000C3D4:00000005:6B025B50:{kind}:{store}:root@pam:", kind, store, int(NOW) - 60
+    )
+
+
+GC_TASK = f"UPID:pbs1:00000A1B:0000C3D4:00000005:{int(NOW) - DAY:08X}:garbage_collection:tank:root@pam:"
+OLD_GC_TASK = f"UPID:pbs1:00000A1B:0000C3D4:00000005:{int(NOW) - 30 * DAY:08X}:garbage_collection:tank:root@pam:"
+
 EXAMPLES = [
+    # --- states under way
+    *(
+        Example(
+            "PBS-CONF-05",
+            "warn",
+            {"configured.maintenance_type": mode, "host.running_tasks": [task(kind)]},
+            f"maintenance mode `{mode}`: PBS works on that now (task UPID:",
+            ["Wait until the task has ended", "proxmox-backup-manager task log"],
+            "low",
+        )
+        for mode, kind in (("delete", "delete-datastore"), ("unmount", "unmount-device"), ("s3-refresh", "s3-refresh"))
+    ),
+    *(
+        Example("PBS-CONF-05", "fail", {"configured.maintenance_type": "delete", "host.running_tasks": running}, says)
+        for running, says in (
+            (None, "a removal is under way, or it failed half way"),
+            ([], "no removal runs, so an earlier one failed half way"),
+            ([task("delete-datastore", "pool")], "no removal runs"),
+            ([task("garbage_collection")], "no removal runs"),
+        )
+    ),
+    *(
+        Example(control, "skip", {**changes, "host.running_tasks": [task(kind)]}, f"PBS is {doing} this datastore now")
+        for kind, doing, changes in (
+            (
+                "create-datastore",
+                "creating",
+                {"configured": None, "skeleton.prefixes": 100, "skeleton.state": "half-made"},
+            ),
+            ("delete-datastore", "removing", {"skeleton.prefixes": 100, "skeleton.state": "half-made"}),
+        )
+        for control in ("PBS-CONF-01", "PBS-CONF-06", "PBS-OWNER-01", "PBS-ATIME-01", "PBS-DATA-03")
+        if control != "PBS-CONF-01" or kind == "create-datastore"
+    ),
+    # --- the state of the last GC is lost, and .gc-status has its task
+    Example(
+        "PBS-CONF-03",
+        "pass",
+        {"configured.gc_last_run": JobRunFacts("created"), "skeleton.gc_task": GC_TASK},
+        "The last GC succeeded 1.0 days ago",
+    ),
+    Example(
+        "PBS-CONF-03",
+        "fail",
+        {"configured.gc_last_run": JobRunFacts("created"), "skeleton.gc_task": OLD_GC_TASK},
+        "The last GC ended 30.0 days ago",
+        "proxmox-backup-manager garbage-collection start",
+    ),
     # --- drift
     Example("PBS-CONF-01", "pass", ask=declared(gc_schedule="daily")),
     Example(
