@@ -323,7 +323,7 @@ def test_a_bucket(host: FakeHost) -> None:
     backend = {"type": "s3", "client": "ep1", "bucket": "bkt", "max_cache_size": "64GiB"}
     action = datastore(host, name="cold", path="/var/cache/cold", backend=backend, overwrite_in_use=True)
     assert action(True)["commands"][0][5:] == [
-        *("--backend", "s3,bucket=bkt,client=ep1,max-cache-size=68719476736"),
+        *("--backend", "s3,bucket=bkt,client=ep1,max-cache-size=64GiB"),
         *("--overwrite-in-use", "true"),
     ]
     configure(
