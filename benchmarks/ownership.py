@@ -277,7 +277,7 @@ def first_line(*argv: str) -> str:
 
 
 def preamble(arguments: Sequence[str]) -> str:
-    command = " ".join(["make bench", *([f'ARGS="{" ".join(arguments)}"'] if arguments else [])])
+    command = " ".join(["make bench-owners", *([f'ARGS="{" ".join(arguments)}"'] if arguments else [])])
     return "\n".join(
         [
             "## Owners: audit and repair",
@@ -302,7 +302,7 @@ def preamble(arguments: Sequence[str]) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make bench-owners ARGS=...", description=__doc__)
     parser.add_argument("--chunks", type=int, default=1048576, help="chunks in each store (default: %(default)s)")
     parser.add_argument(
         "--room", type=int, default=CHUNK, help="bytes of the filesystem for each chunk (default: 2 MiB)"
@@ -313,7 +313,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--write", action="store_true", help="put the result into docs/benchmarks.md")
     options = parser.parse_args(arguments)
     if os.geteuid() != 0:
-        sys.exit("make bench mounts loop images and changes owners: it needs root")
+        sys.exit("make bench-owners mounts loop images and changes owners: it needs root")
     for program in ("find", "chown"):
         if shutil.which(program) is None:
             sys.exit(f"{program} is not installed")
@@ -324,7 +324,7 @@ def main(arguments: Sequence[str]) -> None:
     text = "\n".join(parts).rstrip() + "\n"
     print("\n" + text)
     if options.write:
-        write_section(PAGE, "owners", "bench", text)
+        write_section(PAGE, "owners", "bench-owners", text)
 
 
 if __name__ == "__main__":

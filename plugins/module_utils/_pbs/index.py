@@ -34,6 +34,8 @@ _DYNAMIC_HEADER = struct.Struct("<8s16sq32s")
 _ENTRY = struct.Struct("<Q32s")
 _END = struct.Struct("<Q")
 
+LARGEST_ENTRY_SIZE = _ENTRY.size
+
 _SUFFIXES = {".fidx": False, ".didx": True}
 
 Buffer = t.Union[bytes, bytearray, memoryview]

@@ -17,9 +17,8 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.difference import Pair
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.index_file import (
-    BLOCK,
+    AT_ONCE,
     LARGEST,
     IndexFile,
 )
@@ -80,7 +79,7 @@ class Confirm(Visit):
         self._broken = broken
         self._max_paths = max_paths
         self._more = 0
-        self._memory = Pair(BLOCK).views[0]
+        self._memory = memoryview(bytearray(AT_ONCE * index.LARGEST_ENTRY_SIZE))
 
     def _group(self, unit: Unit, group_fd: int) -> None:
         key = (unit.namespace, unit.type, unit.id)

@@ -2,73 +2,77 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where two runs of entries differ: consecutive snapshots mostly need the same chunks at the same places."""
+"""Which entries of an index file differ from those of the file before it: consecutive snapshots mostly need the same chunks.
+
+The entries are compared some thousand at a time, while the processor has them in its cache: first blocks of them by the C
+library, then parts of the blocks that differ. An object of Python is made only for what is close to a difference.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import itertools
 import mmap
+import operator
+import struct
 import typing as t
 
-_memcmp = ctypes.PyDLL(None)["memcmp"]
-"""Without giving the interpreter's lock away: it is called a million times for microseconds, by a process of one thread."""
-_memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.index import LARGEST_ENTRY_SIZE
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.libc import bind_bare
 
-_STEPS = (16384, 2048, 512)
-"""Bytes of the blocks that are compared, each size within those of the one before that differ."""
+_BLOCK = 128
+"""Entries that the C library compares in one call."""
+_PART = 8
+"""Entries of a part of a block."""
 
 
-class Pair:
-    """Two buffers of the same size that are reused."""
+class Comparison:
+    """The entries at hand, and those that were at the same place before."""
 
-    def __init__(self, size: int) -> None:
-        """`size` in bytes, a multiple of the largest block."""
-        # Pages that are never filled are never taken from the system.
-        self._memory = [mmap.mmap(-1, size), mmap.mmap(-1, size)]
-        self.views = [memoryview(memory) for memory in self._memory]
-        """The buffers to fill: the current data, and the previous data."""
-        self._addresses = [ctypes.addressof(ctypes.c_char.from_buffer(memory)) for memory in self._memory]
+    def __init__(self, entries: int, kept: int) -> None:
+        """`entries` can be at hand, and `kept` bytes of those before. Raises `OSError`."""
+        least = entries * LARGEST_ENTRY_SIZE
+        self._memory = [mmap.mmap(-1, least), mmap.mmap(-1, max(kept, least))]
+        self.now, self.before = (memoryview(memory) for memory in self._memory)
+        self._memcmp = bind_bare("memcmp")
+        self._places = functools.lru_cache(maxsize=2)(self._cut)
 
-    def swap(self) -> None:
-        """The current data becomes the previous data."""
-        self.views.reverse()
-        self._addresses.reverse()
+    def _cut(self, step: int) -> list[list[t.Any]]:
+        """Where the blocks of this many bytes begin in both memories, as the C library takes it."""
+        kind = ctypes.c_char * 1
+        return [[kind.from_buffer(memory, at) for at in range(0, len(memory), step)] for memory in self._memory]
 
-    def differing(self, size: int) -> list[tuple[int, int]]:
-        """Start and end (bytes) of blocks in which the first `size` bytes differ, in order; blocks side by side are one.
+    def replace(self, place: int, size: int, entry: int) -> tuple[bytes, bytes]:
+        """Put the first `size` bytes at hand in the place of what was there before.
 
-        What differs is in them; what is not in them is the same.
+        Returns entries of both, in the same order: all that differ, and few that do not.
         """
-        now, before = self._addresses
-        if not _memcmp(now, before, size):
-            return []
-        places: t.Iterable[int] = (0,)
-        above = size
-        for step in _STEPS:
-            blocks = itertools.chain.from_iterable(range(place, min(place + above, size), step) for place in places)
-            places, above = self._unlike(list(blocks), step, size), step
-        return _joined(places, above, size)
-
-    def _unlike(self, places: list[int], step: int, size: int) -> list[int]:
-        """Which of the blocks at these places differ."""
-        now, before = self._addresses
-        sizes: t.Iterable[int] = itertools.repeat(step)
-        if places and places[-1] + step > size:
-            sizes = [*itertools.repeat(step, len(places) - 1), size - places[-1]]
-        found = map(_memcmp, map(now.__add__, places), map(before.__add__, places), sizes)
-        return list(itertools.compress(places, found))
+        step = entry * _BLOCK
+        now, before = self._places(step)
+        first = place // step
+        sizes = [step] * (size // step) + [size % step] * (size % step > 0)
+        signs = map(self._memcmp, now, itertools.islice(before, first, None), sizes)
+        blocks = [slice(at, min(at + step, size)) for at in itertools.compress(range(0, size, step), signs)]
+        if not blocks:
+            return b"", b""
+        behind = self.before[place:]
+        known = b"".join([behind[block] for block in blocks])
+        unlike = [self.now[block] for block in blocks]
+        for block, part in zip(blocks, unlike):
+            behind[block] = part
+        return _parts(b"".join(unlike), known, entry * _PART)
 
 
-def _joined(places: t.Iterable[int], step: int, size: int) -> list[tuple[int, int]]:
-    runs: list[tuple[int, int]] = []
-    start = end = -1
-    for place in places:
-        if place != end:
-            if end >= 0:
-                runs.append((start, end))
-            start = place
-        end = place + step
-    if end >= 0:
-        runs.append((start, min(end, size)))
-    return runs
+def _parts(fresh: bytes, known: bytes, size: int) -> tuple[bytes, bytes]:
+    """Those parts of this many bytes that differ; the last one may be shorter."""
+    count = len(fresh) // size
+    column, rest = _column(size, count), count * size
+    ours, theirs = [*column.unpack_from(fresh), fresh[rest:]], [*column.unpack_from(known), known[rest:]]
+    unlike = list(map(operator.ne, ours, theirs))
+    return b"".join(itertools.compress(ours, unlike)), b"".join(itertools.compress(theirs, unlike))
+
+
+@functools.lru_cache(maxsize=2048)
+def _column(size: int, count: int) -> struct.Struct:
+    return struct.Struct(f"{size}s" * count)

@@ -5,9 +5,8 @@
 """Millions of digests in memory that several processes share: put in one after the other, asked for by prefix.
 
 A Python set takes more than a hundred bytes for each digest, and copies of it in each process. Here a digest takes its 32
-bytes. What was put in is sorted in runs of a quarter of a million by the C library; each run has a table that tells
-where the digests of a prefix directory begin. Where the same digest comes again and again, runs are merged, and it stays
-once.
+bytes. What was put in is sorted in runs of half a million by the C library; each run has a table that tells where the
+digests of a prefix directory begin. Where the same digest comes again and again, runs are merged, and it stays once.
 """
 
 from __future__ import annotations
@@ -26,11 +25,16 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.index import DIGEST_SIZE
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import PREFIX_COUNT
 
-RUN = 1 << 18
+RUN = 1 << 19
 """Digests in one run: sorting takes as much memory again."""
 
 SLACK = 600_000
 """Digests that are held before it is looked for whether they are the same ones again."""
+
+_REPEATED = 0.2
+"""The share of digests that are there again from which on runs are merged: looking at all of them takes its time."""
+_SAMPLE = 64
+"""The part of the digests that is looked at to learn that share."""
 
 _NORESERVE = 0x4000
 """MAP_NORESERVE, which Python 3.9 has no name for: the room is for the worst case, and mostly stays untouched."""
@@ -130,7 +134,7 @@ class Digests:
             if self._count == end:
                 self._seal()
                 if self._count >= self._merge_at:
-                    self._merge()
+                    self._make_room()
 
     def finish(self) -> None:
         """Prepare it for queries, also by other processes. Raises `Full`."""
@@ -157,6 +161,22 @@ class Digests:
             self._room.sort(start, self._count)
             self._runs.append(self._count)
 
+    def _make_room(self) -> None:
+        """Merge the runs where that is worth its time, or nothing else is left."""
+        if self._count >= self._limit or self._repeated() > _REPEATED:
+            self._merge()
+        self._merge_at = min(max(SLACK, self._count + self._count // 4), self._limit + SLACK)
+
+    def _repeated(self) -> float:
+        """The share of digests that are there more than once, among those with the lowest values."""
+        last = ((1 << 32) // _SAMPLE - 1).to_bytes(4, "big")
+        heads = _Heads(self._room)
+        parts = [
+            split(self._room.part(start, bisect.bisect_right(heads, last, start, end))) for start, end in self._bounds()
+        ]
+        count = sum(map(len, parts))
+        return 1 - len(set(itertools.chain.from_iterable(parts))) / count if count else 0.0
+
     def _merge(self) -> None:
         """Put all runs into the other room as one, each digest once, and give the memory back as it goes."""
         old, new = self._room, self._rooms[1 - self._current]
@@ -175,7 +195,6 @@ class Digests:
         self._current = 1 - self._current
         self._count = count
         self._runs = [count] if count else []
-        self._merge_at = min(max(SLACK, count + count // 4), self._limit + SLACK)
 
     def _starts(self, start: int, end: int) -> array.array[int]:
         """Where the digests of each prefix begin in a sorted run, and where the run ends."""
@@ -212,12 +231,12 @@ class Needed:
     def __init__(self, digests: t.Iterable[Digests]) -> None:
         self._runs = [run for one in digests for run in one.runs()]
 
-    def names(self, prefix: int) -> frozenset[bytes]:
-        """The names of the chunks that are needed in a prefix directory."""
+    def names(self, prefix: int) -> tuple[bytes, ...]:
+        """The names of the chunks that are needed in a prefix directory, some of them perhaps more than once."""
         found = b"".join(
             [view[table[prefix] * DIGEST_SIZE : table[prefix + 1] * DIGEST_SIZE] for view, table in self._runs]
         )
-        return frozenset(_hex_column(len(found) // DIGEST_SIZE).unpack(binascii.hexlify(found)))
+        return _hex_column(len(found) // DIGEST_SIZE).unpack(binascii.hexlify(found))
 
 
 class _Cursor:
@@ -235,7 +254,8 @@ class _Cursor:
         taken = split(self._room.part(self._place, end))
         self._place = end
         self._room.give_back(self._given, end)
-        self._given = end * DIGEST_SIZE // mmap.PAGESIZE * mmap.PAGESIZE // DIGEST_SIZE
+        # The page in which this run begins may hold the end of another one, too.
+        self._given = max(self._given, end * DIGEST_SIZE // mmap.PAGESIZE * mmap.PAGESIZE // DIGEST_SIZE)
         return taken
 
 

@@ -17,8 +17,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.index import (
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import Opening
 
-BLOCK = 4 * 1024 * 1024
-"""Bytes that are read at once, about: whole entries. The index of a disk of half a terabyte is one block."""
+AT_ONCE = 16384
+"""Entries that are read at once: few enough to stay in the cache of the processor until all is done with them."""
 
 LARGEST = 1 << 36
 """Bytes of an index file that is read: 2,048 million entries, for 8 PiB of data."""
@@ -95,9 +95,7 @@ class IndexFile:
         except BaseException:
             os.close(fd)
             raise
-        entry = self.header.entry_size
-        self.block = BLOCK // entry * entry
-        self.is_one_block = self.length - HEADER_SIZE <= self.block
+        self.block = AT_ONCE * self.header.entry_size
         self._sparse = status.st_blocks * 512 < self.length // 2
 
     def close(self) -> None:

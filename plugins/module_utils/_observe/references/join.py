@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Compares the needed digests with the chunks that the walk finds, one prefix directory after the other."""
+"""Compares the needed digests with the chunks that the walk finds, one prefix directory after the other.
+
+Between two directories the kernel goes through so much memory that the processor's cache keeps little of ours. Therefore
+names are made from digests only when their directory is at hand, and mostly only one set is made of the names in it.
+"""
 
 from __future__ import annotations
 
@@ -79,14 +83,18 @@ class Join(Collector):
         self._digests = Needed(digests)
         self._identity = identity
         self._times = times
-        self._needed: frozenset[bytes] = frozenset()
-        self._left: frozenset[bytes] = frozenset()
-        """Needed digests that the walk has not found yet."""
+        self._names: tuple[bytes, ...] = ()
+        """The names that are needed in this directory, some of them perhaps more than once."""
+        self._left: set[bytes] = set()
+        """Those that the walk has not found yet."""
+        self._needed = -1
+        """How many different ones there are; below 0 as long as none is looked for, and `_left` holds none yet."""
         self._bad: list[tuple[bytes, os.stat_result]] = []
         self._blocked: t.Optional[bool] = None
 
     def enter(self, number: int) -> None:
-        self._needed = self._left = self._digests.names(number)
+        self._names = self._digests.names(number)
+        self._needed = -1
         self._bad.clear()
         self._blocked = None
 
@@ -95,9 +103,12 @@ class Join(Collector):
         if batch is None or not self._counter.plain:
             self._one_by_one(prefix, found)
             return
-        self._left = self._left.difference(found)
+        useless = set(found)
+        count = len(useless)
+        useless.difference_update(self._names)
+        self._found(found, count - len(useless))
         accessed = batch.accessed(len(found))
-        if self._needed.issuperset(found):
+        if not useless:
             self._add(self.found.kept, len(found), self._counter.plain_bytes)
             if max(accessed) < self._times.limit:
                 self._add(self.found.needed_old, len(found), self._counter.plain_bytes)
@@ -106,12 +117,26 @@ class Join(Collector):
             return
         needed = []
         for name, when, size in zip(found, accessed, batch.sizes(len(found))):
-            if name in self._needed:
-                needed.append((when, size))
-            else:
+            if name in useless:
                 self._useless(prefix, name, when, size)
+            else:
+                needed.append((when, size))
         self._add(self.found.kept, len(needed), sum(size for _when, size in needed))
         self._needed_old(needed)
+
+    def _found(self, names: t.Iterable[bytes], needed: int) -> None:
+        """Take these names out of those that are left; so many different ones of them are needed."""
+        if self._needed < 0 and needed == len(self._names):
+            # As many as there are, so none of them is there more than once.
+            self._left, self._needed = set(), needed
+            return
+        self._begin()
+        self._left.difference_update(names)
+
+    def _begin(self) -> None:
+        if self._needed < 0:
+            self._left = set(self._names)
+            self._needed = len(self._left)
 
     def _needed_old(self, found: t.Iterable[tuple[int, int]]) -> None:
         for when, length in found:
@@ -120,6 +145,7 @@ class Join(Collector):
 
     def _one_by_one(self, prefix: Directory, found: t.Sequence[bytes]) -> None:
         """Where something is wrong with at least one of them."""
+        needed = frozenset(self._names)
         there = set()
         for name in found:
             try:
@@ -127,7 +153,7 @@ class Join(Collector):
             except OSError:
                 continue  # what is gone is missing, if it is needed
             when, size = int(status.st_atime_ns // 1_000_000_000), status.st_size
-            if name not in self._needed:
+            if name not in needed:
                 if stat.S_ISREG(status.st_mode):
                     self._useless(prefix, name, when, size)
                 continue
@@ -143,7 +169,7 @@ class Join(Collector):
                 self._suspect("chunk-empty", name)
             elif not allows(self._identity, status, READ):
                 self._suspect("chunk-unreadable", name)
-        self._left -= there
+        self._found(there, len(there))
 
     def _useless(self, prefix: Directory, name: bytes, when: int, size: int) -> None:
         """A chunk that no index file needs."""
@@ -190,10 +216,11 @@ class Join(Collector):
             self.found.using_markers += 1
 
     def leave(self, prefix: t.Optional[Directory], seen: bool) -> None:
-        self.found.needed += len(self._needed)
+        self._begin()
+        self.found.needed += self._needed
         if not seen:
             self.found.unseen_prefixes += 1
-            self.found.unseen_chunks += len(self._needed)
+            self.found.unseen_chunks += self._needed
             return
         if self._bad and prefix is not None:
             self._bad_chunks(prefix)

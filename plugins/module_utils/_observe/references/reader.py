@@ -16,10 +16,10 @@ import time
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references import GroupFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.difference import Pair
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.difference import Comparison
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.digests import Digests
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.index_file import (
-    BLOCK,
+    AT_ONCE,
     LARGEST,
     IndexFile,
     NoFile,
@@ -54,6 +54,10 @@ _UNFINISHED = 86400.0
 """Seconds without a change after which nobody is still writing a snapshot that has no manifest."""
 _KEPT = 16
 """Index files of the snapshot before that are held open."""
+_REMEMBERED = 4 * 1024 * 1024
+"""Bytes of entries of the last index file that are remembered if they are all: those of a disk of half a terabyte."""
+_TOGETHER = 32768
+"""Entries of which those that come again at another place are looked for."""
 _DAY = 86400
 _BREAKS = frozenset(
     (
@@ -108,8 +112,9 @@ class Reader(Visit):
         self._digests = digests
         self._max_paths = max_paths
         self._held: t.Optional[IndexFile] = None
-        self._pair = Pair(BLOCK) if digests is not None else None
+        """The file whose entries are remembered."""
         self._more = 0
+        self._comparison = Comparison(AT_ONCE, _REMEMBERED) if digests is not None else None
         self._broken = False
         """Something of the snapshot at hand keeps GC or a restore from its index files."""
         self._now = time.time()
@@ -447,7 +452,7 @@ class Reader(Visit):
         self.totals.index_bytes += opened.length
         self.totals.references += header.entries
         found = Found(header.size, header.checksum, None)
-        if self._digests is None or self._pair is None:
+        if self._digests is None or self._comparison is None:
             if header.dynamic:
                 last = bytearray(header.entry_size)
                 try:
@@ -459,7 +464,7 @@ class Reader(Visit):
             self.error(path, f"an index file of {opened.length} bytes is not read")
         else:
             try:
-                self._read_all(path, opened, before, self._pair, self._digests, found)
+                self._read_all(path, opened, before, self._comparison, self._digests, found)
             except OSError as exc:
                 self.error(path, exc)
         self.totals.data_bytes += found.data_bytes
@@ -467,100 +472,114 @@ class Reader(Visit):
 
     def put_in(self, path: str, opened: IndexFile) -> None:
         """Only add every digest of an index file."""
-        if self._digests is None or self._pair is None or opened.length > LARGEST:
+        if self._digests is None or self._comparison is None or opened.length > LARGEST:
             return
         shared = self.totals.shared
         try:
-            self._read_all(path, opened, None, self._pair, self._digests, Found(0, b"", None))
+            self._read_all(path, opened, None, self._comparison, self._digests, Found(0, b"", None))
         except OSError as exc:
             self.error(path, exc)
         self.totals.shared = shared
 
     def _read_all(
-        self, path: str, opened: IndexFile, before: t.Optional[IndexFile], pair: Pair, digests: Digests, found: Found
+        self,
+        path: str,
+        opened: IndexFile,
+        before: t.Optional[IndexFile],
+        comparison: Comparison,
+        digests: Digests,
+        found: Found,
     ) -> None:
-        """Read every entry and put the digests in that the snapshot before does not have at the same place."""
+        """Read every entry, and put the digests in that the snapshot before does not have. Raises `OSError` and `Full`."""
         header = opened.header
         if before is not None and before.header.dynamic != header.dynamic:
             before = None
-        if before is not None and self._is_held(before):
-            pair.swap()
-        else:
-            self._held = None
+        remember = opened.length - index.HEADER_SIZE <= _REMEMBERED
+        held = before is not None and before is self._held and remember
+        self._held = None
+        fresh = _Fresh(header.dynamic, digests)
         whole: t.Optional[t.Any] = hashlib.sha256()
         last = -1
         rising = True
-        for place, size in opened.blocks(pair.views[0]):
-            if not size:
-                digests.add(_ZERO)
-                whole, last = None, 0
-                rising = rising and not header.dynamic
-                continue
-            now = pair.views[0][:size]
-            if whole is not None:
-                whole.update(now)
-            if header.dynamic:
-                ends = list(index.ends(now))
-                rising = rising and ends[0] > last and all(map(int.__lt__, ends, ends[1:]))
-                last = ends[-1]
-            self._put_in(now, place, header, before, pair, digests)
-            self._heartbeat.beat(self.progress)
+        try:
+            for place, size in opened.blocks(comparison.now):
+                if not size:
+                    digests.add(_ZERO)
+                    whole, last = None, 0
+                    rising = rising and not header.dynamic
+                    continue
+                now = comparison.now[:size]
+                if header.dynamic:
+                    ends = list(index.ends(now))
+                    rising = rising and ends[0] > last and all(map(int.__lt__, ends, ends[1:]))
+                    last = ends[-1]
+                at = place if remember else 0
+                common = self._fill(before, held, place, size, comparison.before[at:])
+                unlike, known = comparison.replace(at, common, header.entry_size)
+                fresh.add(unlike, known)
+                if common < size:
+                    fresh.add(bytes(now[common:]), b"")
+                    if remember:
+                        comparison.before[at + common : at + size] = now[common:]
+                self.totals.shared += (common - len(unlike)) // header.entry_size
+                if whole is not None:
+                    whole.update(now)
+                self._heartbeat.beat(self.progress)
+        finally:
+            fresh.put_in()
         if header.dynamic:
             found.data_bytes = max(last, 0)
             if not rising:
                 self._problem("index-order", path, "the ends of the chunks do not rise")
         if whole is not None:
             found.entries_checksum = whole.digest()
-        self._held = opened if opened.is_one_block and whole is not None else None
+            self._held = opened if remember else None
 
-    def _is_held(self, opened: IndexFile) -> bool:
-        """Whether all entries of that file are in memory still, as those that were read last."""
-        return opened is self._held
-
-    def _put_in(
-        self,
-        now: memoryview,
-        place: int,
-        header: index.IndexHeader,
-        before: t.Optional[IndexFile],
-        pair: Pair,
-        digests: Digests,
-    ) -> None:
-        entry = header.entry_size
-        common = 0
-        if before is not None:
-            common = max(0, min(len(now), before.length - index.HEADER_SIZE - place))
+    @staticmethod
+    def _fill(before: t.Optional[IndexFile], held: bool, place: int, size: int, into: memoryview) -> int:
+        """See that what the file before has at that place is in memory; returns how many bytes that is."""
+        if before is None:
+            return 0
+        common = max(0, min(size, before.length - index.HEADER_SIZE - place))
+        if not held:
             try:
-                if not self._is_held(before):
-                    before.read(pair.views[1][:common], place)
+                before.read(into[:common], place)
             except OSError:
-                common = 0
-        unlike = done = 0
-        new: set[bytes] = set()
-        old: list[tuple[bytes, ...]] = []
-        for first, last in pair.differing(common) if common else ():
-            # Blocks of a comparison, to whole entries.
-            start, end = max(first // entry * entry, done), min(-(-last // entry) * entry, common)
-            done = end
-            for fresh, known in zip(
-                index.digest_tuples(header.dynamic, now[start:end]),
-                index.digest_tuples(header.dynamic, pair.views[1][start:end]),
-            ):
-                if header.dynamic:
-                    # What was put in before them moves all that follow, and changes their ends.
-                    new.update(fresh)
-                    old.append(known)
-                else:
-                    new.update(itertools.compress(fresh, map(operator.ne, fresh, known)))
-            unlike += end - start
-        if new:
-            new.difference_update(*old)
-            digests.add(b"".join(new))
-        if common < len(now):
-            for some in index.digest_tuples(header.dynamic, now[common:]):
-                digests.add(b"".join(set(some)))
-            unlike += len(now) - common
-        self.totals.shared += (len(now) - unlike) // entry
+                return 0
+        return common
+
+
+class _Fresh:
+    """The digests of one index file that are not known from the file before."""
+
+    def __init__(self, dynamic: bool, digests: Digests) -> None:
+        self._dynamic = dynamic
+        self._digests = digests
+        self._new: set[bytes] = set()
+        self._old: set[bytes] = set()
+
+    def add(self, fresh: bytes, known: bytes) -> None:
+        """Entries, and those that were at their places before; none, if there were none. Raises `Full`."""
+        ours = index.digests(self._dynamic, fresh)
+        theirs = index.digests(self._dynamic, known)
+        if not known:
+            self._digests.add(b"".join(set(ours)))
+        elif self._dynamic:
+            # What was put in before them moves all that follow, and changes their ends.
+            self._new.update(ours)
+            self._old.update(theirs)
+        else:
+            unlike = list(ours)
+            self._new.update(itertools.compress(unlike, map(operator.ne, unlike, theirs)))
+        if len(self._new) >= _TOGETHER:
+            self.put_in()
+
+    def put_in(self) -> None:
+        """Raises `Full`."""
+        self._new -= self._old
+        self._digests.add(b"".join(self._new))
+        self._new.clear()
+        self._old.clear()
 
 
 class Again(Visit):
@@ -618,7 +637,8 @@ def _read_through_link(name: str, dir_fd: int, limit: int) -> tuple[bytes, os.st
 
 def _read_open(fd: int, status: os.stat_result, limit: int) -> tuple[bytes, os.stat_result]:
     try:
-        return os.read(fd, limit), status
+        # Python takes memory for as many bytes as are asked for.
+        return os.read(fd, min(limit, status.st_size + 1)), status
     finally:
         os.close(fd)
 

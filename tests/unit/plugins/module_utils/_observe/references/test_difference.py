@@ -8,61 +8,70 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.difference import Pair
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.difference import Comparison
 
-SIZE = 65536
-PAIR = Pair(SIZE)
-
-
-def differing(now: bytes, before: bytes) -> list[tuple[int, int]]:
-    PAIR.views[0][: len(now)] = now
-    PAIR.views[1][: len(before)] = before
-    return PAIR.differing(len(now))
+AT_ONCE = 1024
+KEPT = 4 * AT_ONCE * 40
+COMPARISON = Comparison(AT_ONCE, KEPT)
+SIZES = pytest.mark.parametrize("entry", [32, 40])
 
 
-@pytest.mark.parametrize("size", [32, 4096, 16384, 16385, SIZE])
-def test_the_same_has_no_difference(size: int) -> None:
-    assert differing(bytes(size), bytes(size)) == []
+def entries(entry: int, numbers: list[int]) -> bytes:
+    return b"".join(number.to_bytes(entry, "big") for number in numbers)
 
 
-@pytest.mark.parametrize("place", [0, 511, 512, 16383, 16384, 40000, 65535])
-def test_one_byte_is_found(place: int) -> None:
-    before = bytearray(SIZE)
-    before[place] = 1
-    start = place // 512 * 512
-    assert differing(bytes(SIZE), bytes(before)) == [(start, start + 512)]
+def replaced(entry: int, now: list[int], before: list[int], place: int = 0) -> list[tuple[int, int]]:
+    """What is given as different, by pairs of what is there now and what was there before."""
+    fresh_data, known_data = entries(entry, now), entries(entry, before)
+    COMPARISON.now[: len(fresh_data)] = fresh_data
+    COMPARISON.before[place : place + len(known_data)] = known_data
+    fresh, known = COMPARISON.replace(place, len(fresh_data), entry)
+    assert len(fresh) == len(known)
+    assert bytes(COMPARISON.before[place : place + len(fresh_data)]) == fresh_data
+    return [
+        (int.from_bytes(fresh[at : at + entry], "big"), int.from_bytes(known[at : at + entry], "big"))
+        for at in range(0, len(fresh), entry)
+    ]
 
 
-def test_blocks_side_by_side_are_one() -> None:
-    before = bytes(1000) + b"x" * 1000 + bytes(3000)
-    assert differing(bytes(5000), before) == [(512, 2048)]
+@SIZES
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 127, 128, 129, AT_ONCE])
+def test_the_same_has_no_difference(entry: int, count: int) -> None:
+    assert replaced(entry, list(range(count)), list(range(count))) == []
 
 
-def test_what_lies_behind_the_end_does_not_matter() -> None:
-    PAIR.views[0][:] = b"a" * SIZE
-    PAIR.views[1][:] = b"b" * SIZE
-    assert differing(bytes(100), bytes(100)) == []
-    assert differing(bytes(600), bytes(599) + b"x") == [(512, 600)]
+@SIZES
+@pytest.mark.parametrize("count", [1, 128, 131, AT_ONCE])
+def test_one_entry_is_found_wherever_it_is(entry: int, count: int) -> None:
+    before = list(range(count))
+    for place in {0, count // 2, count - 1}:
+        now = list(before)
+        now[place] = 10**6
+        found = replaced(entry, now, before)
+        assert [pair for pair in found if pair[0] != pair[1]] == [(10**6, place)]
+        assert len(found) <= 8
 
 
-def test_what_is_now_becomes_what_was_before() -> None:
-    differing(b"new" * 100, b"old" * 100)
-    PAIR.swap()
-    assert bytes(PAIR.views[1][:300]) == b"new" * 100
-    PAIR.views[0][:300] = b"new" * 100
-    assert PAIR.differing(300) == []
+@SIZES
+def test_what_lies_around_it_stays(entry: int) -> None:
+    place = AT_ONCE * entry
+    COMPARISON.before[:] = b"x" * KEPT
+    assert len(replaced(entry, [1] * 10, [2] * 10, place)) == 10
+    assert bytes(COMPARISON.before[:place]) == b"x" * place
+    assert set(COMPARISON.before[place + 10 * entry :]) == {ord("x")}
 
 
+@SIZES
 @settings(max_examples=200, deadline=None)
-@given(st.integers(1, SIZE), st.lists(st.integers(0, SIZE - 1), max_size=40))
-def test_everything_that_differs_is_in_a_block_and_each_block_differs(size: int, places: list[int]) -> None:
-    now, before = bytes(size), bytearray(size)
+@given(st.integers(1, AT_ONCE), st.lists(st.integers(0, AT_ONCE - 1), max_size=40), st.integers(0, 3))
+def test_all_that_differ_are_given_in_their_order_and_few_others(
+    entry: int, count: int, places: list[int], window: int
+) -> None:
+    before = list(range(count))
+    now = list(before)
     for place in places:
-        before[place % size] = 1
-    found = differing(now, bytes(before))
-    inside = {place for start, end in found for place in range(start, end)}
-    assert {place % size for place in places} <= inside
-    for start, end in found:
-        for block in range(start, end, 512):
-            assert any(before[block : min(block + 512, end)])
-    assert all(end < start for (_first, end), (start, _last) in zip(found, found[1:]))
+        now[place % count] = 10**6 + place % count
+    unlike = [(new, old) for new, old in zip(now, before) if new != old]
+    found = replaced(entry, now, before, window * AT_ONCE * entry)
+    assert [pair for pair in found if pair[0] != pair[1]] == unlike
+    assert len(found) <= 8 * len(unlike)

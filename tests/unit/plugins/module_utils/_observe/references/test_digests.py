@@ -21,7 +21,7 @@ def some(count: int, seed: int = 1, heads: int = 65536) -> list[bytes]:
 
 def everything(*held: Digests, prefixes: int = 65536) -> dict[int, frozenset[bytes]]:
     needed = Needed(held)
-    found = {prefix: needed.names(prefix) for prefix in range(prefixes)}
+    found = {prefix: frozenset(needed.names(prefix)) for prefix in range(prefixes)}
     return {prefix: names for prefix, names in found.items() if names}
 
 
@@ -37,6 +37,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of some digests instead of a quarter of a million."""
     monkeypatch.setattr(module, "RUN", 16)
     monkeypatch.setattr(module, "SLACK", 64)
+    monkeypatch.setattr(module, "_SAMPLE", 1)
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 100, 1000])
@@ -65,6 +66,63 @@ def test_the_same_ones_again_and_again_take_no_more_room(small: None) -> None:
         random.Random(number).shuffle(made)
         held.add(b"".join(made))
     held.finish()
+    assert everything(held) == expected(made)
+
+
+@pytest.fixture
+def merges(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many digests there were at each merge."""
+    found: list[int] = []
+    merge = Digests._merge
+
+    def noted(held: Digests) -> None:
+        found.append(held._count)
+        merge(held)
+
+    monkeypatch.setattr(Digests, "_merge", noted)
+    return found
+
+
+@pytest.mark.parametrize(("repeated", "merged"), [(0.0, False), (0.1, False), (0.5, True)])
+def test_runs_are_merged_where_many_digests_come_again(
+    small: None, merges: list[int], repeated: float, merged: bool
+) -> None:
+    made = some(2000)
+    rng = random.Random(2)
+    put_in: list[bytes] = []
+    for one in made:
+        put_in.append(rng.choice(put_in) if put_in and rng.random() < repeated else one)
+    held = Digests(10_000)
+    held.add(b"".join(put_in))
+    held.finish()
+    assert bool(merges) is merged
+    assert everything(held) == expected(put_in)
+
+
+def test_a_part_of_the_digests_tells_how_many_come_again(
+    small: None, merges: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SAMPLE", 8)
+    made = some(500)
+    held = Digests(10_000)
+    for _again in range(4):
+        held.add(b"".join(made))
+    assert merges
+    assert held._count < 1000
+    held.finish()
+    assert everything(held) == expected(made)
+
+
+def test_a_page_with_the_ends_of_two_runs_is_kept_until_both_are_merged(merges: list[int]) -> None:
+    """After the first merge the next run begins where that one ends, which is hardly ever where a page does."""
+    made = sorted(some(1300))
+    held = Digests(10_000)
+    for rest in (range(3, 13), range(3)):
+        held.add(b"".join(one for number, one in enumerate(made) if number % 13 in rest))
+        held._seal()
+        held._merge()
+    held.finish()
+    assert len(merges) == 2
     assert everything(held) == expected(made)
 
 
@@ -98,10 +156,11 @@ def test_any_order_of_any_digests(batches: list[list[int]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "RUN", 8)
         patch.setattr(module, "SLACK", 20)
-        # Few prefixes, so that runs have many digests of the same one.
-        known = [(number % 3).to_bytes(2, "big") + number.to_bytes(30, "big") for number in range(301)]
+        patch.setattr(module, "_SAMPLE", 1)
+        # Prefixes far apart, each with some digests.
+        known = [(number % 100 * 655).to_bytes(2, "big") + number.to_bytes(30, "big") for number in range(301)]
         held = Digests(301)
         for batch in batches:
             held.add(b"".join(known[number] for number in batch))
         held.finish()
-        assert everything(held, prefixes=4) == expected([known[number] for batch in batches for number in batch])
+        assert everything(held) == expected([known[number] for batch in batches for number in batch])

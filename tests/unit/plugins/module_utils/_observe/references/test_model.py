@@ -111,6 +111,7 @@ def test_sets_are_equal_to_those_of_the_model(chunks: list[dict[str, Any]], made
         # Merging, and several units of one group, come with few digests and snapshots, too.
         patch.setattr(digests_module, "RUN", 8)
         patch.setattr(digests_module, "SLACK", 16)
+        patch.setattr(digests_module, "_SAMPLE", 1)
         patch.setattr(tree_module, "_LEAST_TOGETHER", 2)
         if bare:
             patch.setattr(counters, "Batch", no_statx)

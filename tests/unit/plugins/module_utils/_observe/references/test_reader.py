@@ -73,11 +73,17 @@ def needed(facts) -> set[int]:
 
 
 @pytest.mark.parametrize(("make", "suffix"), [(image, "fidx"), (archive, "didx")])
-@pytest.mark.parametrize("block", [4096, 65536, 4 * 1024 * 1024])
-def test_what_consecutive_snapshots_share_is_counted_and_nothing_is_lost(store, look, monkeypatch, make, suffix, block):
-    monkeypatch.setattr(index_file, "BLOCK", block)
+@pytest.mark.parametrize("at_once", [128, 1024, 16384])
+@pytest.mark.parametrize("remembered", [0, 36_000, 4 * 1024 * 1024])
+def test_what_consecutive_snapshots_share_is_counted_and_nothing_is_lost(
+    store, look, monkeypatch, make, suffix, at_once, remembered
+):
+    for module in (index_file, reader):
+        monkeypatch.setattr(module, "AT_ONCE", at_once)
+    monkeypatch.setattr(reader, "_REMEMBERED", remembered)
+    monkeypatch.setattr(reader, "_TOGETHER", 300)
     monkeypatch.setattr(tree, "_LEAST_TOGETHER", 3)
-    rng = random.Random(block)
+    rng = random.Random(at_once + remembered)
     numbers = list(range(1000))
     fresh = iter(range(1000, 10**6))
     everything = set(numbers)
