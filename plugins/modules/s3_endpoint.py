@@ -60,7 +60,7 @@ EXAMPLES = r"""
 - name: Add an object store
   fleetops.pbs.s3_endpoint:
     id: archive
-    endpoint: !unsafe "{{bucket}}.s3.{{region}}.example.org"
+    endpoint: "{{ '{{bucket}}.s3.{{region}}.example.org' }}"
     region: eu-central-1
     access_key: "{{ vault_s3_access_key }}"
     secret_key: "{{ vault_s3_secret_key }}"

@@ -11,6 +11,16 @@ import typing as t
 
 KNOWN = frozenset(
     [
+        "adopt_become",
+        "adopt_config_dir",
+        "adopt_deadline",
+        "adopt_directory",
+        "adopt_file",
+        "adopt_group",
+        "adopt_mode",
+        "adopt_overwrite",
+        "adopt_state_dir",
+        "adopt_user",
         "datastore_become",
         "datastore_config_dir",
         "datastore_deadline",
@@ -90,6 +100,8 @@ KNOWN = frozenset(
 
 OF_PLAYBOOKS = frozenset(
     [
+        "adopt_hosts",
+        "adopt_result",
         "preflight_hosts",
         "repair_hosts",
         "preflight_result",
@@ -122,4 +134,4 @@ def misspelt(names: t.Iterable[str]) -> list[str]:
 
 def _may_be(name: str) -> bool:
     """Whether a name is worth a comparison; a play has hundreds of variables."""
-    return name.startswith(("pbs_", "repair_", "report_", "mounts_", "datastore_", "server_"))
+    return name.startswith(("pbs_", "repair_", "report_", "mounts_", "datastore_", "adopt_", "server_"))

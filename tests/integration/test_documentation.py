@@ -206,20 +206,20 @@ def slices_of(sandbox: Sandbox, report: str) -> None:
 
 @pytest.mark.root
 def test_a_fleet_is_written_down_as_it_is(sandbox: Sandbox) -> None:
-    """docs/adopting.md: the playbook, its template, and that provisioning then has nothing to do."""
-    page = {e.language: e.text for e in examples.blocks(ROOT / "docs/adopting.md") if e.language in ("yaml", "jinja")}
-    blocks = [e.text for e in examples.blocks(ROOT / "docs/adopting.md") if e.language == "yaml"]
-    (playbook,) = [text for text in blocks if "datastore_info" in text]
-    (sandbox.work / "templates").mkdir()
-    (sandbox.work / "templates/declared.j2").write_text(page["jinja"])
-    at_home = playbook.replace(
-        "fleetops.pbs.datastore_info:", f"fleetops.pbs.datastore_info: {{config_dir: {sandbox.host.etc}}}"
-    )
-    (sandbox.work / "write_down.yml").write_text(at_home.replace("become: true", "become: false"))
-    written = sandbox.run(["ansible-playbook", "-i", "hosts.yml", "write_down.yml"])
+    """docs/adopting.md: the playbook adopt, and that provisioning then has nothing to do."""
+    command = "ansible-playbook -i hosts.yml fleetops.pbs.adopt"
+    assert command in (ROOT / "docs/adopting.md").read_text()
+    directories = {"config_dir": sandbox.host.etc, "state_dir": sandbox.host.var}
+    here = [f"-eadopt_{name}={path}" for name, path in directories.items()] + ["-eadopt_become=false"]
+    path = sandbox.work / "host_vars/pbs1/pbs.yml"
+    first = sandbox.run([*shlex.split(command), *here, "--check", "--diff"])
+    assert (first.returncode, path.exists()) == (0, False), first.stdout + first.stderr
+    assert "+  - name: tank" in first.stdout
+    written = sandbox.run([*shlex.split(command), *here])
     assert written.returncode == 0, written.stdout + written.stderr
-    declared = yaml.safe_load((sandbox.work / "host_vars/pbs1/pbs_datastores.yml").read_text())
-    assert declared == {
+    assert path.stat().st_mode & 0o777 == 0o640
+    declared = yaml.safe_load(path.read_text())
+    assert {name: entries for name, entries in declared.items() if entries} == {
         "pbs_datastores": [
             {
                 "name": "tank",
@@ -231,9 +231,18 @@ def test_a_fleet_is_written_down_as_it_is(sandbox: Sandbox) -> None:
             }
         ]
     }
+    again = sandbox.run([*shlex.split(command), *here])
+    assert re.search(r"pbs1 +: .*changed=0 ", again.stdout), again.stdout
     checked = sandbox.run(shlex.split(ADOPTED))
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert re.search(r"pbs1 +: .*changed=0 ", checked.stdout), checked.stdout
+    # What somebody wrote stays.
+    path.write_text("pbs_datastores: []\n")
+    kept = sandbox.run([*shlex.split(command), *here])
+    assert (kept.returncode, path.read_text()) == (0, "pbs_datastores: []\n"), kept.stdout + kept.stderr
+    assert "exists and differs from the configuration of this host" in kept.stdout
+    forced = sandbox.run([*shlex.split(command), *here, "-eadopt_overwrite=true"])
+    assert (forced.returncode, "tank" in path.read_text()) == (0, True), forced.stdout + forced.stderr
 
 
 @pytest.mark.root

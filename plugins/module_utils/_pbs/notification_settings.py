@@ -131,8 +131,13 @@ def target_options(kind: str, options: t.Mapping[str, t.Any]) -> dict[str, t.Any
 _OF_TARGETS = frozenset(option for known in TARGETS.values() for option in known.options())
 
 
+def is_name(text: str) -> bool:
+    """Whether a header or a secret may have this name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _named(option: str, name: t.Any, value: t.Any) -> tuple[str, str]:
-    if not _NAME.fullmatch(str(name)):
+    if not is_name(str(name)):
         raise SettingError(f"{option}: {shown(str(name))} is not a valid name; allowed: {_ALLOWED_NAME}")
     if not isinstance(value, (str, int)) or isinstance(value, bool):
         raise SettingError(f"{option}.{name}: must be a text")

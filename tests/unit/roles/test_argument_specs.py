@@ -21,7 +21,7 @@ def options(role):
 
 
 def test_the_roles_of_the_design_are_there():
-    assert ROLES == ["datastore", "mounts", "preflight", "repair", "report", "server"]
+    assert ROLES == ["adopt", "datastore", "mounts", "preflight", "repair", "report", "server"]
 
 
 @pytest.mark.parametrize("role", ROLES)
