@@ -33,6 +33,7 @@ FAMILIES = {
     "PBS-DATA": "What the backups need",
     "PBS-SNAP": "Snapshots",
     "PBS-CONF": "Configuration",
+    "PBS-COPY": "Copies on other hosts",
     "PBS-WAIVER": "Waivers",
 }
 

@@ -196,7 +196,7 @@ def _remove(plan: SectionPlan, section: t.Optional[Section], manager: Manager, o
     try:
         outcome.log = manager.change([*resource.command, resource.remove, plan.id]).log
     except ManagerError as exc:
-        # PBS removes a running job from its configuration first, and then waits in vain for the lock of its state.
+        # PBS removes a running job from its configuration first, and then waits for the lock of its state.
         if plan.id in read_configuration(plan.config_dir, resource.file).sections:
             raise
         outcome.warnings.append(f"PBS removed {resource.settings.name} '{plan.id}', and then reported: {exc.said}")

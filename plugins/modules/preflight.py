@@ -125,6 +125,7 @@ options:
         groups, or a list of dictionaries with C(days) and the shell patterns C(group), such as C(vm/1*), and C(namespace), such
         as C(prod/*). The first entry that covers a group holds; a group that none covers is not asked about.
       - C(verified_max_age_days) (30), days since the last verification of each snapshot, for PBS-SNAP-02; 0 for no limit.
+      - C(sync_max_age_days) (7), days since the last sync to another host that succeeded, for PBS-COPY-01.
       - C(severity), a dictionary of control ids and their new severities.
     type: dict
     default: {}

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from ansible_collections.fleetops.pbs.tests.support.findings import valid
 
-DEPENDS_ON_THE_DAY = "PBS-HOST-07"
-"""How good a version is, is no fault that was made here: support ends on a day."""
+NOT_MADE_HERE = ("PBS-HOST-07",)
+"""How good a version is depends on the day."""
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     failed = collections.defaultdict(list)
     why = []
     for finding in document["findings"]:
-        if finding["control"] == DEPENDS_ON_THE_DAY:
+        if finding["control"] in NOT_MADE_HERE:
             continue
         name = finding["datastore"] or "host"
         if finding["status"] == "fail":

@@ -75,6 +75,17 @@ class ConfigFileFacts:
 
 
 @dataclasses.dataclass
+class CertificateFacts:
+    """The certificate of PBS's web server, `proxy.pem`."""
+
+    fingerprint: str = ""
+    """SHA-256 as other servers have it in `remote.cfg`; empty if it could not be read."""
+    not_after: t.Optional[int] = None
+    """The end of its validity, in seconds since the epoch."""
+    error: str = ""
+
+
+@dataclasses.dataclass
 class ConfigDirFacts:
     path: str
     exists: bool
@@ -89,6 +100,8 @@ class ConfigDirFacts:
     """None if `remote.cfg` could not be read or has no valid syntax; empty if it does not exist."""
     s3_endpoints: t.Optional[list[S3EndpointFacts]] = None
     """None if `s3.cfg` could not be read or has no valid syntax; empty if it does not exist."""
+    certificate: t.Optional[CertificateFacts] = None
+    """None if there is none: PBS makes it when it starts for the first time."""
 
 
 @dataclasses.dataclass

@@ -559,6 +559,19 @@ CONTROLS: tuple[Control, ...] = (
         needs_config=True,
     ),
     Control(
+        "PBS-COPY-01",
+        "medium",
+        "the datastore was copied to another host lately",
+        "A copy on another host is what is left after a fire, a thief, or an attacker who deletes all snapshots of one host.",
+        "Add a sync job that pulls the datastore on another host, or one that pushes it from this host.",
+        "Sync jobs copy between two servers; PBS shows each job only on the server that runs it, and a failing one only in its "
+        "task list.",
+        STORAGE,
+        lesser_severity="low",
+        unmounted=True,
+        needs_config=True,
+    ),
+    Control(
         "PBS-WAIVER-01",
         "medium",
         "every waiver that names this host is still in force",

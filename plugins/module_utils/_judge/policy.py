@@ -57,6 +57,8 @@ class Policy:
     all groups, or as a list."""
     verified_max_age_days: float = 30.0
     """Days since the last verification of a snapshot, as `outdated-after` of a verify job; 0 for no limit."""
+    sync_max_age_days: float = 7.0
+    """Days since the last sync to another host that succeeded."""
     severity: dict[str, str] = dataclasses.field(default_factory=dict)
     """Another severity for a control, by its id."""
 

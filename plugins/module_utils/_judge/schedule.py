@@ -98,3 +98,14 @@ def first_overlap(one: Job, other: Job, now: float, utc_offset: int, days: int) 
         if at < len(second) and second[at][0] < end:
             return max(start, second[at][0])
     return None
+
+
+def covers_namespace(base: str, max_depth: t.Optional[int], namespace: str, below: int = 0) -> bool:
+    """Whether a job with that namespace and depth works on a namespace, and on those up to `below` levels below it."""
+    if base and namespace != base and not namespace.startswith(base + "/"):
+        return False
+    return max_depth is None or _level(namespace) - _level(base) + below <= max_depth
+
+
+def _level(namespace: str) -> int:
+    return namespace.count("/") + 1 if namespace else 0

@@ -20,11 +20,13 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import 
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
     AccountFacts,
+    CertificateFacts,
     ConfigDirFacts,
     ConfigFileFacts,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.jobs import job_state as jobstate
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import property_string, section_config
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.certificate import CertificateError, parse_certificate
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.property_string import PropertyStringError
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section, SectionConfigError
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import is_newer_than_known
@@ -43,6 +45,7 @@ _NOTES = 20
 """Maximum number of unknown settings to report."""
 _DATASTORES, _PRUNE_JOBS, _VERIFY_JOBS = "datastore.cfg", "prune.cfg", "verification.cfg"
 _SYNC_JOBS, _REMOTES, _S3_ENDPOINTS = "sync.cfg", "remote.cfg", "s3.cfg"
+_CERTIFICATE = "proxy.pem"
 _FILES = {
     _DATASTORES: section_config.DATASTORE,
     _PRUNE_JOBS: section_config.PRUNE,
@@ -90,6 +93,7 @@ def observe_configuration(
             path = os.path.join(config_dir, name)
             file_facts, sections[name] = _read_file(dir_fd, path, schema, account, is_newer_than_known(pbs_version))
             facts.files.append(file_facts)
+        facts.certificate = _certificate(dir_fd, account)
     finally:
         os.close(dir_fd)
     runs = _Runs(state_dir, proc)
@@ -124,11 +128,7 @@ def _read_file(
 ) -> tuple[ConfigFileFacts, t.Optional[list[Section]]]:
     """The state of a file, and its sections; None if it could not be read, or its syntax is wrong."""
 
-    def refuse(status: os.stat_result) -> str:
-        # Its owner can put any file of root here, and root must not read it into a report.
-        return "the daemon's user may not read it; it was not read" if _may_read(status, account) is False else ""
-
-    found = read_small(os.path.basename(path), dir_fd, _SIZE_LIMIT, refuse)
+    found = read_small(os.path.basename(path), dir_fd, _SIZE_LIMIT, _refuse(account))
     if not found.exists:
         return _missing(path), []
     facts = ConfigFileFacts(path=path, exists=True, error=found.error)
@@ -156,6 +156,26 @@ def _read_file(
         facts.error = "it has %d sections; those after the first %d are not checked" % (len(sections), _MAX_SECTIONS)
         del sections[_MAX_SECTIONS:]
     return facts, [section for section in sections if section.type in schema]
+
+
+def _refuse(account: t.Optional[AccountFacts]) -> t.Callable[[os.stat_result], str]:
+    """Why a file must not be read: its owner can put any file of root here, and root must not read it into a report."""
+    return lambda status: (
+        "the daemon's user may not read it; it was not read" if _may_read(status, account) is False else ""
+    )
+
+
+def _certificate(dir_fd: int, account: t.Optional[AccountFacts]) -> t.Optional[CertificateFacts]:
+    found = read_small(_CERTIFICATE, dir_fd, _SIZE_LIMIT, _refuse(account))
+    if not found.exists:
+        return None
+    if found.data is None:
+        return CertificateFacts(error=found.error)
+    try:
+        certificate = parse_certificate(found.data)
+    except CertificateError as exc:
+        return CertificateFacts(error=str(exc))
+    return CertificateFacts(certificate.fingerprint, certificate.not_after)
 
 
 def _may_read(status: os.stat_result, account: t.Optional[AccountFacts]) -> t.Optional[bool]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules import (
     atime,
     conf,
+    copies,
     host,
     jobs,
     mount,
@@ -25,6 +26,7 @@ RULES: dict[str, Rule] = {
     **owner.RULES,
     **conf.RULES,
     **jobs.RULES,
+    **copies.RULES,
     **references.RULES,
     **snapshots.RULES,
 }

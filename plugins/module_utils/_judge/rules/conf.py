@@ -10,10 +10,11 @@ import os.path
 import time
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts, JobRunFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobRunFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import SkeletonFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import OTHERWISE, help_for
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.schedule import covers_namespace
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     RESTART,
     Case,
@@ -218,14 +219,18 @@ def jobs(case: Case) -> Verdict:
     partly: list[str] = []
     for kind, found in (("verify", configured.verify_jobs), ("prune", configured.prune_jobs)):
         active = [job for job in found if not job.disabled and job.schedule and (kind == "verify" or job.keeps)]
-        if any(_covers(job, "", DEEPEST) for job in active):
+        if any(covers_namespace(job.namespace, job.max_depth, "", DEEPEST) for job in active):
             continue
         if not active:
             gaps[kind] = f"no {kind} job covers it"
         elif namespaces is None:
             partly.append(kind)
         else:
-            left = [one for one in namespaces if not any(_covers(job, one) for job in active)]
+            left = [
+                one
+                for one in namespaces
+                if not any(covers_namespace(job.namespace, job.max_depth, one) for job in active)
+            ]
             if left:
                 gaps[kind] = f"no {kind} job covers {_named(left)}"
     if gaps:
@@ -275,18 +280,6 @@ def _job_id(name: str, kind: str, taken: t.Container[str]) -> str:
     """An id that PBS accepts (at most 32 characters) and that no job of this datastore has."""
     base = f"{name[: 31 - len(kind)]}-{kind}"
     return next(one for one in (base, *(f"{base[:29]}-{n}" for n in range(2, 100))) if one not in taken)
-
-
-def _covers(job: JobFacts, namespace: str, below: int = 0) -> bool:
-    """Whether a job works on a namespace, and on those up to `below` levels below it."""
-    if job.namespace and namespace != job.namespace and not namespace.startswith(job.namespace + "/"):
-        return False
-    depth = _level(namespace) - _level(job.namespace) + below
-    return job.max_depth is None or depth <= job.max_depth
-
-
-def _level(namespace: str) -> int:
-    return namespace.count("/") + 1 if namespace else 0
 
 
 _TASK_OF_MODE = {"delete": "delete-datastore", "unmount": "unmount-device", "s3-refresh": "s3-refresh"}

@@ -66,6 +66,7 @@ IDS = {
     "PBS-CONF-06": "high",
     "PBS-CONF-07": "high / medium",
     "PBS-CONF-08": "medium / low",
+    "PBS-COPY-01": "medium / low",
     "PBS-WAIVER-01": "medium",
 }
 

@@ -21,6 +21,7 @@ REAL = [
     "inodes_warn_percent",
     "clock_offset_max",
     "verified_max_age_days",
+    "sync_max_age_days",
 ]
 GOOD = {
     "gc_atime_cutoff_min": 60,
@@ -33,6 +34,7 @@ GOOD = {
     "clock_offset_max": 0.5,
     "temporary_files_max": 7,
     "verified_max_age_days": 60.5,
+    "sync_max_age_days": 1.5,
     "max_backup_age_days": [{"days": 2.5}],
     "severity": {"PBS-HOST-05": "info"},
 }

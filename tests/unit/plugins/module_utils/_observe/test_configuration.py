@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts, JobRunFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
     AccountFacts,
+    CertificateFacts,
     ConfigDirFacts,
     ConfigFileFacts,
 )
@@ -24,6 +25,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuratio
     observe_configuration,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import digest
+from ansible_collections.fleetops.pbs.tests.unit.plugins.module_utils._pbs.test_certificate import FINGERPRINT, PEM
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 UPID = "UPID:pbs1:00000A1B:0000C3D4:00000005:67748580:garbage_collection:tank:root@pam:"
@@ -461,3 +463,11 @@ def test_a_secret_in_an_unknown_property_stays_out(host: Host) -> None:
     directory = host.observe(version=NEWER)[0]
     assert directory.remotes is not None
     assert "hush" not in json.dumps(dataclasses.asdict(directory))
+
+
+def test_the_certificate_is_known_by_its_fingerprint(host: Host) -> None:
+    assert host.observe()[0].certificate is None
+    host.write("proxy.pem", PEM.decode())
+    assert host.observe()[0].certificate == CertificateFacts(FINGERPRINT, 2111301520)
+    host.write("proxy.pem", "garbage")
+    assert host.observe()[0].certificate == CertificateFacts(error="there is no certificate in PEM")

@@ -17,7 +17,15 @@ from ansible_collections.fleetops.pbs.tests.support.facts import DAY, NOW, PREFI
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
 
 TANK = "/mnt/datastore/tank"
-CONFIG_CONTROLS = ["PBS-CONF-02", "PBS-CONF-03", "PBS-CONF-04", "PBS-CONF-05", "PBS-CONF-07", "PBS-CONF-08"]
+CONFIG_CONTROLS = [
+    "PBS-CONF-02",
+    "PBS-CONF-03",
+    "PBS-CONF-04",
+    "PBS-CONF-05",
+    "PBS-CONF-07",
+    "PBS-CONF-08",
+    "PBS-COPY-01",
+]
 ONLY_DECLARED = {"configured": None}
 UNREADABLE = {
     "configured": None,
@@ -147,7 +155,7 @@ EXAMPLES = [
         Example(control, "unknown", UNREADABLE, "datastore.cfg: unknown property 'foo'", ask=declared())
         for control in CONFIG_CONTROLS
     ),
-    *(Example(control, "pass", UNMOUNTED) for control in CONFIG_CONTROLS),
+    *(Example(control, "pass", UNMOUNTED) for control in CONFIG_CONTROLS if control != "PBS-COPY-01"),
     # --- GC is scheduled
     Example("PBS-CONF-02", "pass", says="daily"),
     Example(
@@ -520,5 +528,39 @@ EXAMPLES = [
         "skip",
         {"configured.prune_jobs": [], "configured.verify_jobs": [], "configured.gc_schedule": ""},
         "Neither GC nor an enabled job",
+    ),
+    # --- copies on other hosts
+    Example("PBS-COPY-01", "pass", sync_job(), "pushed datastore 'tank' to remote 'pbs2' 0.0 days ago"),
+    Example("PBS-COPY-01", "pass", sync_job(group_filters=["group:vm/100"]), "1 job leaves out groups by a filter"),
+    Example(
+        "PBS-COPY-01",
+        "pass",
+        sync_job(last_run=job_run("error", 0.1, message="x", history=failures(3, 3.5))),
+        "3.5 days ago",
+    ),
+    Example(
+        "PBS-COPY-01",
+        "fail",
+        sync_job(last_run=job_run("error", 0.1, message="x", history=failures(8, 9))),
+        ["succeeded ended 9.0 days ago (sync job 'offsite' to remote 'pbs2')", "allows 7"],
+        "sync-job run offsite",
+        "medium",
+    ),
+    Example(
+        "PBS-COPY-01", "fail", sync_job(last_run=job_run("ok", 3)), "allows 2", ask={"policy": {"sync_max_age_days": 2}}
+    ),
+    Example("PBS-COPY-01", "fail", sync_job(last_run=job_run("error", 1, message="x")), "No push of datastore 'tank'"),
+    Example("PBS-COPY-01", "fail", sync_job(last_run=None), "has succeeded"),
+    Example("PBS-COPY-01", "fail", sync_job(namespace="a"), "no push job covers the root namespace", severity="low"),
+    Example("PBS-COPY-01", "fail", sync_job(max_depth=1), "no push job covers namespace 'a/b'"),
+    Example("PBS-COPY-01", "skip", {}, ["No job of this host copies datastore 'tank'", "this host cannot know"]),
+    # A copy beside the original is none.
+    Example("PBS-COPY-01", "skip", sync_job(remote="", remote_store="other"), "No job of this host"),
+    Example("PBS-COPY-01", "unknown", {"host.config_dir.sync_jobs": None}, "sync.cfg could not be read"),
+    Example(
+        "PBS-COPY-01",
+        "skip",
+        sync_job(direction="pull"),
+        "holds copies itself: sync job 'offsite' pulls from remote 'pbs2'",
     ),
 ]
