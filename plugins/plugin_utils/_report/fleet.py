@@ -186,13 +186,20 @@ class _Gathering:
                 elif isinstance(item, Run):
                     self.runs.add(item)
                 elif isinstance(item, Missing):
-                    earlier = self.missing.get(item.host)
-                    if earlier is None or earlier.seen < item.seen:
-                        self.missing[item.host] = item
+                    self._note_missing(item, name)
                 else:
-                    self._add(item, wanted)
+                    self._add(item, wanted, of_this_run)
 
-    def _add(self, item: Read, wanted: t.Container[str] | None) -> None:
+    def _note_missing(self, item: Missing, path: str) -> None:
+        if max(item.seen, item.last_seen) > self._latest:
+            # It would be the newest that is known of this host for ever.
+            self.left_out.append(LeftOut(display(path), f"what it has of {item.host} is from the future"))
+            return
+        earlier = self.missing.get(item.host)
+        if earlier is None or earlier.seen < item.seen:
+            self.missing[item.host] = item
+
+    def _add(self, item: Read, wanted: t.Container[str] | None, of_this_run: bool) -> None:
         document = item.document
         name = display(document["host"])
         if wanted and name not in wanted:
@@ -203,6 +210,8 @@ class _Gathering:
                 item.place,
                 f"it was finished on {document['finished'][:10]}, and the controller has {self._now[:10]}: correct the "
                 "clock of the host",
+                # One of an earlier run says nothing about the present.
+                self._now if of_this_run else "",
             )
             return
         earlier = self.newest.get(name)
@@ -232,10 +241,12 @@ class _Gathering:
         WaiverUse.note(host, findings, self.inputs.waivers)
         self.newest[name] = host
 
-    def _refuse(self, name: str, place: Place, reason: str) -> None:
-        """A document that is not used. Its host gets a row with the reason."""
+    def _refuse(self, name: str, place: Place, reason: str, seen: str) -> None:
+        """A document that is not used. Its host gets a row with the reason, unless there is a document after `seen`."""
         self.left_out.append(LeftOut(display(place.path), reason))
-        self.missing[name] = Missing(name, f"its document is not used: {reason}", self._now)
+        earlier = self.missing.get(name)
+        if earlier is None or earlier.seen <= seen:
+            self.missing[name] = Missing(name, f"its document is not used: {reason}", seen)
 
     def leave_out_strange_controls(self) -> None:
         """Each control is a column, so their number must not be the hosts' choice: what most hosts have goes first."""
@@ -247,7 +258,10 @@ class _Gathering:
             if not strange <= taken and host.place is not None:
                 del self.newest[name]
                 self._refuse(
-                    name, host.place, "it has controls that this collection does not know; update the collection"
+                    name,
+                    host.place,
+                    "it has controls that this collection does not know; update the collection",
+                    self._now,
                 )
             else:
                 self.controls |= strange

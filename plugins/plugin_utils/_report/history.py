@@ -18,6 +18,7 @@ import os
 import sqlite3
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Fleet
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import PROBLEMS, Finding, Host
 
@@ -25,7 +26,15 @@ VERSION = 1
 TREND = 120
 """Points of the trend that a report shows; older ones stay in the file until they are pruned."""
 
+MAX_ENTRIES = 20_000
+"""Entries of one host that are kept. A host chooses how many of its datastores have a problem, in each run."""
+
+MAX_TEXT = 1000
+"""Characters of a message that are kept."""
+
 _WAIT = 10.0  # seconds for another report that is writing
+
+_TIME = "'[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]*'"
 
 _TABLES = """
 CREATE TABLE run (
@@ -56,8 +65,39 @@ _RUN_COLUMNS = (
 )
 
 
+def _not_a_time(column: str) -> str:
+    """An SQL condition: no time, or one after the parameter `:latest`."""
+    return f"(typeof({column}) != 'text' OR {column} NOT GLOB {_TIME} OR {column} > :latest)"
+
+
+_IMPOSSIBLE = {
+    "run": [
+        _not_a_time("generated"),
+        *(f"typeof({column}) != 'integer'" for column in _RUN_COLUMNS if column not in ("generated", "worst")),
+        "typeof(worst) NOT IN ('text', 'null')",
+    ],
+    "host": ["typeof(name) != 'text'", _not_a_time("finished")],
+    "entry": [
+        *(
+            f"typeof({column}) != 'text'"
+            for column in ("host", "datastore", "control", "status", "severity", "message")
+        ),
+        _not_a_time("first_seen"),
+        _not_a_time("last_seen"),
+        f"(fixed_at IS NOT NULL AND {_not_a_time('fixed_at')})",
+    ],
+}
+"""Conditions of rows that no report of this version writes, by table."""
+
+
 class HistoryError(Exception):
     """The file cannot be used; the message says why. A report goes without its history then."""
+
+
+def remedy(error: sqlite3.Error) -> str:
+    """What to do about a file that is no database, or a damaged one; empty for other errors."""
+    damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+    return ". Move the file away; the next report begins a new one" if damaged else ""
 
 
 class History:
@@ -76,7 +116,7 @@ class History:
             self._prepare()
         except sqlite3.Error as exc:
             self._db.close()
-            raise HistoryError(f"the history '{path}' cannot be used: {exc}") from exc
+            raise HistoryError(f"the history '{path}' cannot be used: {exc}{remedy(exc)}") from exc
         except HistoryError:
             self._db.close()
             raise
@@ -95,6 +135,33 @@ class History:
                 if statement.strip():
                     self._db.execute(statement)
             self._db.execute("PRAGMA user_version = %d" % VERSION)
+
+    def heal(self, latest: str) -> str:
+        """Remove the rows that cannot be true: from after `latest`, or damaged. Return what they were; empty if none.
+
+        Earlier versions kept what a host said about the time. Such a row is the newest for ever, and hides those of all hosts.
+        """
+        removed, hosts = 0, set()
+        for table, conditions in _IMPOSSIBLE.items():
+            where = " OR ".join(conditions)
+            column = {"host": "name", "entry": "host"}.get(table)
+            if column:
+                found = self._db.execute(
+                    f"SELECT DISTINCT {column} FROM {table} WHERE {where} LIMIT 100", {"latest": latest}
+                )
+                hosts.update(str(name) for (name,) in found)
+            removed += self._db.execute(f"DELETE FROM {table} WHERE {where}", {"latest": latest}).rowcount
+        if not removed:
+            return ""
+        names = ", ".join(display(name) for name in sorted(hosts)[:3])
+        return (
+            "the history '%s' had %d entries that cannot be true (from the future, or damaged)%s; they were removed"
+            % (
+                self.path,
+                removed,
+                f" of {names}{' and others' if len(hosts) > 3 else ''}" if names else "",
+            )
+        )
 
     def start(self, fleet: Fleet, days: int) -> None:
         """Enter the run itself, and forget what is older than `days` before it (0: nothing)."""
@@ -158,7 +225,7 @@ class History:
             if (finding.status in PROBLEMS or finding.status == "waived") and key not in problems:
                 problems[key] = finding
         for key, finding in problems.items():
-            fields = [finding.status, finding.severity, finding.message, host.finished]
+            fields = [finding.status, finding.severity, finding.message[:MAX_TEXT], host.finished]
             if key in have:
                 self._db.execute(
                     "UPDATE entry SET status = ?, severity = ?, message = ?, last_seen = ? "
@@ -181,6 +248,13 @@ class History:
                     [host.finished, host.name, *key],
                 )
                 del have[key]
+
+        # What is fixed goes first, and of that the oldest.
+        self._db.execute(
+            "DELETE FROM entry WHERE host = ? AND (datastore, control, first_seen) IN (SELECT datastore, control, first_seen "
+            "FROM entry WHERE host = ? ORDER BY fixed_at IS NOT NULL, last_seen DESC, datastore, control LIMIT -1 OFFSET ?)",
+            [host.name, host.name, MAX_ENTRIES],
+        )
 
     def trend(self) -> list[dict[str, t.Any]]:
         """The last runs, the oldest first."""

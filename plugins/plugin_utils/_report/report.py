@@ -15,11 +15,12 @@ import sqlite3
 import tempfile
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import timestamp
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 from ansible_collections.fleetops.pbs.plugins.module_utils._version import VERSION
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import fleet as fleet_module
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Fleet, Inputs
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import CLOCK_TOLERANCE, Fleet, Inputs
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats import status
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import Context, Format, HostPart, Item
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.html import Html
@@ -30,7 +31,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.repor
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.report_json import ReportJson
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.sarif import Sarif
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.summary import Summary
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.history import History, HistoryError
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.history import History, HistoryError, remedy
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Host, findings_of
 
 FORMATS: dict[str, type[Format]] = {
@@ -103,7 +104,7 @@ def make(order: Order, now: float, write: bool = True) -> Report:
     except OSError as exc:
         raise ReportError(f"the directory '{order.dest}' cannot be made: {exc.strerror}") from exc
     try:
-        report.changed = _write_remembering(context, order, report)
+        report.changed = _write_remembering(context, order, report, timestamp(now + CLOCK_TOLERANCE))
     except HistoryError as exc:
         report.history = ""
         report.warnings.append(f"{exc}. The report has neither trend nor times of first sight.")
@@ -111,23 +112,29 @@ def make(order: Order, now: float, write: bool = True) -> Report:
     return report
 
 
-def _write_remembering(context: Context, order: Order, report: Report) -> list[str]:
-    """Write with the history, if one is wanted. Raises `HistoryError`; the entries of this run are then dropped."""
+def _write_remembering(context: Context, order: Order, report: Report, latest: str) -> list[str]:
+    """Write with the history, if one is wanted. Raises `HistoryError`; the entries of this run are then dropped.
+
+    Nothing in it can be from after `latest`.
+    """
     path = os.path.join(order.dest, HISTORY) if order.history is None else order.history
     if not path:
         return _write(context, order, None)
     history = History(path)
     try:
+        healed = history.heal(latest)
         history.start(context.fleet, order.history_days)
         trend = history.trend()
         fixed = functools.partial(_recently_fixed, history, trend)
         changed = _write(dataclasses.replace(context, trend=trend, fixed=fixed), order, history)
         history.keep()
     except sqlite3.Error as exc:
-        raise HistoryError(f"the history '{path}' cannot be written: {exc}") from exc
+        raise HistoryError(f"the history '{path}' cannot be written: {exc}{remedy(exc)}") from exc
     finally:
         history.drop()
     report.history = path
+    if healed:
+        report.warnings.append(f"{healed}.")
     return changed
 
 

@@ -331,7 +331,6 @@ PROTECTIONS = (
             ),
         ),
         (WALK + "::test_a_walk_that_gets_no_answer_is_given_up_and_says_where",),
-        (FILESYSTEMS + "::test_any_error_at_any_operation[from some operation on]",),
     ),
     Protection(
         "look-after-the-change",

@@ -128,6 +128,30 @@ def test_no_other_host_is_forgotten_because_of_it(tmp_path: Path, year: int) -> 
         assert db.execute("SELECT name FROM host").fetchall() == [("pbs1",)]
 
 
+@pytest.mark.parametrize("kind", ["document", "report"])
+def test_an_older_document_from_the_future_does_not_hide_the_one_of_this_run(tmp_path: Path, kind: str) -> None:
+    """What earlier versions have kept of a host, as a document or as a row of an earlier report."""
+    documents.write(tmp_path / "documents", [at("pbs1", NOW - 60), at("pbs2", NOW - 60)])
+    if kind == "document":
+        documents.write(tmp_path / "older", [in_year("pbs1", 9999), in_year("gone", 9999)])
+    else:
+        reports.report(tmp_path / "older", hosts={"pbs1": "no route", "gone": "no route"}, now=NOW)
+        made = tmp_path / "older/report.json"
+        made.write_text(
+            made.read_text().replace(made.read_text().partition('"seen": "')[2][:24], "9999-12-31T23:59:59.999Z")
+        )
+        assert made.read_text().count("9999-12-31") >= 2
+    older = [str(tmp_path / "older" / ("report.json" if kind == "report" else ""))]
+    report = reports.report(
+        tmp_path / "out", tmp_path / "documents", now=NOW, merge=older, hosts={"pbs1": "", "pbs2": ""}
+    )
+    rows = {host.name: host.has_document for host in report.fleet.hosts}
+    assert rows == ({"gone": False, "pbs1": True, "pbs2": True} if kind == "document" else {"pbs1": True, "pbs2": True})
+    told = " ".join(f"{path} {reason}" for path, reason in report.fleet.left_out)
+    assert "9999-12-31" in told or "what it has of pbs1 is from the future" in told
+    assert str(tmp_path / "older") in told
+
+
 # --- files of the report ------------------------------------------------------------------------------------------------
 
 

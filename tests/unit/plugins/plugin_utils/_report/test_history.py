@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import history
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.report import Report
 from ansible_collections.fleetops.pbs.tests.support import documents, reports
 
@@ -164,3 +165,82 @@ def test_a_history_that_breaks_meanwhile_costs_the_trend_only(tmp_path: Path, mo
         assert runs(report) == []
         assert report.fleet.counts["pass"] == 1
     assert entries(tmp_path) == [("2026-11-20", "2026-11-20", None)]
+
+
+# --- a history that somebody has harmed ---------------------------------------------------------------------------------
+
+POISON = """
+INSERT INTO run SELECT 'x1', '9999-12-31T23:59:59.999Z', 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 'critical';
+INSERT INTO run SELECT 'x2', x'00ff', 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 'critical';
+INSERT INTO run SELECT 'x3', '2026-11-20T00:00:00.000Z', 'many', 0, 1, 0, 1, 0, 0, 0, 0, 0, 'critical';
+INSERT INTO run SELECT 'x4', '1', 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, x'ff';
+INSERT OR REPLACE INTO host VALUES ('pbs1', '9999-12-31T23:59:59.999Z'), ('evil\x1b[2J', x'ff');
+INSERT INTO entry SELECT 'evil', 'd' || value, 'C', 'fail', 'critical', 'm', '2026-11-20T00:00:00.000Z',
+    '2026-11-20T00:00:00.000Z', '9999-12-31T23:59:59.999Z' FROM (WITH RECURSIVE n(value) AS
+    (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 1000) SELECT value FROM n);
+INSERT INTO entry VALUES ('pbs1', 'tank', 'PBS-ATIME-02', 'fail', 'high', 'm', '9999-12-31T23:59:59.999Z',
+    '9999-12-31T23:59:59.999Z', NULL);
+INSERT INTO entry VALUES ('pbs1', 'tank', x'ff', 'fail', 'high', 'm', '2026-11-20T00:00:00.000Z',
+    '2026-11-20T00:00:00.000Z', NULL);
+"""
+
+
+def test_what_cannot_be_true_is_removed_named_and_changes_no_row(tmp_path: Path) -> None:
+    """Earlier versions kept whatever time a host said; such a row is the newest for ever."""
+    reported = []
+    for name, poison in (("clean", ""), ("poisoned", POISON)):
+        place = tmp_path / name
+        day(place, 0, "fail")
+        day(place, 1, "fail")
+        with contextlib.closing(sqlite3.connect(place / "out/history.sqlite")) as db:
+            db.executescript(poison)
+        report = day(place, 2, "pass")
+        assert report.history
+        reported.append({name: Path(path).read_text().replace(str(place), "") for name, path in report.paths.items()})
+        if poison:
+            (warning,) = report.warnings
+            assert "had 1008 entries that cannot be true (from the future, or damaged)" in warning
+            assert "of evil, evil\\x1b[2J, pbs1;" in warning
+        assert day(place, 3, "pass").warnings == []  # healed
+    assert reported[0] == reported[1]
+
+
+def test_a_damaged_file_is_to_be_moved_away_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    day(tmp_path, 0, "fail")
+    path = tmp_path / "out/history.sqlite"
+    damaged = path.read_bytes()[:5000] + b"\xff" * 4000
+    path.write_bytes(damaged)
+    (warning,) = day(tmp_path, 1, "fail").warnings
+    assert f"the history '{path}' cannot be" in warning
+    assert "Move the file away; the next report begins a new one." in warning
+    assert path.read_bytes() == damaged
+    path.rename(tmp_path / "away")
+    assert day(tmp_path, 2, "fail").warnings == []
+
+
+def test_a_host_that_has_other_datastores_each_time_does_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "MAX_ENTRIES", 5)
+    for number in range(6):
+        stores = [f"d{number}-{part}" for part in range(4)]
+        told = [documents.finding("PBS-ATIME-01", store, "fail", message="x" * 200_000) for store in stores]
+        documents.write(
+            tmp_path / f"day{number}",
+            [
+                documents.whole("evil", stores, told, documents.START + number * DAY),
+                documents.whole(
+                    "pbs1",
+                    ["tank"],
+                    [documents.finding("PBS-ATIME-01", "tank", "fail")],
+                    documents.START + number * DAY,
+                ),
+            ],
+        )
+        reports.report(tmp_path / "out", merge=[str(tmp_path / f"day{number}")], history=None)
+    with contextlib.closing(sqlite3.connect(tmp_path / "out/history.sqlite")) as db:
+        kept = db.execute(
+            "SELECT host, datastore, length(message) <= 1000 FROM entry ORDER BY host, datastore"
+        ).fetchall()
+    assert kept[:5] == [("evil", "d4-0", 1), *(("evil", f"d5-{part}", 1) for part in range(4))]
+    assert kept[5:] == [("pbs1", "tank", 1)]
