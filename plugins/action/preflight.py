@@ -54,7 +54,7 @@ class ActionModule(LongRun, ActionBase):
             # document. All counts are made again from the findings: a host's own summary is not trusted.
             document = checked(dict(document, host=args["host"]))
             document["summary"] = counted(document)
-            headline = in_one_line(document)
+            headline = one_line(in_one_line(document))
         except (NotADocument, WrongAnswer, TypeError, ValueError) as exc:
             result.update(failed=True, msg=one_line(f"The host's answer is not a document of this collection: {exc}."))
             return result

@@ -24,6 +24,12 @@ COUNTED = (("pass", "passed"), ("skip", "did not apply"))
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 INDENT = 4
 
+MAX_LINES = 500
+"""Lines for one host, and the line that says how many more there are."""
+
+MAX_LINE = 4000
+"""Characters of a line. A host chooses how long its texts are."""
+
 Paint = t.Callable[[str, t.Optional[str]], str]
 
 
@@ -38,6 +44,7 @@ def summary(document: t.Mapping[str, t.Any], headline: str, width: int, paint: P
     `document` comes from a host, and has passed `_report.documents.checked`.
     """
     width = max(60, min(width, 120))
+    more = 0
     lines = [paint(line, _headline_colour(document)) for line in _wrap(f"{document['host']}: {headline}", width, 2)]
     for name, path, findings in _groups(document):
         shown = _worst_first(findings)
@@ -51,7 +58,13 @@ def summary(document: t.Mapping[str, t.Any], headline: str, width: int, paint: P
             key = (finding["status"], finding["message"], *_waiver(finding))
             same.setdefault(key, []).append(finding)
         for alike in same.values():
-            lines += _finding(alike, width, paint)
+            if len(lines) < MAX_LINES:
+                lines += _finding(alike, width, paint)
+            else:
+                more += len(alike)
+    del lines[MAX_LINES:]
+    if more:
+        lines.append("  … and %s more findings: see the report" % format(more, ","))
     return "\n".join(lines)
 
 
@@ -104,8 +117,15 @@ def _finding(alike: t.Sequence[t.Mapping[str, t.Any]], width: int, paint: Paint)
     if first["remedy"]:
         lines += _wrap("-> " + first["remedy"], width, INDENT + 2)
     # Unbroken, each on its own line, so that they can be copied.
-    lines += [" " * (INDENT + 4) + display(command) for command in first.get("commands") or ()]
+    lines += [" " * (INDENT + 4) + whole_or_none(display(command)) for command in first.get("commands") or ()]
     return lines
+
+
+def whole_or_none(command: str) -> str:
+    """A command for the terminal. Half of one must not be copied."""
+    if len(command) > MAX_LINE:
+        return "(a command of %s characters: see the report)" % format(len(command), ",")
+    return command
 
 
 def _wrap(text: str, width: int, indent: int) -> list[str]:
@@ -113,11 +133,12 @@ def _wrap(text: str, width: int, indent: int) -> list[str]:
 
     The document comes from a host that may be hostile: nothing in it may control the terminal.
     """
-    return textwrap.wrap(
-        display(text),
+    lines = textwrap.wrap(
+        display(text[: MAX_LINES * MAX_LINE]),
         width,
         initial_indent=" " * indent if indent > 2 else "",
         subsequent_indent=" " * (indent if indent > 2 else 2),
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line if len(line) <= MAX_LINE else line[: MAX_LINE - 1] + "…" for line in lines]

@@ -50,6 +50,9 @@ MAX_UNKNOWN_CONTROLS = 16
 MAX_TEXT = 256 * 1024
 """Characters of a message or a remedy."""
 
+MAX_COMMANDS = 64
+"""Commands of one finding; together they have at most `MAX_TEXT` characters."""
+
 MAX_NAME = 1024
 """Characters of a name or a version. Reports repeat them for each finding."""
 
@@ -415,4 +418,6 @@ def _wrong_in_finding(item: t.Any) -> str:
         isinstance(commands, list) and all(isinstance(command, str) for command in commands)
     ):
         return "'commands' is no list of texts"
+    if commands and (len(commands) > MAX_COMMANDS or sum(map(len, commands)) > MAX_TEXT):
+        return "it has more than %d commands, or they have more than %d characters" % (MAX_COMMANDS, MAX_TEXT)
     return ""

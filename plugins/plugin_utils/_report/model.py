@@ -9,6 +9,7 @@ Every text in here is display-safe (see `_system.text`): it may be shown anywher
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import re
 import typing as t
@@ -294,3 +295,20 @@ def _natural_part(part: str) -> tuple[int, int, str]:
     # Of two numbers the one with fewer digits is smaller; Python does not convert any number of them.
     digits = part.lstrip("0")
     return 0, len(digits), digits
+
+
+T = t.TypeVar("T")
+
+
+def spread(rows: t.Sequence[T], most: int, host_of: t.Callable[[T], str]) -> list[T]:
+    """At most `most` of the rows, in their order: the first of each host, then the second of each, and so on.
+
+    A host chooses how many datastores and problems it has, and must leave room for the others.
+    """
+    before: collections.Counter[str] = collections.Counter()
+    turns = []
+    for place, row in enumerate(rows):
+        host = host_of(row)
+        turns.append((before[host], place))
+        before[host] += 1
+    return [rows[place] for place in sorted(place for _turn, place in sorted(turns)[:most])]

@@ -10,10 +10,14 @@ import typing as t
 import unicodedata
 
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Fleet
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import spread
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._summary import whole_or_none
 
 WIDTH = 80
 ROWS = 20
 REMEDY_LINES = 2
+LEFT_OUT = 20
+"""Lines about files that are not in the report."""
 
 # What Ansible's own colours mean: changed, error, ...; names of constants in its configuration.
 COLOURS = {"fail": "COLOR_ERROR", "unknown": "COLOR_UNREACHABLE", "warn": "COLOR_WARN", "ok": "COLOR_OK"}
@@ -30,7 +34,7 @@ def table(fleet: Fleet, rows: int = ROWS, width: int = WIDTH) -> list[Line]:
     lines = [Line(_headline(fleet), COLOURS[fleet.counts.state])]
     problems = [(host, store) for host in fleet.worst_first for store in host.stores if store.counts.state != "ok"]
     problems.sort(key=lambda pair: pair[1].counts.badness())
-    shown = problems[:rows]
+    shown = spread(problems, rows, lambda pair: pair[0].name)
     if shown:
         host_width = _column((host.name for host, _store in shown), "HOST", 24)
         store_width = _column((store.name or "(host)" for _host, store in shown), "DATASTORE", 22)
@@ -54,14 +58,16 @@ def table(fleet: Fleet, rows: int = ROWS, width: int = WIDTH) -> list[Line]:
             if store.first:
                 lines += [Line(part) for part in wrap(store.first, width, "    ", REMEDY_LINES)]
             # Somebody will copy a command: it stands on one line, whole, however long it is.
-            lines += [Line("    " + command) for command in store.first_commands]
+            lines += [Line("    " + whole_or_none(command)) for command in store.first_commands]
     if len(problems) > len(shown):
         lines.append(Line(f"… and {format(len(problems) - len(shown), ',')} more with problems"))
     for finding in fleet.findings:
         text = f"{finding.control} {finding.status}: {finding.message}"
         lines += [Line(part, COLOURS.get(finding.status, "")) for part in wrap(text, width)]
-    for path, reason in fleet.left_out:
+    for path, reason in fleet.left_out[:LEFT_OUT]:
         lines += [Line(part, COLOURS["unknown"]) for part in wrap(f"Left out: {path}: {reason}", width)]
+    if len(fleet.left_out) > LEFT_OUT:
+        lines.append(Line("… and %s more that were left out" % format(len(fleet.left_out) - LEFT_OUT, ",")))
     return lines
 
 

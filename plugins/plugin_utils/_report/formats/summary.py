@@ -12,7 +12,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import overvi
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import rank
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import FLEET, Format, HostPart, Item
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.status import line
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import PROBLEMS, STATUS_ORDER, Finding
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import PROBLEMS, STATUS_ORDER, Finding, spread
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.outlook import OUTCOMES
 
 MAX_HOSTS = 100
@@ -42,8 +42,9 @@ class Summary(Format):
         self._problems.sort(
             key=lambda finding: (PROBLEMS.index(finding.status), -rank(finding.severity), ranks[finding.host])
         )
-        self._more += len(self._problems[MAX_FINDINGS:])
-        del self._problems[MAX_FINDINGS:]
+        kept = spread(self._problems, MAX_FINDINGS, lambda finding: finding.host)
+        self._more += len(self._problems) - len(kept)
+        self._problems = kept
 
     def end(self) -> None:
         self._cut()

@@ -138,3 +138,19 @@ def test_nothing_in_a_document_controls_the_terminal():
 
 def test_a_host_without_datastores():
     assert shown(build(facts.host(), [], [], facts.NOW, facts.NOW, False, Asked())) == ["pbs1: The headline."]
+
+
+def test_a_host_does_not_fill_the_terminal():
+    """It chooses how many findings it has, and how long their texts are."""
+    made = document()
+    first = dict(made["findings"][0], status="fail", datastore="tank")
+    made["findings"] = [
+        dict(first, message=f"{n} " + "x" * 100_000, remedy="y " * 100_000, commands=["z" * 5000, "true"])
+        for n in range(3000)
+    ]
+    lines = shown(made)
+    assert len(lines) == 501
+    assert max(map(len, lines)) <= 4000
+    assert lines[-1] == "  … and 2,999 more findings: see the report"
+    made["findings"] = [dict(first, message="m", remedy="", commands=["z" * 5000, "true"])]
+    assert shown(made)[-2:] == ["        (a command of 5,000 characters: see the report)", "        true"]

@@ -40,6 +40,8 @@ def finding(number: int = 0, **other: Any) -> dict[str, Any]:
             whole(0, [finding(datastore=f"s{number}") for number in range(reader.MAX_DATASTORES + 1)]),
             "findings of 513 datastores",
         ),
+        (whole(1, [finding(commands=["true"] * 65)]), "more than 64 commands"),
+        (whole(1, [finding(commands=["x" * 200_000] * 2)]), "more than 262144 characters"),
         (whole(1, [finding()] * (reader.MAX_FINDINGS + 1)), "50001 findings, more than 50000"),
         (whole(1, [finding(control=f"PBS-NEW-{number}") for number in range(17)]), "17 controls that this collection"),
         (whole(1, [finding(message="x" * (reader.MAX_TEXT + 1))]), r"findings\[0\]: a text has more than 262144"),
@@ -81,6 +83,25 @@ def test_many_hosts_with_controls_of_their_own_take_no_columns_from_the_others(t
     refused = [host for host in fleet.hosts if not host.has_document]
     assert len(refused) >= 26
     assert "update the collection" in refused[0].reason
+
+
+def test_one_host_leaves_room_for_the_others_in_the_summary(tmp_path: Path) -> None:
+    """It chooses how many problems it has, and that they are the worst of all."""
+    worst = [documents.finding("PBS-ATIME-02", f"d{n}", "fail", severity="critical") for n in range(500)]
+    slight = [documents.finding("PBS-MOUNT-02", "tank", "fail", severity="low")]
+    honest = [f"pbs{n}" for n in range(1, 41)]
+    documents.write(
+        tmp_path / "in",
+        [
+            documents.whole("evil", [f"d{n}" for n in range(500)], worst, documents.START),
+            *(documents.whole(name, ["tank"], slight, documents.START) for name in honest),
+        ],
+    )
+    report = reports.report(tmp_path / "out", tmp_path / "in", formats=["summary.md"])
+    text = Path(report.paths["summary.md"]).read_text()
+    rows = [line for line in text.splitlines() if line.startswith("|") and "PBS-MOUNT-02" in line]
+    assert len(rows) == 40
+    assert text.count("PBS-ATIME-02") == 160
 
 
 # --- time is the controller's -------------------------------------------------------------------------------------------

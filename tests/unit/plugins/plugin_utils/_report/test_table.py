@@ -48,6 +48,30 @@ def test_a_command_is_neither_wrapped_nor_cut(tmp_path: Path) -> None:
     assert found[-2:] == [f"    {command}" for command in commands]
 
 
+def test_one_host_leaves_room_for_the_others(tmp_path: Path) -> None:
+    """It chooses how many datastores it has, and that they are the worst of all."""
+    stores = [f"d{n}" for n in range(100)]
+    worst = [documents.finding("PBS-ATIME-02", store, "fail", severity="critical", remedy="R") for store in stores]
+    slight = [documents.finding("PBS-MOUNT-02", "tank", "fail", severity="low", remedy="R")]
+    found = lines(
+        tmp_path,
+        documents.whole("evil", stores, worst, documents.START),
+        *(documents.whole(f"pbs{n}", ["tank"], slight, documents.START) for n in range(1, 6)),
+    )
+    rows = [line.split()[0] for line in found if "critical" in line or "low" in line]
+    assert rows == ["evil"] * 15 + [f"pbs{n}" for n in range(1, 6)]
+    assert "… and 85 more with problems" in found
+
+
+def test_files_that_are_left_out_do_not_fill_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(50):
+        (tmp_path / f"in/{number}.json").write_text("no document")
+    found = lines(tmp_path, documents.whole("pbs1", ["tank"], [], documents.START))
+    assert len([line for line in found if line.startswith("Left out:")]) == 20
+    assert found[-1] == "… and 30 more that were left out"
+
+
 def test_hosts_of_the_same_kind_have_the_order_of_the_page(tmp_path: Path) -> None:
     worse = [documents.finding("PBS-HOST-02", None, "fail", severity="critical")]
     same = documents.finding("PBS-ATIME-02", "tank", "warn", severity="low")
