@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import os
 import random
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -32,9 +35,12 @@ MAKE = """
 import json, resource, sys
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Inputs
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.report import FORMATS, Order, make
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.table import table
 source, dest, now, hosts = json.loads(sys.argv[1])
 report = make(Order(Inputs([source], hosts=hosts), dest, history=dest + "/history.sqlite"), now)
-print(json.dumps({"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "generated": report.fleet.generated}))
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+lines = [line.text for line in table(report.fleet, rows=10_000)]
+print(json.dumps({"memory": memory, "terminal": lines, "usual": [line.text for line in table(report.fleet)]}))
 """
 """In a process of its own, whose peak of memory is its own, too."""
 
@@ -131,7 +137,7 @@ HOSTILE: dict[str, Callable[[str, random.Random], str]] = {
 # --- what is left of the others -------------------------------------------------------------------------------------------
 
 
-def rows(out: Path, names: set[str]) -> dict[str, list[str]]:
+def rows(out: Path, names: set[str], terminal: list[str]) -> dict[str, list[str]]:
     """What each format says of these hosts, piece by piece."""
     with (out / "report.csv").open(newline="", encoding="utf-8") as stream:
         table = [json.dumps(row) for row in csv.DictReader(stream, strict=True) if row["host"] in names]
@@ -140,6 +146,10 @@ def rows(out: Path, names: set[str]) -> dict[str, list[str]]:
     for suite in suites:
         del suite.attrib["id"]  # its place in the file
     return {
+        "html": list(page(out / "report.html", names)),
+        "sarif": list(sarif(out / "report.sarif", names)),
+        "oscal": list(oscal(out / "oscal.json", names)),
+        "terminal": blocks(terminal, names),
         "csv": table,
         "json": [json.dumps(item) for item in [*report["hosts"], *report["documents"]] if item["host"] in names],
         "junit": [
@@ -155,19 +165,96 @@ def rows(out: Path, names: set[str]) -> dict[str, list[str]]:
     }
 
 
+def different(one: list[str], other: list[str]) -> list[str]:
+    """What only one of them has, cut; to be read."""
+    return [line[:300] for line in set(one) ^ set(other)][:3]
+
+
+def page(path: Path, names: set[str]) -> Iterator[str]:
+    """Rows of the tables, the data of each host with all details of its findings, and what the list shows of each."""
+    text = path.read_text(encoding="utf-8")
+    for row in re.findall(r"<tr>.*?</tr>", text, re.DOTALL):
+        found = re.match(r'<tr><th scope="row"><a href="#host=([^"]*)">', row)
+        if found and found[1] in names and 'data-label="PBS"' in row:
+            yield row
+    data = json.loads(script(text, "fleet"))
+    controls = [control["id"] for control in data["controls"]]
+    packed = script(text, "details").split()
+    ranked = sorted((host["rank"], host["name"]) for host in data["hosts"] if host["name"] in names)
+    yield f"in this order: {[name for _rank, name in ranked]}"
+    problems = [dict(zip(data["problems"], values)) for values in zip(*data["problems"].values())]
+    for number, (host, details) in enumerate(zip(data["hosts"], packed)):
+        if host["name"] not in names:
+            continue
+        # Controls that only the ten have are further columns.
+        cells = [(place // len(controls), controls[place % len(controls)], code) for place, code in cells_of(host)]
+        yield json.dumps([{**host, "cells": "", "rank": 0}, cells])
+        for item in json.loads(zlib.decompress(base64.b64decode(details), -15)):
+            yield json.dumps({**item, "control": controls[item["control"]]})
+        for item in problems:
+            if item["host"] == number:
+                texts = [data["strings"][item[name]] for name in ("message", "remedy", "commands")]
+                yield json.dumps([controls[item["control"]], item["place"], item["status"], item["severity"], texts])
+
+
+def script(text: str, name: str) -> str:
+    return text.partition(f'id="{name}">')[2].partition("</script>")[0]
+
+
+def cells_of(host: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    place = 0
+    for skipped, code in re.findall(r"~(\d+)~|(.)", host["cells"]):
+        if code:
+            yield place, code
+        place += int(skipped or 1)
+
+
+def sarif(path: Path, names: set[str]) -> Iterator[str]:
+    (run,) = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    for result in run["results"]:
+        if result["properties"]["host"] in names:
+            assert rules[result.pop("ruleIndex")]["id"] == result["ruleId"]
+            yield json.dumps(result)
+
+
+def oscal(path: Path, names: set[str]) -> Iterator[str]:
+    (result,) = json.loads(path.read_text(encoding="utf-8"))["assessment-results"]["results"]
+    own = set()
+    for item in result["local-definitions"]["inventory-items"]:
+        if any(prop["name"] == "asset-id" and prop["value"] in names for prop in item["props"]):
+            own.add(item["uuid"])
+            yield json.dumps(item)
+    for item in result["observations"]:
+        if {subject["subject-uuid"] for subject in item["subjects"]} & own:
+            yield json.dumps(item)
+
+
+def blocks(lines: list[str], names: set[str]) -> list[str]:
+    """The rows of the table of these hosts, each with the lines below it; without the widths of the columns."""
+    found: list[str] = []
+    is_theirs = False
+    for line in lines:
+        if not line.startswith(" "):
+            is_theirs = line.split(" ", 1)[0] in names
+        if is_theirs:
+            found.append(line if line.startswith(" ") else " ".join(line.split()))
+    return found
+
+
 def test_ten_hostile_hosts_of_fifty(campaign, tmp_path: Path) -> None:
     trial = campaign(
         "10 of 50 hosts send documents with 50,000 controls and datastores, of the largest size in the smallest pieces, from "
         "the year 9999, with bogus summaries, markup and escapes, nested 100,000 deep, too large, or with numbers that are none",
-        "what each format says of the other 40 is byte for byte what it says without the ten, each of the ten has a row, and "
-        "the controller needs less than 300 MiB",
+        "what each format (page, SARIF, OSCAL, CSV, JSON, JUnit, metrics) and the terminal say of the other 40 is byte for byte "
+        "what they say without the ten, each of the ten has a row, and the controller needs less than 300 MiB",
     )
     honest = [documents.document(number, badness=0.2) for number in range(1, HONEST + 1)]
     names = {document["host"] for document in honest}
     alone = tmp_path / "alone"
     documents.write(alone / "documents", honest)
-    make(alone / "documents", alone / "out", sorted(names))
-    expected = rows(alone / "out", names)
+    made = make(alone / "documents", alone / "out", sorted(names))
+    expected = rows(alone / "out", names, made["terminal"])
     assert all(len(part) >= HONEST for part in expected.values()), {key: len(part) for key, part in expected.items()}
     for number in trial.rounds(1, 10):
         chance = random.Random(number)
@@ -178,7 +265,14 @@ def test_ten_hostile_hosts_of_fifty(campaign, tmp_path: Path) -> None:
         evil = {f"evil-{name}" for name in HOSTILE}
         made = make(among / "documents", among / "out", sorted(names | evil))
         assert made["memory"] < MEMORY, f"{made['memory'] / 2**20:.0f} MiB"
-        assert rows(among / "out", names) == expected
+        seen = rows(among / "out", names, made["terminal"])
+        assert {key: different(seen[key], expected[key]) for key in expected} == {key: [] for key in expected}
+        assert seen == expected
+        # On the terminal there is no room for all of fifty hosts, but for more than the ten.
+        assert len({line.split(" ", 1)[0] for line in made["usual"]} & names) >= 5
+        assert max(map(len, made["usual"])) <= 4100
+        assert len(made["usual"]) < 200
+        assert "\x1b" not in "".join(made["usual"])
         report = json.loads((among / "out/report.json").read_text(encoding="utf-8"))
         assert {host["host"] for host in report["hosts"]} == names | evil
         print(f"{made['memory'] / 2**20:.0f} MiB")

@@ -141,7 +141,8 @@ class History:
 
         Earlier versions kept what a host said about the time. Such a row is the newest for ever, and hides those of all hosts.
         """
-        removed, hosts = 0, set()
+        removed = 0
+        hosts: set[str] = set()
         for table, conditions in _IMPOSSIBLE.items():
             where = " OR ".join(conditions)
             column = {"host": "name", "entry": "host"}.get(table)

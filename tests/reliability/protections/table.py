@@ -45,6 +45,7 @@ class Protection:
 
 
 ACTION = "tests/unit/plugins/action/test_preflight.py"
+HISTORY = "tests/unit/plugins/plugin_utils/_report/test_history.py"
 BOUNDS = "tests/unit/plugins/plugin_utils/_report/test_bounds.py"
 CONFIGURATION = UNIT + "_observe/test_hostile_configuration.py"
 DOCUMENTS = "plugin_utils/_report/documents.py"
@@ -199,6 +200,31 @@ PROTECTIONS = (
             Change("module_utils/_observe/observation.py", 'if reason == "" and not limit.left():', "if False:"),
         ),
         (UNIT + "_observe/test_observation.py::test_the_datastores_of_a_host_have_a_limit_together",),
+    ),
+    Protection(
+        "room-for-all",
+        "a host has as many rows as it likes where there is not room for all",
+        (
+            Change(
+                "plugin_utils/_report/model.py",
+                "    return [rows[place] for place in sorted(place for _turn, place in sorted(turns)[:most])]\n",
+                "    return list(rows[:most])\n",
+            ),
+            Change("plugin_utils/_report/formats/sarif.py", "number >= share", "False"),
+        ),
+        ("tests/unit/plugins/plugin_utils/_report/test_bounds.py::test_one_host_leaves_room_for_the_others",),
+    ),
+    Protection(
+        "room-on-the-terminal",
+        "a host writes as many lines to the terminal as it likes",
+        (Change("plugin_utils/_summary.py", "MAX_LINES = 500", "MAX_LINES = 10**9"),),
+        ("tests/unit/plugins/plugin_utils/test_summary.py::test_a_host_does_not_fill_the_terminal",),
+    ),
+    Protection(
+        "history-of-the-past",
+        "what a host had as its time stays in the history",
+        (Change("plugin_utils/_report/report.py", "healed = history.heal(latest)", 'healed = ""'),),
+        (HISTORY + "::test_what_cannot_be_true_is_removed_named_and_changes_no_row",),
     ),
     Protection(
         "no-answer-at-all",

@@ -45,15 +45,18 @@ EVIDENCE = 16_384
 
 
 class _Results:
-    """The worst results, in their order. They come in by host, so each kind waits in a file of its own."""
+    """The worst results, in their order. They come in by host, so each kind waits in a file of its own.
+
+    What a host has beyond its share stands behind what all others have in theirs.
+    """
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[int, int], t.IO[str]] = {}
-        self._numbers: dict[tuple[int, int], int] = {}
+        self._waiting: dict[tuple[bool, int, int], t.IO[str]] = {}
+        self._numbers: dict[tuple[bool, int, int], int] = {}
         self.left_out: dict[str, int] = {}
 
-    def add(self, finding: Finding, result: t.Callable[[], str]) -> None:
-        key = (STATUS_ORDER.index(finding.status), -rank(finding.severity))
+    def add(self, finding: Finding, beyond_share: bool, result: t.Callable[[], str]) -> None:
+        key = (beyond_share, *_badness(finding))
         better = sum(number for other, number in self._numbers.items() if other <= key)
         self._numbers[key] = self._numbers.get(key, 0) + 1
         if better >= MOST:
@@ -70,13 +73,17 @@ class _Results:
             room -= shown
             beyond = self._numbers[key] - shown
             if beyond:
-                status = STATUS_ORDER[key[0]]
+                status = STATUS_ORDER[key[1]]
                 self.left_out[status] = self.left_out.get(status, 0) + beyond
             if key in self._waiting:
                 with self._waiting.pop(key) as stream:
                     stream.seek(0)
                     for line in itertools.islice(stream, shown):
                         yield line.rstrip("\n")
+
+
+def _badness(finding: Finding) -> tuple[int, int]:
+    return STATUS_ORDER.index(finding.status), -rank(finding.severity)
 
 
 def _waiting() -> t.IO[str]:
@@ -143,9 +150,13 @@ class Sarif(Format):
         self.stream.write("\n]," + to_json(after)[1:] + "]}\n")
 
     def _write(self, items: t.Sequence[Item]) -> None:
-        for item in items:
-            if item.finding.status in _KINDS:
-                self._results.add(item.finding, functools.partial(self._encoded, item))
+        found = [item for item in items if item.finding.status in _KINDS]
+        # A host chooses how many problems it has, and must leave room for the others.
+        share = MOST // max(1, len(self.fleet.hosts))
+        if len(found) > share:
+            found.sort(key=lambda item: _badness(item.finding))
+        for number, item in enumerate(found):
+            self._results.add(item.finding, number >= share, functools.partial(self._encoded, item))
 
     def _encoded(self, item: Item) -> str:
         return to_json(self._result(item))

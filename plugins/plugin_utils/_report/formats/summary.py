@@ -49,6 +49,7 @@ class Summary(Format):
     def end(self) -> None:
         self._cut()
         fleet = self.fleet
+        outlook = overview.fleet_outlook(fleet)
         templates.write(
             self.stream,
             templates.markdown(),
@@ -58,7 +59,8 @@ class Summary(Format):
             statuses=STATUS_ORDER,
             problem_hosts=[host for host in fleet.worst_first if host.counts.state != "ok"],
             most_hosts=MAX_HOSTS,
-            outlook=overview.fleet_outlook(fleet),
+            outlook=outlook,
+            not_calm=spread(outlook.not_calm, MAX_HOSTS, lambda pair: pair[0].name),
             outcomes=OUTCOMES,
             findings=self._problems,
             more=self._more,

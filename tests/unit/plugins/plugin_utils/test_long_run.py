@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 
@@ -350,6 +351,60 @@ def test_the_timeout_of_the_task_takes_precedence(monkeypatch, no_alarm):
     signal.setitimer(signal.ITIMER_REAL, 500)
     assert action.run_long("m", {"timeout": 0.001, "deadline": 0.001}, HOSTS)["msg"] == "done"
     assert signal.setitimer(signal.ITIMER_REAL, 0)[0] > 0
+
+
+def lies(kind):
+    """What a hostile host answers, one question after the other."""
+    for number in range(10**6):
+        yield {
+            "always forward": running(0, files=number),
+            "backwards": running(65536 - number % 65536),
+            "another step each time": {**running(1), "progress": {"what": str(number), "prefixes": 1}},
+            "nothing moves": running(3),
+            "no progress": {**running(), "progress": ["x"] * (number % 3)},
+            "gone, and there again": running(0, files=number) if number % 40 or not number else AnsibleError("cut"),
+            "gone": AnsibleError("cut") if number else running(),
+            "garbage": {"finished": False, "ansible_job_id": number, "progress": float("nan")} if number else running(),
+            "clock of its own": {**running(), "progress": {"what": "x", "files": number, "elapsed": 1e300}},
+            "never a result": {**running(number), "finished": 0, "results_file": "/etc/shadow"},
+        }[kind]
+
+
+KINDS = [
+    "always forward",
+    "backwards",
+    "another step each time",
+    "nothing moves",
+    "no progress",
+    "gone, and there again",
+    "gone",
+    "garbage",
+    "clock of its own",
+    "never a result",
+]
+
+
+def test_a_play_with_ten_hostile_hosts_ends_within_the_sum_of_the_stated_limits(clock):
+    """With fewer forks than hosts they are waited for one after the other; each costs its own limits, and no more."""
+    args = {"timeout": 7200.0, "stall": 30.0, "deadline": 5.0}
+    stated = 2 * args["timeout"] + 8 * args["deadline"] + _long_run._MARGIN
+    # A question that is under way when the limit is reached is waited for, and a host that is gone is asked again.
+    stated += _long_run._PATIENCE_OFFLINE + _long_run._PACE
+    for kind in KINDS:
+        action = Action()
+        action.answers = Endless(lies(kind))
+        started = clock.now
+        with contextlib.suppress(AnsibleConnectionFailure):
+            assert action.run_long("m", args, HOSTS).get("failed"), kind
+        assert clock.now - started <= stated, kind
+
+
+class Endless:
+    def __init__(self, answers):
+        self._answers = answers
+
+    def pop(self, _place):
+        return next(self._answers)
 
 
 def test_going_backwards_is_no_progress(clock):

@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents as reader
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import fleet as fleet_module
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import NotADocument, checked
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats import sarif
 from ansible_collections.fleetops.pbs.tests.support import documents, reports
 
 NOW = documents.START + 3600.0
@@ -85,8 +86,9 @@ def test_many_hosts_with_controls_of_their_own_take_no_columns_from_the_others(t
     assert "update the collection" in refused[0].reason
 
 
-def test_one_host_leaves_room_for_the_others_in_the_summary(tmp_path: Path) -> None:
+def test_one_host_leaves_room_for_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It chooses how many problems it has, and that they are the worst of all."""
+    monkeypatch.setattr(sarif, "MOST", 100)
     worst = [documents.finding("PBS-ATIME-02", f"d{n}", "fail", severity="critical") for n in range(500)]
     slight = [documents.finding("PBS-MOUNT-02", "tank", "fail", severity="low")]
     honest = [f"pbs{n}" for n in range(1, 41)]
@@ -97,11 +99,15 @@ def test_one_host_leaves_room_for_the_others_in_the_summary(tmp_path: Path) -> N
             *(documents.whole(name, ["tank"], slight, documents.START) for name in honest),
         ],
     )
-    report = reports.report(tmp_path / "out", tmp_path / "in", formats=["summary.md"])
+    report = reports.report(tmp_path / "out", tmp_path / "in", formats=["summary.md", "report.sarif"])
     text = Path(report.paths["summary.md"]).read_text()
-    rows = [line for line in text.splitlines() if line.startswith("|") and "PBS-MOUNT-02" in line]
+    rows = [line for line in text.splitlines() if line.startswith("- **") and "PBS-MOUNT-02" in line]
     assert len(rows) == 40
     assert text.count("PBS-ATIME-02") == 160
+    (run,) = json.loads(Path(report.paths["report.sarif"]).read_text())["runs"]
+    hosts = [result["properties"]["host"] for result in run["results"]]
+    assert (len(hosts), set(hosts) >= set(honest)) == (100, True)
+    assert run["properties"]["results_left_out"] == {"fail": 440}
 
 
 # --- time is the controller's -------------------------------------------------------------------------------------------
