@@ -9,6 +9,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._adoption import NotADeclaration, keep, render
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._answer import failure
 
 
 class ActionModule(ActionBase):
@@ -33,8 +34,12 @@ class ActionModule(ActionBase):
             )
         )
         answer = self._execute_module(module_name="fleetops.pbs.adopt", module_args=args, task_vars=task_vars)
-        if answer.get("failed") or answer.get("skipped") or "declaration" not in answer:
-            result.update(answer)
+        if answer.get("failed") is not True and answer.get("skipped") is True:
+            result.update(skipped=True)
+            return result
+        if answer.get("failed") or not isinstance(answer.get("declaration"), dict):
+            # Only the reason: a host must not set variables of the play.
+            result.update(failure(answer))
             return result
         try:
             text = render(

@@ -35,7 +35,7 @@ _OPTION = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEY = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 _FREE = ("headers", "secrets")
 """Options whose keys are chosen by the user."""
-_VARIABLE = re.compile(r"[a-z_][a-z0-9_]{0,255}")
+_VARIABLE = re.compile(r"[a-z0-9_]{1,255}")
 _TEMPLATE = re.compile(r"\{[{%#]|[}%#]\}")
 _BLOCK = re.compile(r"[\t\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\n]*[^\s]\n?")
 _WIDTH = 120
@@ -101,8 +101,11 @@ def _by_entry(items: t.Any, keys: t.Sequence[str]) -> dict[tuple[str, str], list
         checked = _mapping(item, "a note")
         if not all(isinstance(checked.get(key), str) for key in ("variable", "name", *keys)):
             raise NotADeclaration("a note is incomplete")
-        if "placeholder" in keys and not _VARIABLE.fullmatch(checked["placeholder"]):
-            raise NotADeclaration("a placeholder is not the name of a variable")
+        if "placeholder" in keys:
+            # The host names the variable, and gets its value later: it must not get another one, such as a become password.
+            beginning = f"vault_{checked['variable'].removesuffix('s')}_"
+            if not _VARIABLE.fullmatch(checked["placeholder"]) or not checked["placeholder"].startswith(beginning):
+                raise NotADeclaration(f"a placeholder is not the name of a variable that begins with {beginning}")
         found.setdefault((checked["variable"], checked["name"]), []).append(checked)
     return found
 
@@ -182,12 +185,14 @@ def _scalar(value: t.Any, indent: int) -> str:
     if not isinstance(value, str):
         raise NotADeclaration("a value is neither a text, a number, a truth value, a list nor a mapping")
     tag = "!unsafe " if _TEMPLATE.search(value) else ""
-    if "\n" in value and _BLOCK.fullmatch(value) and not value.startswith((" ", "\t", "\n")):
+    readable = all(char.isprintable() or char in "\n\t" for char in value)
+    if "\n" in value and readable and _BLOCK.fullmatch(value) and not value.startswith((" ", "\t", "\n")):
         head = "|" if value.endswith("\n") else "|-"
         lines = value.rstrip("\n").split("\n")
         return tag + head + "".join("\n" + (" " * (indent + 2) + line if line else "") for line in lines)
     style = '"' if tag or any(not char.isprintable() for char in value) else None
-    text = yaml.safe_dump(value, default_style=style, width=10**6, allow_unicode=True)
+    # Marks that change the direction of a text, for example, would show it as something else.
+    text = yaml.safe_dump(value, default_style=style, width=10**6, allow_unicode=readable)
     return tag + text.removesuffix("\n").removesuffix("\n...")
 
 

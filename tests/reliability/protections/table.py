@@ -202,6 +202,22 @@ PROTECTIONS = (
         (UNIT + "_observe/test_observation.py::test_the_datastores_of_a_host_have_a_limit_together",),
     ),
     Protection(
+        "adopted-results",
+        "whatever a host answers without a declaration becomes the result of adopt",
+        (
+            Change(
+                "action/adopt.py", "            result.update(failure(answer))\n", "            result.update(answer)\n"
+            ),
+        ),
+        ("tests/unit/plugins/action/test_adopt.py::test_nothing_else_is_taken_from_a_host",),
+    ),
+    Protection(
+        "adopted-variables",
+        "a host chooses the variable whose value it gets",
+        (Change("plugin_utils/_adoption.py", ' or not checked["placeholder"].startswith(beginning)', ""),),
+        ("tests/unit/plugins/plugin_utils/test_adoption.py::test_what_no_host_may_write",),
+    ),
+    Protection(
         "room-for-all",
         "a host has as many rows as it likes where there is not room for all",
         (

@@ -129,7 +129,7 @@ def test_every_value_is_read_back_as_it_was(tmp_path_factory: pytest.TempPathFac
 
 
 def test_a_placeholder_without_its_variable_is_none(tmp_path: Path) -> None:
-    secret = {"variable": "pbs_remotes", "name": "offsite", "option": "password", "placeholder": "vault_pw"}
+    secret = {"variable": "pbs_remotes", "name": "offsite", "option": "password", "placeholder": "vault_pbs_remote_pw"}
     text = render("pbs1", {"pbs_remotes": [{"name": "offsite"}]}, [secret], [])
     assert read(text, tmp_path / "vars.yml") == {"pbs_remotes": [{"name": "offsite", "password": None}]}
 
@@ -151,6 +151,10 @@ def test_a_placeholder_without_its_variable_is_none(tmp_path: Path) -> None:
             [],
         ),
         ({}, [], [{"variable": "pbs_remotes", "name": "a"}]),
+        *(
+            ({}, [{"variable": "pbs_remotes", "name": "a", "option": "password", "placeholder": placeholder}], [])
+            for placeholder in ("ansible_become_password", "vault_pbs_s3_endpoint_secret_key", "vault_root_password")
+        ),
     ],
 )
 def test_what_no_host_may_write(declaration: Any, secrets: Any, notes: Any) -> None:
@@ -162,3 +166,11 @@ def test_a_note_ends_no_comment(tmp_path: Path) -> None:
     note = {"variable": "pbs_remotes", "name": "a", "text": "x\nansible_connection: local\u2028pbs_x: 1\x85y: 1"}
     text = render("a\nb: 1", {"pbs_remotes": [{"name": "a"}]}, [], [note])
     assert read(text, tmp_path / "vars.yml") == {"pbs_remotes": [{"name": "a"}]}
+
+
+@pytest.mark.parametrize("text", ["a\u202eb", "a\nb\u202ec\n", "a\x1b[2Jb", "\u2066x", "a\x85b\n"])
+def test_nothing_in_the_file_is_shown_as_something_else(tmp_path: Path, text: str) -> None:
+    """People read it, and Ansible shows the difference."""
+    made = render("pbs1", {"pbs_remotes": [{"name": "a", "comment": text}]}, [], [])
+    assert all(char.isprintable() or char == "\n" for char in made)
+    assert read(made, tmp_path / "vars.yml") == {"pbs_remotes": [{"name": "a", "comment": text}]}

@@ -41,14 +41,14 @@ FAILING = {"configured.gc_schedule": "", "configured.maintenance_type": "offline
 def test_a_healthy_host_is_two_lines():
     lines = shown(document())
     assert lines[0] == "pbs1: The headline."
-    assert lines[1] == "  tank (/mnt/datastore/tank): 35 passed, 4 did not apply"
+    assert lines[1] == "  tank (/mnt/datastore/tank): 37 passed, 5 did not apply"
     assert len(lines) == 2
     assert [line.partition("|")[0] for line in painted(document())] == ["green", "green"]
 
 
 def test_what_is_not_right_comes_with_message_and_remedy_worst_first():
     lines = shown(document(FAILING))
-    assert lines[1] == "  tank (/mnt/datastore/tank): 2 fail, 1 warn, 32 passed, 4 did not apply"
+    assert lines[1] == "  tank (/mnt/datastore/tank): 2 fail, 1 warn, 34 passed, 5 did not apply"
     assert [line for line in lines if line.startswith("    ") and line[4] != " "] == [
         "    FAIL PBS-CONF-02 (high)",
         "    FAIL PBS-CONF-05 (medium)",
@@ -145,12 +145,13 @@ def test_a_host_does_not_fill_the_terminal():
     made = document()
     first = dict(made["findings"][0], status="fail", datastore="tank")
     made["findings"] = [
-        dict(first, message=f"{n} " + "x" * 100_000, remedy="y " * 100_000, commands=["z" * 5000, "true"])
-        for n in range(3000)
+        dict(first, message=f"{n} " + "x" * 5000, remedy="", commands=["z" * 5000, "true"]) for n in range(700)
     ]
     lines = shown(made)
     assert len(lines) == 501
     assert max(map(len, lines)) <= 4000
-    assert lines[-1] == "  … and 2,999 more findings: see the report"
+    assert lines[-1].endswith(" more findings: see the report")
+    made["findings"] = [dict(first, message="y " * 250_000, remedy="")]
+    assert len(shown(made)) == 500
     made["findings"] = [dict(first, message="m", remedy="", commands=["z" * 5000, "true"])]
     assert shown(made)[-2:] == ["        (a command of 5,000 characters: see the report)", "        true"]
