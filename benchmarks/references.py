@@ -110,18 +110,18 @@ def candidates(path: Path, chunks: int) -> list[Candidate]:
     ]
 
 
-def benchmark(options: argparse.Namespace, references: int) -> str:
-    size = max(2048 * 2**20, options.room * options.chunks)
+def benchmark(options: argparse.Namespace, chunks: int, references: int, with_script: bool) -> str:
+    size = max(2048 * 2**20, options.room * chunks)
     with mounts.loopfs(options.filesystem, MOUNT[options.filesystem], mkfs=MKFS[options.filesystem], size=size) as path:
-        log(f"making a store of {options.chunks:,} chunks and {options.snapshots} snapshots, {references:,} references")
-        make_store(path, options.chunks)
+        log(f"making a store of {chunks:,} chunks and {options.snapshots} snapshots, {references:,} references")
+        make_store(path, chunks)
         needed = make_snapshots(path, options.groups, options.snapshots, references, options.run)
         os.sync()
         log(f"waiting {SETTLED} seconds, as snapshots in use are older")
         time.sleep(SETTLED)
-        found = candidates(path, options.chunks)
-        title = f"{options.chunks:,} chunks, {options.snapshots} snapshots, {references:,} references, warm"
-        figures = take_turns(found[: 2 if options.no_script else 3], options.rounds, lambda: None)
+        found = candidates(path, chunks)[: 3 if with_script else 2]
+        title = f"{chunks:,} chunks, {options.snapshots} snapshots, {references:,} references, warm"
+        figures = take_turns(found, options.rounds, lambda: None)
         log(f"{needed:,} chunks are needed")
         return table(title, found, figures)
 
@@ -168,7 +168,12 @@ def preamble(options: argparse.Namespace, arguments: Sequence[str]) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="make bench-references ARGS=...", description=__doc__)
-    parser.add_argument("--chunks", type=int, default=1048576, help="chunks in the store (default: %(default)s)")
+    parser.add_argument(
+        "--chunks",
+        default="1048576",
+        help="chunks in the store; further numbers are measured with the first number of references, and without the script "
+        "(default: %(default)s)",
+    )
     parser.add_argument("--snapshots", type=int, default=400, help="default: %(default)s")
     parser.add_argument("--groups", type=int, default=4, help="default: %(default)s")
     parser.add_argument("--references", default="50000000,5000000", help="in all index files (default: %(default)s)")
@@ -183,7 +188,10 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit("make bench-references mounts a loop image: it needs root")
     namespaces.private_mounts()
     parts = [preamble(options, [argument for argument in arguments if argument != "--write"])]
-    parts += [benchmark(options, int(references)) for references in options.references.split(",")]
+    chunks, *more = map(int, options.chunks.split(","))
+    references = list(map(int, options.references.split(",")))
+    parts += [benchmark(options, chunks, number, not options.no_script) for number in references]
+    parts += [benchmark(options, number, references[0], False) for number in more]
     text = "\n".join(parts).rstrip() + "\n"
     print("\n" + text)
     if options.write:
