@@ -495,7 +495,7 @@ class _Run(Companion):
         self._count_damaged()
 
     def _replace_damage(self, damage: list[Damage]) -> None:
-        """The damage is all found anew, that of broken index files too."""
+        """The damage is all found again, that of broken index files too."""
         found = {(part.namespace, part.type, part.id) for part in damage}
         groups: dict[tuple[str, str, str], GroupFacts] = {}
         for group in self._facts.groups:
