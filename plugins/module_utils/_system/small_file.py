@@ -32,6 +32,16 @@ class SmallFile:
     error: str = ""
 
 
+def only_roots(status: os.stat_result) -> str:
+    """Why root must not read a file in a directory of the daemon's user; an empty text if it may.
+
+    That user can move a file there that only root may read, and what is read gets into a report.
+    """
+    mode = status.st_mode
+    readable = mode & stat.S_IROTH or (mode & stat.S_IRGRP and status.st_gid != 0)
+    return "only root may read it; it was not read" if status.st_uid == 0 and not readable else ""
+
+
 def read_small(
     name: str, dir_fd: int, limit: int, refuse: t.Optional[t.Callable[[os.stat_result], str]] = None
 ) -> SmallFile:
@@ -68,13 +78,19 @@ def read_small(
     return found
 
 
-def read_end(name: str, dir_fd: int, size: int) -> bytes:
-    """The last `size` bytes of a regular file, by its name in an open directory. Raises `OSError`."""
+def read_end(name: str, dir_fd: int, size: int, refuse: t.Optional[t.Callable[[os.stat_result], str]] = None) -> bytes:
+    """The last `size` bytes of a regular file, by its name in an open directory. Raises `OSError`.
+
+    `refuse` as in `read_small`.
+    """
     handle = os.open(name, _HANDLE, dir_fd=dir_fd)
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(f"it is a {kind_of(status.st_mode)}, not a regular file")
+        reason = refuse(status) if refuse is not None else ""
+        if reason:
+            raise OSError(reason)
         return _read(handle, size, max(status.st_size - size, 0))[:size]
     finally:
         os.close(handle)

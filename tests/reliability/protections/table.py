@@ -10,6 +10,7 @@ import dataclasses
 UNIT = "tests/unit/plugins/module_utils/"
 OWNERSHIP = UNIT + "_manage/test_ownership.py"
 FILES = UNIT + "_system/test_files.py"
+SMALL = UNIT + "_system/test_small_file.py"
 TIMES = UNIT + "_system/test_times.py"
 CHILD = UNIT + "_system/test_child.py"
 PROBE = UNIT + "_observe/probe/test_atime.py"
@@ -202,6 +203,15 @@ PROTECTIONS = (
         (UNIT + "_observe/test_observation.py::test_the_datastores_of_a_host_have_a_limit_together",),
     ),
     Protection(
+        "tasks-of-the-daemon",
+        "root reads a list or log of tasks, or the state of a job, that only root may read",
+        (Change("module_utils/_system/small_file.py", "if status.st_uid == 0 and not readable else", "if False else"),),
+        (
+            SMALL + "::test_what_only_root_may_read_is_not_read_in_a_directory_of_another_user",
+            UNIT + "_observe/jobs/test_job_state.py::test_a_state_that_only_root_may_read_is_not_read",
+        ),
+    ),
+    Protection(
         "adopted-results",
         "whatever a host answers without a declaration becomes the result of adopt",
         (
@@ -239,7 +249,11 @@ PROTECTIONS = (
     Protection(
         "history-of-the-past",
         "what a host had as its time stays in the history",
-        (Change("plugin_utils/_report/report.py", "healed = history.heal(latest)", 'healed = ""'),),
+        (
+            Change(
+                "plugin_utils/_report/report.py", "healed = history.heal(latest)", 'healed = history.heal("9999-99")'
+            ),
+        ),
         (HISTORY + "::test_what_cannot_be_true_is_removed_named_and_changes_no_row",),
     ),
     Protection(

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import JobRunFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.job_state import JobStateError, parse_state, parse_upid
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import only_roots, read_small
 
 _SIZE_LIMIT = 256 * 1024
 
@@ -22,7 +22,7 @@ def observe_run(dir_fd: int, job_type: str, name: str, proc: str = "/proc") -> J
 
     `job_type` is `garbage_collection`, `prunejob`, `verificationjob` or `syncjob`. A job without a state file has never run.
     """
-    found = read_small(f"{job_type}-{name}.json", dir_fd, _SIZE_LIMIT)
+    found = read_small(f"{job_type}-{name}.json", dir_fd, _SIZE_LIMIT, only_roots)
     if found.data is None:
         return unreadable(found.error) if found.exists else JobRunFacts(state="created")
     try:

@@ -28,7 +28,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.task_list import
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run_one
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_end, read_small
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import only_roots, read_end, read_small
 
 _MAX_TASKS = 512
 _TAIL = 8192
@@ -83,7 +83,7 @@ def _read(log_dir: str, wanted: t.Collection[str], proc: str) -> t.Optional[tupl
     try:
         tasks: dict[str, Task] = {}
         for name in FILES:
-            file = read_small(name, fd, SIZE_LIMIT)
+            file = read_small(name, fd, SIZE_LIMIT, only_roots)
             if file.exists and file.data is None:
                 raise OSError(0, f"{os.path.join(log_dir, 'tasks', name)}: {file.error}")
             for task in parse_task_list(file.data or b""):
@@ -122,7 +122,7 @@ def _from_log(tasks: int, text: str) -> t.Optional[End]:
     except OSError:
         return None
     try:
-        log = read_end(text, directory, _TAIL)
+        log = read_end(text, directory, _TAIL, only_roots)
     except OSError:
         return None
     finally:

@@ -16,7 +16,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.job_state import
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.task_list import FILES, Task, parse_task_list
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, run_one
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import only_roots, read_small
 
 LOG_DIR = "/var/log/proxmox-backup"
 SIZE_LIMIT = 8 * 1024 * 1024
@@ -74,7 +74,7 @@ def read_histories(log_dir: str, wanted: t.Container[Key]) -> dict[Key, JobHisto
     found: dict[str, tuple[Key, Task]] = {}
     try:
         for name in FILES:
-            file = read_small(name, fd, SIZE_LIMIT)
+            file = read_small(name, fd, SIZE_LIMIT, only_roots)
             if file.exists and file.data is None:
                 raise OSError(0, f"{os.path.join(log_dir, 'tasks', name)}: {file.error}")
             for task in parse_task_list(file.data or b""):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system import small_file
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import only_roots, read_end, read_small
 
 
 @pytest.fixture
@@ -83,3 +83,36 @@ def test_a_name_that_cannot_be_looked_at(dir_fd: int) -> None:
     found = read_small("x" * 300, dir_fd, 100)
     assert (found.exists, found.data) == (True, None)
     assert found.error.startswith("ENAMETOOLONG: ")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("uid", "gid", "mode", "readable"),
+    [
+        (0, 0, 0o600, False),
+        (0, 0, 0o640, False),
+        (0, 0, 0o000, False),
+        (0, 34, 0o600, False),
+        (0, 34, 0o640, True),
+        (0, 0, 0o644, True),
+        (34, 34, 0o600, True),
+    ],
+)
+def test_what_only_root_may_read_is_not_read_in_a_directory_of_another_user(tmp_path, uid, gid, mode, readable):
+    """The daemon's user can move root's files to any name there."""
+    path = tmp_path / "active"
+    path.write_text("secret")
+    os.chown(path, uid, gid)
+    path.chmod(mode)
+    fd = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        found = read_small("active", fd, 100, only_roots)
+        assert (found.data, bool(found.error)) == ((b"secret", False) if readable else (None, True))
+        if readable:
+            assert read_end("active", fd, 3, only_roots) == b"ret"
+        else:
+            assert "only root may read it" in found.error
+            with pytest.raises(OSError, match="only root may read it"):
+                read_end("active", fd, 3, only_roots)
+    finally:
+        os.close(fd)

@@ -88,3 +88,14 @@ def test_a_run_without_a_upid_cannot_be_told(tmp_path: Path, dir_fd: int) -> Non
     (tmp_path / "prunejob-daily.json").write_text('{"started":{"upid":"\\u001b[31m"}}')
     facts = observe_run(dir_fd, "prunejob", "daily")
     assert (facts.state, facts.upid) == ("unreadable", r"\x1b[31m")
+
+
+@pytest.mark.root
+def test_a_state_that_only_root_may_read_is_not_read(tmp_path: Path, dir_fd: int) -> None:
+    """The directory belongs to the daemon's user, who can move a file of root to this name."""
+    path = tmp_path / "prunejob-daily.json"
+    path.write_bytes(finished({"Error": {"endtime": 5, "message": "root's secret"}}))
+    path.chmod(0o600)
+    facts = observe_run(dir_fd, "prunejob", "daily")
+    assert "secret" not in facts.message
+    assert (facts.state, facts.message) == ("unreadable", "only root may read it; it was not read")
