@@ -50,7 +50,8 @@ class WalkCounts:
     errors: int = 0
     """Directories and files that could not be inspected."""
     examples: dict[str, list[PathProblem]] = dataclasses.field(default_factory=dict)
-    """The first paths of each kind: `wrong_owner`, `wrong_mode`, `unreadable`, `unwritable`, `errors`, each foreign kind and each
+    """The first paths of each kind: `wrong_owner`, `wrong_mode`, `unreadable`, `unwritable`, `errors`, each foreign kind, `bad`,
+    `temporary` and each
     kind of `denied`."""
 
 

@@ -276,6 +276,8 @@ class ChunkWalk:
         return chunks
 
     def _count(self, kind: str, path: str, status: os.stat_result) -> None:
+        if kind in ("bad", "temporary"):
+            self._chunks.example(kind, path)
         if kind == "bad":
             self.extras.bad_chunks += 1
         elif kind == "using":

@@ -293,6 +293,9 @@ class CountingVisitor(Visitor):
         self._count(kind, 1)
         self._examples.add(kind, path, detail)
 
+    def example(self, kind: str, path: str) -> None:
+        self._examples.add(kind, path, "")
+
     def _count(self, kind: str, times: int) -> None:
         self.counts.foreign[kind] = self.counts.foreign.get(kind, 0) + times
 

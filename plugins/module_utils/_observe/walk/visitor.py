@@ -98,6 +98,9 @@ class Visitor:
         """Something that does not belong there; see `WalkCounts.foreign` for the kinds."""
         raise NotImplementedError
 
+    def example(self, kind: str, path: str) -> None:
+        """A path of a kind that is counted elsewhere, as an example for people."""
+
     def missed(self, path: str, error: OSError) -> None:
         """A name that could not be checked; that is normal if it has vanished."""
         if isinstance(error, FileNotFoundError):

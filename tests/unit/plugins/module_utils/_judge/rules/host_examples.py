@@ -21,6 +21,19 @@ CONTAINER = {
 }
 
 EXAMPLES = [
+    # PBS cannot read its datastores, and this collection does not read what the daemon's user may not read.
+    Example(
+        "PBS-HOST-04",
+        "fail",
+        {
+            "host.config_dir.files.0.readable": False,
+            "host.config_dir.files.0.parsed": None,
+            "host.config_dir.files.0.error": "the daemon's user may not read it; it was not read",
+        },
+        ["User 'backup' cannot read /etc/proxmox-backup/datastore.cfg", "not known"],
+        "chown -h root:backup /etc/proxmox-backup/datastore.cfg\nchmod 0640 /etc/proxmox-backup/datastore.cfg",
+        "critical",
+    ),
     # The account: looked up by name, and PBS creates with the user's primary group.
     Example("PBS-HOST-01", "pass", says="backup:backup is 34:34"),
     Example(
