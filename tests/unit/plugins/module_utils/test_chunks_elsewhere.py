@@ -77,7 +77,7 @@ def test_a_read_only_filesystem_of_the_chunks(mounted):
     for found in look(store, "PBS-MOUNT-04", "PBS-ATIME-01", "PBS-ATIME-03"):
         assert found["status"] == "fail"
         assert "read-only" in found["message"]
-        assert "neither the mount" not in found["message"]
+        assert "the storage below" not in found["message"]
         assert found["commands"] == [f"mount -o remount,bind,rw {store.chunks}"]
 
 

@@ -117,7 +117,7 @@ EXAMPLES = [
         "PBS-ATIME-01",
         "fail",
         refused("EROFS", 30, "Read-only file system"),
-        ["EROFS", "neither the mount at /mnt/datastore/tank nor its superblock"],
+        ["EROFS", "the mount at /mnt/datastore/tank and its superblock are read-write"],
         "a server that exports it read-only",
     ),
     Example(

@@ -275,7 +275,7 @@ EXAMPLES = [
         "fail",
         {"configured.maintenance_type": "delete"},
         "a removal is under way, or it failed half way",
-        ["datastore remove tank", "both daemons are stopped"],
+        ["datastore remove tank", "stop both daemons"],
         "high",
     ),
     Example(

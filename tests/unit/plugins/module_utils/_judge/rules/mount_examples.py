@@ -277,7 +277,7 @@ EXAMPLES = [
         "PBS-MOUNT-04",
         "fail",
         refused("EROFS", 30, "Read-only file system", "create"),
-        [f"read-write, but no file could be made as uid 34 in {TANK}", "EROFS", "what lies behind"],
+        [f"read-write, but no file could be made as uid 34 in {TANK}", "EROFS", "the storage below refuses to write"],
         "exports it read-only",
     ),
     Example(
