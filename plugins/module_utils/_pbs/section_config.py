@@ -54,6 +54,8 @@ class Property:
 class SectionType:
     id: Kind
     properties: t.Mapping[str, Property]
+    id_property: str = ""
+    """The property that the name of the section becomes. PBS accepts it in the section too, and replaces its value."""
 
 
 Schema = t.Mapping[str, SectionType]
@@ -70,6 +72,8 @@ class Section:
     """Values as in the file; a list if the schema has the property as a list, or does not have it and it is repeated."""
     unknown: list[str] = dataclasses.field(default_factory=list)
     """What the schema does not contain, as messages; empty if `parse` was strict."""
+    has_id: bool = False
+    """Whether a line repeats the name as a property."""
 
     def text(self, name: str) -> str:
         """The value of a property; empty if it is missing."""
@@ -147,6 +151,9 @@ def _add(section: Section, number: int, line: str, schema: Schema, strict: bool)
     if line[0] not in _SPACES or end is None:
         raise SectionConfigError(number, f"expected an indented 'key value' of section {shown(section.id)}")
     key, value = content[:end], content[end:].strip(_SPACE)
+    if section.type in schema and key == schema[section.type].id_property:
+        _check_id_property(section, number, key, value, schema)
+        return
     known = schema[section.type].properties.get(key) if section.type in schema else None
     repeats = known is not None and known.repeats
     if known is not None and not repeats and key in section.properties:
@@ -163,6 +170,16 @@ def _add(section: Section, number: int, line: str, schema: Schema, strict: bool)
         section.properties[key] = [value]
     else:
         section.properties[key] = value if earlier is None else [earlier, value]
+
+
+def _check_id_property(section: Section, number: int, key: str, value: str, schema: Schema) -> None:
+    if section.has_id:
+        raise SectionConfigError(number, f"property {shown(key)} is repeated")
+    section.has_id = True
+    try:
+        schema[section.type].id.read(value)
+    except ValueError as exc:
+        raise SectionConfigError(number, f"{key} is {shown(value)}; allowed: {exc}") from None
 
 
 def _problem(kind: str, key: str, value: str, schema: Schema) -> str:
@@ -234,6 +251,7 @@ DATASTORE: Schema = {
             "notification-thresholds": Property(PropertyString(property_string.THRESHOLDS), since="4.1.7"),
             "counter-reset-schedule": Property(_SCHEDULE, since="4.1.7"),
         },
+        "name",
     )
 }
 """`datastore.cfg`."""
@@ -250,6 +268,7 @@ PRUNE: Schema = {
             "max-depth": Property(kinds.Integer(0, 7)),
             **_KEEPS,
         },
+        "id",
     )
 }
 """`prune.cfg`."""
@@ -268,6 +287,7 @@ VERIFICATION: Schema = {
             "read-threads": Property(kinds.THREADS, since="4.0.20"),
             "verify-threads": Property(kinds.THREADS, since="4.0.20"),
         },
+        "id",
     )
 }
 """`verification.cfg`."""
@@ -302,6 +322,7 @@ SYNC: Schema = {
             "associated-key": Property(kinds.KEY_ID, repeats=True),
             **_RATES,
         },
+        "id",
     )
 }
 """`sync.cfg`. Without `remote`, the other datastore is on this host. `store` is the target of a pull, the source of a push."""
@@ -318,6 +339,7 @@ REMOTE: Schema = {
             "comment": Property(kinds.COMMENT),
             "use-node-proxy": Property(_FLAG),
         },
+        "name",
     )
 }
 """`remote.cfg`; the file has the password in base64."""
@@ -339,6 +361,7 @@ S3: Schema = {
             "put-rate-limit": Property(kinds.Integer(1)),
             **_RATES,
         },
+        "id",
     )
 }
 """`s3.cfg`, since 4.0.4; the file has the secret key in clear."""

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import section_config
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import (
     DATASTORE,
     PRUNE,
@@ -342,3 +343,24 @@ def test_garbage_is_read_or_refused(data: bytes, schema: Schema, strict: bool) -
     said, line = read_or_refused(data, schema, strict)
     assert all(message.isprintable() for message in said)
     assert 1 <= line <= data.count(b"\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        (section_config.DATASTORE, "datastore: tank\n\tname other\n\tpath /tank\n"),
+        (section_config.PRUNE, "prune: daily\n\tid other\n\tschedule daily\n\tstore tank\n"),
+        (section_config.VERIFICATION, "verification: weekly\n\tid other\n\tstore tank\n"),
+    ],
+)
+def test_the_name_of_a_section_may_be_repeated_in_it(schema, text):
+    """PBS replaces the value by the name of the section."""
+    (section,) = section_config.parse(text.encode(), schema)
+    assert "other" not in section.properties.values()
+    assert section.id == text.split()[1]
+
+
+@pytest.mark.parametrize("lines", ["\tname other\n\tname other\n", "\tname /x\n"])
+def test_the_repeated_name_must_be_one_valid_name(lines):
+    with pytest.raises(section_config.SectionConfigError, match="name"):
+        section_config.parse(f"datastore: tank\n{lines}\tpath /tank\n".encode(), section_config.DATASTORE)
