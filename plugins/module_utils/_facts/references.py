@@ -202,7 +202,8 @@ class SweepFacts:
     needed_old: Sum = dataclasses.field(default_factory=Sum)
     """Needed chunks that were accessed before `limit`: GC would remove them if its touch were not honoured."""
     needed_old_snapshots: t.Optional[int] = None
-    """How many snapshots need one of these; None where that was not counted."""
+    """How many snapshots need one of these; None where that was not counted: it is if all or none of the needed chunks are old,
+    or if a touch had no effect, so that these snapshots are in danger."""
     zero_chunk_kept: bool = False
     """The zero chunk is there, nothing needs it, and GC's own safety check touches it: it counts as kept."""
 

@@ -86,6 +86,16 @@ class TouchFacts:
     """The directory of the file: `prefix` or `base`."""
     file: t.Optional[FileFacts] = None
 
+    @property
+    def has_no_effect(self) -> bool:
+        """The touch succeeded and moved nothing, or moved what a refresh took back."""
+        if self.errno or self.advanced is None:
+            return False
+        taken_back = (
+            self.refreshed_ns is not None and self.before_ns is not None and self.refreshed_ns <= self.before_ns
+        )
+        return not self.advanced or taken_back
+
 
 @dataclasses.dataclass
 class AtimeFacts:
@@ -113,6 +123,11 @@ class AtimeFacts:
     """The private file that could not be removed, and why; the next run removes it."""
     leftovers_removed: int = 0
     """Number of private files that this run removed after an earlier, killed run."""
+
+    @property
+    def ignores_touches(self) -> bool:
+        """A touch as the daemon's user had no effect."""
+        return any(touch is not None and touch.has_no_effect for touch in (self.probe, self.zero_chunk))
 
 
 @dataclasses.dataclass

@@ -10,6 +10,9 @@ import dataclasses
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.file import PathProblem
 
+NO_DIRECTORY = "instead of a directory"
+"""The detail of what is in place of a prefix directory."""
+
 
 @dataclasses.dataclass
 class OwnerCount:

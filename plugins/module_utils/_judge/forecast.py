@@ -24,7 +24,8 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.references imp
     ReferenceFacts,
     SweepFacts,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import AtimeFacts, StoreFacts, TouchFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import StoreFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import NO_DIRECTORY
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import read_only
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import base_name, is_hidden
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
@@ -60,6 +61,8 @@ WARNINGS = (
     "more than once."
 )
 
+_FOLLOWED = ("link", "mount")
+"""What GC enters in place of a prefix directory."""
 _ZERO_CHUNK_SIZE = 159
 _CACHE_CAPACITY = 1048576
 """Chunks that GC remembers to have touched, if the tuning options do not say otherwise."""
@@ -189,7 +192,7 @@ def forecast(host: HostFacts, store: StoreFacts, stores: t.Sequence[StoreFacts] 
     assumes: list[str] = []
     stops += _at_check(host, store, configured, assumes)
     stops += _at_mark(references)
-    stops += _at_sweep(host, store, references.sweep)
+    stops += _at_sweep(host, store, references)
     stops.sort(key=lambda stop: STEPS.index(stop.step))
     found = _numbers(references, stops, _inserts_zero_chunk(store, configured))
     if found.removes is not None and references.unseen_prefixes:
@@ -279,28 +282,13 @@ def _may_warn_again(references: ReferenceFacts, configured: DatastoreConfig) -> 
 def _risks(store: StoreFacts, references: ReferenceFacts) -> list[Risk]:
     risks = []
     sweep = references.sweep
-    if sweep is not None and touches_ignored(store.atime):
+    if sweep is not None and store.atime is not None and store.atime.ignores_touches:
         old = sweep.needed_old
         risks.append(Risk(IGNORED, old.chunks, old.bytes, sweep.needed_old_snapshots))
     untouchable = references.problems.counts.get("chunk-untouchable", 0)
     if untouchable:
         risks.append(Risk(UNTOUCHABLE, untouchable, None, references.untouchable_snapshots))
     return risks
-
-
-def touches_ignored(atime: t.Optional[AtimeFacts]) -> bool:
-    """Whether a touch as the daemon's user succeeded and moved nothing, or moved what a refresh took back."""
-    tried = (atime.probe, atime.zero_chunk) if atime is not None else ()
-    return any(touch is not None and _no_effect(touch) for touch in tried)
-
-
-def _no_effect(touch: TouchFacts) -> bool:
-    if touch.errno or touch.advanced is None:
-        return False
-    taken_back = (
-        touch.refreshed_ns is not None and touch.before_ns is not None and touch.refreshed_ns <= touch.before_ns
-    )
-    return not touch.advanced or taken_back
 
 
 # --- what stops it ----------------------------------------------------------------------------------------------------
@@ -418,8 +406,9 @@ def _at_mark(references: ReferenceFacts) -> list[Stop]:
     return sorted(stops, key=lambda stop: (stop.path, stop.kind))
 
 
-def _at_sweep(host: HostFacts, store: StoreFacts, sweep: t.Optional[SweepFacts]) -> list[Stop]:
+def _at_sweep(host: HostFacts, store: StoreFacts, references: ReferenceFacts) -> list[Stop]:
     """Prefix directories that GC may not list or not remove from; it has already swept those before them."""
+    sweep = references.sweep
     user = host.account.user
     stops = []
     walk = store.ownership
@@ -430,6 +419,17 @@ def _at_sweep(host: HostFacts, store: StoreFacts, sweep: t.Optional[SweepFacts])
             path = unreadable[0].path[len(chunks) - len(".chunks/") :]
             detail = f"'{user}' may not list it ({unreadable[0].detail})"
             stops.append(Stop(SWEEP, "prefix-unreadable", walk.skeleton.unreadable, path, detail))
+        files = [
+            item
+            for kind, items in walk.skeleton.examples.items()
+            for item in items
+            if kind not in _FOLLOWED and item.path.startswith(chunks) and item.detail == NO_DIRECTORY
+        ]
+        if files:
+            # GC stops at the first needed chunk that it looks for there, or else when it comes to list it.
+            step = MARK if references.unseen_chunks and references.unseen_prefixes == len(files) else SWEEP
+            path = files[0].path[len(chunks) - len(".chunks/") :]
+            stops.append(Stop(step, "prefix-file", len(files), path, "ENOTDIR: Not a directory"))
     if sweep is not None and sweep.blocked.chunks + sweep.blocked_bad:
         blocked = sweep.blocked.chunks + sweep.blocked_bad
         detail = f"'{user}' may not remove what lies in it"

@@ -220,6 +220,7 @@ def _reference_plan(store: StoreFacts, plan: Plan) -> ReferencePlan:
         refused=refused,
         no_chunks="the chunks are in S3, and what is here is a cache of them" if s3 else "",
         cutoff=cutoff_seconds(tuning),
+        count_old=store.atime is not None and store.atime.ignores_touches,
         safety_check=tuning.get("gc-atime-safety-check") is not False,
     )
 

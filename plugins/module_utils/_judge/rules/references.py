@@ -494,6 +494,8 @@ def needed(case: Case, facts: ReferenceFacts) -> Verdict:
         return skipped(
             f"The chunks were not compared with what backups need: {facts.chunks_not_seen or 'not asked for'}."
         )
+    if not facts.chunks_seen and _chunks_are_linked(case):
+        return unknown(f"Whether every chunk is there that backups need is not known: {_LINKED}.", _UNLINK)
     if not facts.chunks_seen:
         return unknown(
             f"Whether every chunk is there that backups need is not known: {facts.chunks_not_seen or 'it was not looked at'}.",
@@ -508,7 +510,7 @@ def needed(case: Case, facts: ReferenceFacts) -> Verdict:
         return unknown(
             f"{counted(facts.unseen_chunks, 'chunk')} of {format(facts.needed, ',')} could not be looked for, since "
             f"{counted(facts.unseen_prefixes, 'prefix directory', 'prefix directories')} could not be looked into.",
-            "",
+            "Follow the remedy of PBS-OWNER-06, then run preflight again.",
             **_evidence(facts, {}),
         )
     return passed(
@@ -517,6 +519,16 @@ def needed(case: Case, facts: ReferenceFacts) -> Verdict:
         references=facts.references,
         **_evidence(facts, {}),
     )
+
+
+_LINKED = "'.chunks' is a link, which this collection does not follow"
+_UNLINK = "Follow the remedy of PBS-CONF-06, then run preflight again: put the directory itself in place of the link."
+
+
+def _chunks_are_linked(case: Case) -> bool:
+    """Whether `.chunks` is a link: PBS follows it."""
+    skeleton = case.the_store.skeleton
+    return skeleton is not None and skeleton.chunks is not None and skeleton.chunks.type == "link"
 
 
 def _chosen(case: Case, facts: ReferenceFacts) -> bool:
@@ -721,6 +733,8 @@ def next_gc(case: Case, facts: ReferenceFacts) -> Verdict:
         return _stopped(told, evidence)
     if told.outcome != SWEEPS and facts.complete and _chosen(case, facts):
         return skipped(f"What the next GC removes was not looked at: {told.reason}.")
+    if told.outcome != SWEEPS and _chunks_are_linked(case):
+        return unknown(f"What the next GC removes is not known: {_LINKED}.", _UNLINK, **evidence)
     if told.outcome != SWEEPS:
         return unknown(f"What the next GC removes is not known: {told.reason}.", **evidence)
     if (

@@ -34,7 +34,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CH
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_inside
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.listing import batches
-from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission import READ, allows
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission import READ, SEARCH, allows
 
 UNTOUCHABLE = "chunk-untouchable"
 
@@ -156,6 +156,59 @@ class Confirm(Visit):
         return found
 
 
+class CountNeeding(Visit):
+    """Counts the snapshots that need one of some chunks."""
+
+    def __init__(
+        self, store: OpenStore, identity: Identity, heartbeat: Heartbeat, digests: frozenset[bytes], others: bool
+    ) -> None:
+        """With `others`, one that is not among the digests."""
+        super().__init__(store, identity, ProblemCounter(0), heartbeat)
+        self.snapshots = 0
+        self._digests = digests
+        self._others = others
+        self._memory = Pair(BLOCK).views[0]
+
+    def _group(self, unit: Unit, group_fd: int) -> None:
+        for name in unit.names:
+            with contextlib.suppress(OSError):
+                fd = open_inside(name, group_fd)
+                try:
+                    self.snapshots += self._snapshot(f"{unit.directory}/{name}", fd)
+                finally:
+                    os.close(fd)
+
+    def _stray(self, path: str, opened: IndexFile) -> None:
+        """It is in no snapshot."""
+
+    def _snapshot(self, path: str, fd: int) -> bool:
+        for batch in batches(fd):
+            for entry in batch:
+                if index.is_dynamic(entry.name) is None or entry.is_dir(follow_symlinks=False):
+                    continue
+                opened = self._open_in_snapshot(f"{path}/{entry.name}", entry, fd)
+                if opened is not None:
+                    with contextlib.closing(opened):
+                        if self._needs(path, opened):
+                            return True
+        return False
+
+    def _needs(self, path: str, opened: IndexFile) -> bool:
+        self.totals.indexes += 1
+        if opened.length > LARGEST:
+            return False
+        zero = bytes(index.DIGEST_SIZE)
+        try:
+            for _place, size in opened.blocks(self._memory):
+                found = index.digests(opened.header.dynamic, self._memory[:size]) if size else (zero,)
+                if not self._digests.issuperset(found) if self._others else not self._digests.isdisjoint(found):
+                    return True
+                self._heartbeat.beat(self.progress)
+        except OSError as exc:
+            self.error(path, exc)
+        return False
+
+
 def still_so(
     store: OpenStore, identity: Identity, suspects: t.Mapping[str, t.Iterable[str]], heartbeat: Heartbeat
 ) -> dict[str, list[str]]:
@@ -197,6 +250,7 @@ def _state(top: int, digest: str, identity: Identity) -> frozenset[str]:
         except OSError:
             return frozenset()
         flags = flags_of(fd, digest)
+        closed = not allows(identity, os.fstat(fd), SEARCH)
     finally:
         os.close(fd)
     wrong = set()
@@ -206,7 +260,7 @@ def _state(top: int, digest: str, identity: Identity) -> frozenset[str]:
         wrong.add("chunk-empty")
     elif not allows(identity, status, READ):
         wrong.add("chunk-unreadable")
-    if identity.uid not in (0, status.st_uid) or flags:
+    if closed or identity.uid not in (0, status.st_uid) or flags:
         wrong.add(UNTOUCHABLE)
     return frozenset(wrong)
 

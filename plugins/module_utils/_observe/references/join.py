@@ -26,6 +26,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.permission im
 SUSPECTS = 65536
 """The most damaged chunks whose snapshots are looked for; further ones are only counted."""
 
+AGED = 65536
+"""The most needed chunks that one process remembers as old, and as not old."""
+
 _ZERO_CHUNK = ZERO_CHUNK_DIGEST.encode("ascii")
 _DIGITS = 64
 
@@ -40,6 +43,8 @@ class Times:
     mark: int
     zero_chunk_touched: bool
     """GC's own safety check is on, and moves the access time of the zero chunk."""
+    count_old: bool = False
+    """The snapshots are counted that need an old chunk."""
 
 
 @dataclasses.dataclass
@@ -60,6 +65,12 @@ class Joined:
     blocked_bad: int = 0
     using_markers: int = 0
     needed_old: Sum = dataclasses.field(default_factory=Sum)
+    old: list[str] = dataclasses.field(default_factory=list)
+    """The first digests of these; only if their snapshots are counted."""
+    old_left_out: int = 0
+    not_old: list[str] = dataclasses.field(default_factory=list)
+    """The first of the other needed digests."""
+    not_old_left_out: int = 0
     zero_chunk_kept: int = 0
     suspects_left_out: int = 0
     suspects: dict[str, list[str]] = dataclasses.field(default_factory=dict)
@@ -91,12 +102,15 @@ class Join(Collector):
         """How many different ones there are; below 0 as long as none is looked for, and `_left` holds none yet."""
         self._bad: list[tuple[bytes, os.stat_result]] = []
         self._blocked: t.Optional[bool] = None
+        self._old: set[bytes] = set()
+        """Needed chunks that are old, if they are looked for."""
 
     def enter(self, number: int) -> None:
         self._names = self._digests.names(number)
         self._needed = -1
         self._bad.clear()
         self._blocked = None
+        self._old.clear()
 
     def chunks(self, prefix: Directory, found: t.Sequence[bytes]) -> None:
         batch = self._counter.answered
@@ -112,16 +126,17 @@ class Join(Collector):
             self._add(self.found.kept, len(found), self._counter.plain_bytes)
             if max(accessed) < self._times.limit:
                 self._add(self.found.needed_old, len(found), self._counter.plain_bytes)
+                self._old.update(found if self._times.count_old else ())
             elif min(accessed) < self._times.limit:
-                self._needed_old(zip(accessed, batch.sizes(len(found))))
+                self._needed_old(zip(found, accessed, batch.sizes(len(found))))
             return
         needed = []
         for name, when, size in zip(found, accessed, batch.sizes(len(found))):
             if name in useless:
                 self._useless(prefix, name, when, size)
             else:
-                needed.append((when, size))
-        self._add(self.found.kept, len(needed), sum(size for _when, size in needed))
+                needed.append((name, when, size))
+        self._add(self.found.kept, len(needed), sum(size for _name, _when, size in needed))
         self._needed_old(needed)
 
     def _found(self, names: t.Iterable[bytes], needed: int) -> None:
@@ -138,10 +153,23 @@ class Join(Collector):
             self._left = set(self._names)
             self._needed = len(self._left)
 
-    def _needed_old(self, found: t.Iterable[tuple[int, int]]) -> None:
-        for when, length in found:
+    def _needed_old(self, found: t.Iterable[tuple[bytes, int, int]]) -> None:
+        for name, when, length in found:
             if when < self._times.limit:
                 self._add(self.found.needed_old, 1, length)
+                if self._times.count_old:
+                    self._old.add(name)
+
+    def _remember_old(self) -> None:
+        """Divide the needed chunks of this prefix into old ones and others."""
+        found = self.found
+        for names, known in ((self._old, found.old), (set(self._names) - self._old, found.not_old)):
+            taken = sorted(names)[: max(0, AGED - len(known))]
+            known += [name.decode("ascii") for name in taken]
+            if known is found.old:
+                found.old_left_out += len(names) - len(taken)
+            else:
+                found.not_old_left_out += len(names) - len(taken)
 
     def _one_by_one(self, prefix: Directory, found: t.Sequence[bytes]) -> None:
         """Where something is wrong with at least one of them."""
@@ -164,7 +192,7 @@ class Join(Collector):
                 self._suspect("chunk-no-file", name)
                 continue
             self._add(self.found.kept, 1, size)
-            self._needed_old([(when, size)])
+            self._needed_old([(name, when, size)])
             if not size:
                 self._suspect("chunk-empty", name)
             elif not allows(self._identity, status, READ):
@@ -218,10 +246,18 @@ class Join(Collector):
     def leave(self, prefix: t.Optional[Directory], seen: bool) -> None:
         self._begin()
         self.found.needed += self._needed
+        if self._times.count_old:
+            self._remember_old()
         if not seen:
             self.found.unseen_prefixes += 1
             self.found.unseen_chunks += self._needed
             return
+        if prefix is not None and not allows(self._identity, prefix.status, SEARCH):
+            # GC cannot touch a chunk in there: it stops as at one of another user.
+            known = set(self.found.suspects.get("chunk-untouchable", ()))
+            for name in sorted(set(self._names)):
+                if name.decode("ascii") not in known:
+                    self._suspect("chunk-untouchable", name)
         if self._bad and prefix is not None:
             self._bad_chunks(prefix)
         for name in sorted(self._left):

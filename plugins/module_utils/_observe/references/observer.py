@@ -29,6 +29,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import Ow
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references.confirm import (
     UNTOUCHABLE,
     Confirm,
+    CountNeeding,
     Damage,
     still_so,
     still_there,
@@ -91,6 +92,8 @@ class ReferencePlan:
     """Why the chunks are not compared with the needed digests, if the scopes are not the reason."""
     cutoff: int = cutoff.DEFAULT_MINUTES * 60
     """Seconds."""
+    count_old: bool = False
+    """Touches have no effect, so that the snapshots are counted that need a chunk which GC would remove."""
     safety_check: bool = True
     """GC's own check of access times is on, which touches the zero chunk."""
     refused: str = ""
@@ -153,6 +156,8 @@ class _Run(Companion):
         self._broken = Numbers()
         self._left_out = Totals()
         """The damage in groups that are not remembered."""
+        self._needing = 0
+        """Snapshots with an index file."""
         self._read_all = False
         """Every index file was read, and every digest is in memory."""
         self._joined: t.Optional[Joined] = None
@@ -163,6 +168,7 @@ class _Run(Companion):
             cutoff.removal_limit(start, plan.cutoff),
             cutoff.pending_mark(start),
             plan.safety_check,
+            plan.count_old,
         )
 
     def close(self) -> None:
@@ -307,6 +313,7 @@ class _Run(Companion):
             self._broken.update(Numbers(part.get("broken", "")))
         facts.groups = [groups[key] for key in sorted(groups)]
         self._left_out = totals
+        self._needing = totals.needing
         self._read_all = bool(parts) and all(part.get("held") for part in parts)
         self._count_damaged()
 
@@ -367,8 +374,6 @@ class _Run(Companion):
         return t.cast(Join, collector).result()
 
     def take(self, parts: t.Sequence[dict[str, t.Any]], trouble: str) -> None:
-        if trouble:
-            self._stuck(trouble)
         self._joined = _added([load(Joined, part) for part in parts])
         self._facts.chunks_seen = not trouble
         self._facts.chunks_not_seen = trouble
@@ -488,7 +493,10 @@ class _Run(Companion):
                 for one in sorted(found)[: self._walk.max_paths]
             ]
         facts.damaged_complete = not joined.suspects_left_out
-        facts.untouchable_snapshots = needs.untouchable if not joined.suspects_left_out else None
+        if not joined.suspects_left_out:
+            facts.untouchable_snapshots = needs.untouchable
+        elif joined.counts.get(UNTOUCHABLE) == self._there(joined) == joined.needed:
+            facts.untouchable_snapshots = self._needing
         if suspects:
             self._replace_damage(needs.damage)
             self._left_out = needs.left_out
@@ -549,13 +557,43 @@ class _Run(Companion):
             zero_chunk_kept=bool(joined.zero_chunk_kept),
         )
 
+    def _there(self, joined: Joined) -> int:
+        """Needed chunks that are there."""
+        missing = sum(joined.counts.get(kind, 0) for kind in ("chunk-missing", "chunk-only-bad"))
+        return joined.needed - missing - joined.unseen_chunks
+
     def _old_snapshots(self, joined: Joined) -> t.Optional[int]:
         """How many snapshots need an old chunk: none and all are known without looking for them."""
         if not joined.needed_old.chunks:
             return 0
-        missing = sum(joined.counts.get(kind, 0) for kind in ("chunk-missing", "chunk-only-bad"))
-        whole = joined.needed_old.chunks == joined.needed - missing - joined.unseen_chunks
-        return self._facts.snapshots if whole else None
+        if joined.needed_old.chunks == self._there(joined) == joined.needed:
+            return self._needing
+        if not self._plan.count_old:
+            return None
+        if not joined.old_left_out:
+            return self._count(joined.old, others=False)
+        if not joined.not_old_left_out:
+            return self._count(joined.not_old, others=True)
+        return None
+
+    def _count(self, digests: t.Sequence[str], others: bool) -> t.Optional[int]:
+        """How many snapshots need one of these chunks, or one of the others; None where not all were looked at."""
+        wanted = frozenset(map(bytes.fromhex, digests))
+        queue = Queue(t.cast(Units, self._units))
+
+        def work(heartbeat: Heartbeat) -> None:
+            found = CountNeeding(self._open(heartbeat), self._walk.identity, heartbeat, wanted, others)
+            found.visit(queue)
+            heartbeat.put("snapshots", found.snapshots)
+            heartbeat.put("error", found.first_error)
+
+        try:
+            parts = self._jobs({f"indexes {number}": work for number in range(_READERS)}, keep=(queue.fd,))
+        finally:
+            queue.close()
+        if any(part.get("error") or "snapshots" not in part for part in parts):
+            return None
+        return int(sum(part["snapshots"] for part in parts))
 
 
 def _only(suspects: dict[str, list[str]], needed: t.Container[str]) -> dict[str, list[str]]:

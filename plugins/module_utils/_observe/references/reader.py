@@ -275,6 +275,7 @@ class Reader(Visit):
             group.snapshots += 1
             names, found = self._files(path, fd, before, kept)
             self._compare_all(group, path, name, fd, names, found)
+            self.totals.needing += any(have is not None for have in found.values())
             if self._broken:
                 self.broken.add(number)
         except OSError as exc:

@@ -49,6 +49,8 @@ class Totals:
     data_bytes: int = 0
     references: int = 0
     shared: int = 0
+    needing: int = 0
+    """Snapshots with an index file."""
     damaged_snapshots: int = 0
     """Only of groups that are left out."""
     damaged_groups: int = 0

@@ -19,6 +19,7 @@ import stat
 import time
 import typing as t
 
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import NO_DIRECTORY
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.walk.chunk_listing import (
     chunk_lister,
     is_digest,
@@ -230,7 +231,7 @@ class ChunkWalk:
             self._skeleton.directory(path, status, PREFIX, -1)
             self._skeleton.error(path, error)
         else:
-            self._skeleton.foreign(foreign_kind(status.st_mode), path, "instead of a directory")
+            self._skeleton.foreign(foreign_kind(status.st_mode), path, NO_DIRECTORY)
 
     def _list(self, prefix: Directory) -> bool:
         """Whether all of it was listed."""

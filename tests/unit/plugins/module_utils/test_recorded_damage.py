@@ -645,6 +645,36 @@ def test_a_link_in_place_of_a_group_is_never_moved_away(store: RecordedStore, as
     assert ask().findings[UNSEEN]["status"] == "pass"
 
 
+def test_chunks_behind_a_link(store: RecordedStore, ask: Ask, tmp_path: Path) -> None:
+    """PBS follows it. What index files and manifests say is known all the same."""
+    chunks = store.path / ".chunks"
+    chunks.rename(tmp_path / "elsewhere")
+    chunks.symlink_to(tmp_path / "elsewhere")
+    os.chown(chunks, store.uid, store.gid, follow_symlinks=False)
+    answer = ask()
+    assert (answer.forecast["outcome"], answer.forecast["removes"]) == ("unknown", None)
+    assert {control: answer.findings[control]["status"] for control in (BROKEN, UNSEEN, CHUNKS, BELONGS, REMOVES)} == {
+        BROKEN: "pass",
+        UNSEEN: "pass",
+        CHUNKS: "unknown",
+        BELONGS: "pass",
+        REMOVES: "unknown",
+    }
+    assert "is a link" in answer.findings[CHUNKS]["message"]
+    os.truncate(store.image, 4096)
+    assert ask().forecast["step"] == "mark"
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_a_file_in_place_of_a_prefix_directory(store: RecordedStore, ask: Ask, needed: bool) -> None:
+    prefix = store.image_chunk.parent if needed else store.directory(store.chunks / "0000", 0o750)
+    shutil.rmtree(prefix)
+    store.file(prefix)
+    told = ask().forecast
+    assert (told["outcome"], told["step"], told["exact"]) == ("stops", "mark" if needed else "sweep", needed)
+    assert told["reason"] == f".chunks/{prefix.name}: ENOTDIR: Not a directory"
+
+
 @pytest.mark.parametrize("scope", ["headers", "none"])
 def test_less_than_everything(store: RecordedStore, ask: Ask, scope: str) -> None:
     """Headers and lengths tell what GC stops at; what it removes takes all entries."""

@@ -359,6 +359,27 @@ EXAMPLES = [
         "high",
     ),
     # --- PBS-DATA-05
+    *(
+        Example(
+            control,
+            "unknown",
+            {
+                "skeleton.chunks.type": "link",
+                "references.chunks_seen": False,
+                "references.chunks_not_seen": "ENOTDIR: Not a directory: .chunks",
+                "references.sweep": None,
+            },
+            "is not known: '.chunks' is a link, which this collection does not follow.",
+            "Follow the remedy of PBS-CONF-06",
+        )
+        for control in ("PBS-DATA-03", "PBS-DATA-05")
+    ),
+    *(
+        Example(
+            control, "pass", {"skeleton.chunks.type": "link", "references.chunks_seen": False, "references.sweep": None}
+        )
+        for control in ("PBS-DATA-01", "PBS-DATA-02", "PBS-DATA-04")
+    ),
     Example(
         "PBS-DATA-05",
         "pass",

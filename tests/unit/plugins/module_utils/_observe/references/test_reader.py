@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.references import (
     confirm,
     index_file,
+    join,
     reader,
     tree,
 )
@@ -426,6 +427,68 @@ def test_needed_chunks_that_were_not_accessed_for_long(store, look):
     facts = look(store, now=now)
     assert (facts.sweep.needed_old.chunks, facts.sweep.needed_old_snapshots) == (1, 2)
     assert facts.sweep.removable.chunks == 0
+
+
+def old_and_new(store, now):
+    """Chunks 0 to 3, of which 0 and 1 are old; returns their digests."""
+    chunks = [store.add_chunk(bytes([number]) * 9) for number in range(4)]
+    for number, path in enumerate(chunks):
+        os.utime(path, (now - (2 * DAY if number < 2 else 0), 0))
+    return [path.name for path in chunks]
+
+
+@pytest.mark.parametrize(("most", "count"), [(65536, 4), (1, 4), (0, None)])
+def test_snapshots_that_need_old_chunks(store, look, monkeypatch, most, count):
+    """By the old chunks, or, if these are too many to be remembered, by the others."""
+    monkeypatch.setattr(join, "AGED", 65536)
+    now = int(time.time())
+    digests = old_and_new(store, now)
+    if most == 1:
+        # More old ones than others: these are remembered.
+        monkeypatch.setattr(join.Join, "_remember_old", only_others(join.Join._remember_old))
+    elif most == 0:
+        monkeypatch.setattr(join, "AGED", 0)
+    for day, needs in enumerate(([0], [1, 2], [2, 3], [3], [0, 1, 2, 3], [2, 1]), 1):
+        store.add_snapshot(
+            "vm/100",
+            name(day),
+            indexes={"a.img.fidx": fixed_index([digests[one] for one in needs], len(needs) * 4194304)},
+        )
+    store.add_snapshot("vm/101", indexes={})
+    assert look(store, now=now).sweep.needed_old_snapshots is None
+    facts = look(store, now=now, count_old=True)
+    assert facts.complete, facts.stuck
+    assert (facts.sweep.needed_old.chunks, facts.sweep.needed_old_snapshots) == (2, count)
+
+
+def only_others(remember):
+    """As if there were too many old chunks to remember."""
+
+    def patched(self):
+        remember(self)
+        self.found.old_left_out += len(self.found.old)
+        self.found.old.clear()
+
+    return patched
+
+
+def test_all_needed_chunks_are_old(store, look):
+    now = int(time.time())
+    digests = old_and_new(store, now)[:2]
+    store.add_snapshot("vm/100", name(1), indexes={"a.img.fidx": fixed_index(digests, 2 * 4194304)})
+    (store.path / "vm/100" / name(2)).mkdir()
+    for count_old in (False, True):
+        assert look(store, now=now, count_old=count_old).sweep.needed_old_snapshots == 1
+
+
+def test_a_closed_prefix_directory_stops_garbage_collection_where_it_marks(store, look):
+    chunk = store.add_chunk(b"x")
+    store.add_snapshot("vm/100", indexes={"a.img.fidx": fixed_index([chunk.name], 1)})
+    os.chown(chunk.parent, 0, 0)
+    chunk.parent.chmod(0o740)
+    facts = look(store)
+    assert facts.problems.counts == {"chunk-untouchable": 1}
+    assert facts.untouchable_snapshots == 1
 
 
 def test_a_store_without_any_backup(store, look):
