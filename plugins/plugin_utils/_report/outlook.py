@@ -56,6 +56,8 @@ class Outlook(t.NamedTuple):
     deduplication: t.Optional[float] = None
     at_risk_chunks: int = 0
     """Chunks that backups need, and that it would remove or stop at."""
+    at_risk_snapshots: t.Optional[int] = None
+    """Snapshots that need one of them; None where they were not counted."""
     warnings: int = 0
     damaged_snapshots: t.Optional[int] = None
     """Snapshots that cannot be restored; None where nobody looked."""
@@ -114,6 +116,7 @@ def _outlook(name: str, forecast: Json, references: Json, ages: t.Optional[Json]
         kept_bytes=_count(kept, "bytes"),
         deduplication=float(deduplication) if isinstance(deduplication, (int, float)) and deduplication else None,
         at_risk_chunks=sum(number_at(risk, "chunks") for risk in _objects(forecast.get("risks"))),
+        at_risk_snapshots=_snapshots(_objects(forecast.get("risks"))),
         warnings=number_at(forecast, "warnings"),
         damaged_snapshots=number_at(references, "damaged_snapshots") if looked else None,
         damaged_groups=tuple([group for group in groups if group.damaged][:MOST]),
@@ -134,6 +137,13 @@ def _group(group: Json) -> Group:
         damaged=number_at(group, "damaged"),
         intact=number_at(group, "newest_intact"),
     )
+
+
+def _snapshots(risks: t.Sequence[Json]) -> t.Optional[int]:
+    """Those of the only risk; several may be about the same snapshots."""
+    if len(risks) != 1 or not isinstance(risks[0].get("snapshots"), int):
+        return None
+    return number_at(risks[0], "snapshots")
 
 
 def _seconds(text: t.Any) -> int:

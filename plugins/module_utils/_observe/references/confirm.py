@@ -167,7 +167,7 @@ class CountNeeding(Visit):
         self.snapshots = 0
         self._digests = digests
         self._others = others
-        self._memory = Pair(BLOCK).views[0]
+        self._memory = memoryview(bytearray(AT_ONCE * index.LARGEST_ENTRY_SIZE))
 
     def _group(self, unit: Unit, group_fd: int) -> None:
         for name in unit.names:

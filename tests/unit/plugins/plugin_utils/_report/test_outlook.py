@@ -103,10 +103,12 @@ def test_one_sees_what_is_freed_what_stops_and_what_is_damaged(tmp_path: Path) -
     shown = section(out / "report.html")
     assert "5.0 GiB will be freed 2.0 GiB not needed, but too young 1 of 2 datastores: stops or does not start" in shown
     assert "7 needed chunks at risk 2 damaged snapshots 3 groups too old" in shown
-    assert "pbs1 / tank stops 0 bytes 1.0 GiB 7 2 vm/1/x.fidx: wrong magic" in shown
+    assert "pbs1 / tank stops 0 bytes 1.0 GiB 7 2 vm/1/x.fidx: wrong magic without that it frees 5.0 GiB" in shown
+    assert "7 chunks that backups need, in 2 snapshots: at risk" in shown
     assert "vm/2 : 2 damaged snapshots, the newest intact one is of 2026-11-16" in shown
     assert (
-        "vm/9 : newest backup of 2026-11-01 vm/8 : no finished backup 1 other group too old: see PBS-SNAP-01" in shown
+        "vm/9 : too old, newest backup of 2026-11-01 vm/8 : too old, no finished backup 1 other group too old: see PBS-SNAP-01"
+        in shown
     )
     # What is calm stands only in the table of all datastores.
     assert shown.count("pbs1 / calm") == 1
