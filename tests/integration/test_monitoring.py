@@ -90,7 +90,7 @@ def test_the_rules_hold_what_they_promise() -> None:
 
 @needs_prometheus
 def test_promtool_finds_nothing_in_the_file(tmp_path: Path) -> None:
-    documents.write(tmp_path / "in", [documents.document(number, badness=0.3) for number in range(1, 4)])
+    documents.write(tmp_path / "in", [documents.document(number, badness=0.3, jobs=True) for number in range(1, 4)])
     path = reports.report(tmp_path / "out", tmp_path / "in", hosts={"pbs9": "unreachable"}).paths["metrics.prom"]
     with Path(path).open() as stream:
         checked = subprocess.run(
@@ -111,7 +111,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[monitori
     textfiles.mkdir()
     files = []
     for name, first, missing in (("eu", 1, {}), ("us", 5, {"pbs9": "unreachable: no route to host"})):
-        found = [documents.document(number, badness=0.5) for number in range(first, first + 3)]
+        found = [documents.document(number, badness=0.5, jobs=True) for number in range(first, first + 3)]
         documents.write(place / name, found)
         hosts = {**{document["host"]: "" for document in found}, **missing}
         report = reports.report(place / f"report-{name}", place / name, hosts=hosts, name=name)

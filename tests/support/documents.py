@@ -150,9 +150,18 @@ COMMANDS = {
 
 
 def document(
-    number: int, seed: int = 1, stores: int = 2, when: float = START, badness: float = 0.06, name: str = ""
+    number: int,
+    seed: int = 1,
+    stores: int = 2,
+    when: float = START,
+    badness: float = 0.06,
+    name: str = "",
+    jobs: bool = False,
 ) -> dict[str, Any]:
-    """The document of host pbs`number`. badness: how many of the possible problems each datastore has, 0 to 1."""
+    """The document of host pbs`number`. badness: how many of the possible problems each datastore has, 0 to 1.
+
+    `jobs`: with the jobs of its datastores, and all else that a report tells of a host beside findings.
+    """
     chance = random.Random(f"{seed} {number}")
     names = [STORES[i] if i < len(STORES) else f"store{i}" for i in range(stores)]
     findings = [
@@ -170,7 +179,35 @@ def document(
     for store in made["datastores"]:
         store["observed"]["ownership"] = _walk(chance)
         store["forecast"], store["observed"]["references"] = _outlook(chance, when, badness)
+    if jobs:
+        _add_jobs(made, int(when))
     return made
+
+
+def _add_jobs(made: dict[str, Any], now: int) -> None:
+    run = {
+        "state": "ok",
+        "start": now - 7200,
+        "end": now - 3600,
+        "history": {"last_success": now - 3600, "longest": 3600},
+    }
+    for store in made["datastores"]:
+        job = {"id": f"{store['name']}-job", "schedule": "daily", "last_run": run}
+        store["observed"]["configured"] = {
+            "gc_schedule": "sat 03:00",
+            "gc_last_run": run,
+            "prune_jobs": [job],
+            "verify_jobs": [job],
+        }
+    sync = {"id": "offsite", "store": made["datastores"][0]["name"], "direction": "push", "remote": "vault"}
+    made["observed"]["config_dir"] = {
+        "certificate": {"fingerprint": ":".join(["ab"] * 32), "not_after": now + 90 * 86400},
+        "remotes": [{"name": "vault", "host": "vault.example.com"}],
+        "sync_jobs": [{**sync, "remote_store": "copies", "schedule": "hourly", "last_run": run}],
+    }
+    for item in made["findings"]:
+        if item["control"] == "PBS-HOST-07":
+            item["evidence"] = {"faults": []}
 
 
 def _walk(chance: random.Random) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import timestamp
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import Waiver
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents, told
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import copies, documents, told
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import KNOWN, control_of, reaches
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.copies import Copy, match, side_of, without_copy
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import LeftOut, Missing, Read, Run
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import (
     HOST_STATES,
@@ -31,6 +32,7 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import 
     natural,
 )
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.outlook import outlooks_of
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.timeline import lanes_of
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.waivers import WaiverUse
 
 CLOCK_TOLERANCE = 86400.0
@@ -93,6 +95,16 @@ class Fleet:
         """The places of the hosts in that order. Findings about the fleet itself (no host) stand before all of them."""
         return {"": -1, **{host.name: place for place, host in enumerate(self.worst_first)}}
 
+    @functools.cached_property
+    def copies(self) -> list[Copy]:
+        """All copies between hosts, the worst first."""
+        return match({host.name: host.copies for host in self.hosts}, self.generated)
+
+    def without_copy(self) -> list[tuple[str, str]]:
+        """Host and datastore of what nobody is known to copy."""
+        sides = {host.name: host.copies for host in self.hosts}
+        return without_copy(sides, {host.name: host.datastores for host in self.hosts}, self.copies)
+
     def hosts_by_state(self) -> dict[str, int]:
         found = dict.fromkeys(HOST_STATES, 0)
         for host in self.hosts:
@@ -151,6 +163,7 @@ def gather(inputs: Inputs, now: float) -> Fleet:
         for use in uses
         for finding in use.judge(hosts, today=today, partial=inputs.partial, fleet_made=generated)
     ]
+    findings += copies.findings_of(match({host.name: host.copies for host in hosts}, generated))
     controls = [*KNOWN, *(control_of(name) for name in sorted(gathering.controls - {control.id for control in KNOWN}))]
     runs = sorted({*gathering.runs, *([inputs.run] if inputs.run else [])})
     return Fleet(hosts, findings, sorted(set(gathering.left_out)), generated, uses, controls, runs)
@@ -232,6 +245,8 @@ class _Gathering:
             asked=told.asked_of(document),
             seen_in=told.walked_of(document),
             outlooks=outlooks_of(document),
+            copies=side_of(document),
+            schedules=lanes_of(document),
             last_seen=document["finished"],
             place=item.place,
         )

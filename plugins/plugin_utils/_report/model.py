@@ -20,7 +20,9 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import d
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import NO_DOCUMENT, rank
 
 if t.TYPE_CHECKING:
+    from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.copies import Side
     from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.outlook import Outlook
+    from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.timeline import Lane
 
 STATUS_ORDER = (FAIL, UNKNOWN, WARN, "waived", "fixed", "pass", "skip")
 """From what matters most to what matters least."""
@@ -173,6 +175,10 @@ class Host:
     """What was seen in its datastores."""
     outlooks: list[Outlook] = dataclasses.field(default_factory=list)
     """The next garbage collection of each of them."""
+    copies: Side | None = None
+    """Its sync jobs; None where its document does not tell of them."""
+    schedules: list[Lane] = dataclasses.field(default_factory=list)
+    """When its jobs run."""
     place: Place | None = None
     """None where there is no document."""
     reason: str = ""

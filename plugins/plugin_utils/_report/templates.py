@@ -138,6 +138,13 @@ def size(number: int) -> str:
     return "{} PiB".format(format(value, ",.1f"))
 
 
+def duration(seconds: int) -> str:
+    """A length of time in the unit that suits it: `90 s`, `25 min`, `3.5 h`."""
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
 def pass_rate(counts: Counts) -> float | None:
     """The percentage of checks that passed, of those that apply; cut and not rounded, so that only all are 100.
 
@@ -150,6 +157,7 @@ def pass_rate(counts: Counts) -> float | None:
 FILTERS: t.Mapping[str, t.Callable[..., t.Any]] = {
     "day": day,
     "documentation": documentation_of,
+    "duration": duration,
     "epoch_day": epoch_day,
     "for_script": for_script,
     "in_address": in_address,

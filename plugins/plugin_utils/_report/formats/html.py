@@ -23,7 +23,7 @@ import zlib
 from markupsafe import Markup
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import SEVERITIES
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import overview, templates
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import overview, templates, timeline
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import (
     SEVERITY_MEANINGS,
     STATUS_MEANINGS,
@@ -95,6 +95,7 @@ _VERDICTS = {
     status.UNKNOWN: "Not everything could be judged.",
 }
 _OUTCOME_KINDS = {"stops": "fail", "refused": "fail", "unknown": "unknown", "sweeps": "pass"}
+_COPY_WORDS = {"fail": "old or failing", "unknown": "not known", "warn": "failed once", "pass": "fresh"}
 _WAIVER_KINDS = {"in force": "waived", "expired": "fail", "unused": "warn"}
 
 
@@ -178,6 +179,10 @@ class Html(Format):
             problem_hosts=[host for host in self.fleet.worst_first if host.counts.state != "ok"],
             most_hosts=_WORST_HOSTS,
             outlook=overview.fleet_outlook(self.fleet),
+            alone=self.fleet.without_copy(),
+            copy_words=_COPY_WORDS,
+            scheduled=[host for host in self.fleet.worst_first if host.schedules],
+            most_timelines=timeline.MOST_HOSTS,
             outcomes=OUTCOMES,
             outcome_kinds=_OUTCOME_KINDS,
             name=self.context.name,

@@ -18,6 +18,8 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls impo
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base import Format, HostPart, Item
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import STATUS_ORDER, Finding
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.outlook import Outlook
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.timeline import jobs_of
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.told import inner, number_at, text_at
 
 STATUS_VALUES = {"pass": 0, "warn": 1, "fail": 2, "unknown": 3, "skip": 4, "waived": 5, "fixed": 6}
 """The first four are those of a monitoring plugin."""
@@ -58,6 +60,17 @@ HELP = (
         "oldest_group_timestamp_seconds",
         "Of the newest backups of all groups of a datastore the oldest: when it was made.",
     ),
+    (
+        "job_state",
+        "How the last run of a job ended: 0 ok, 1 with warnings, 2 with an error, 3 not known, 4 running, 5 never run.",
+    ),
+    ("job_last_end_timestamp_seconds", "When the last run of a job ended."),
+    ("job_last_success_timestamp_seconds", "When the last run of a job ended that had no error, if one is known."),
+    ("job_duration_seconds", "How long the last run of a job took."),
+    ("copy_state", "State of a copy on another host: 0 fresh, 1 failed once, 2 old or failing, 3 not known."),
+    ("copy_last_success_timestamp_seconds", "When the sync job of a copy ended last without an error."),
+    ("version_faults", "Known faults of the installed version of PBS that concern a host."),
+    ("certificate_end_timestamp_seconds", "When the certificate of PBS's web server ends."),
     ("report_timestamp_seconds", "When the newest document of the report was finished."),
     ("report_hosts", "Hosts by the worst status that they have."),
     ("report_left_out", "Files that could not be used for the report."),
@@ -65,6 +78,9 @@ HELP = (
 """The texts are a part of the contract: files with different ones for a name cannot be read by one exporter."""
 
 PREFIX = "fleetops_pbs_"
+
+JOB_STATES = {"ok": 0, "warning": 1, "error": 2, "unknown": 3, "unreadable": 3, "running": 4, "created": 5}
+COPY_STATES = {"pass": 0, "warn": 1, "fail": 2, "unknown": 3}
 
 
 def label(value: str) -> str:
@@ -105,6 +121,31 @@ class Metrics(Format):
             self._add("datastore_walk_complete", labels, int(walked.complete))
         for outlook in host.outlooks:
             self._outlook(name, outlook)
+        if part.document is not None:
+            self._document(name, part.document)
+
+    def _document(self, host: str, document: t.Mapping[str, t.Any]) -> None:
+        """What only the whole document tells: jobs, faults of the version, the certificate."""
+        for datastore, kind, job, run in runs_of(document):
+            labels = f"host={host},datastore={label(datastore)},kind={label(kind)},job_id={label(job)}"
+            self._add("job_state", labels, JOB_STATES[text_at(run, "state")])
+            start, end = number_at(run, "start"), number_at(run, "end")
+            history = inner(run, "history") or {}
+            good = end if text_at(run, "state") in ("ok", "warning") else number_at(history, "last_success")
+            for name, value in (
+                ("job_last_end_timestamp_seconds", end),
+                ("job_last_success_timestamp_seconds", good),
+                ("job_duration_seconds", end - start if start and end >= start else 0),
+            ):
+                if value:
+                    self._add(name, labels, value)
+        for finding in document["findings"]:
+            faults = finding["evidence"].get("faults") if finding["control"] == "PBS-HOST-07" else None
+            if isinstance(faults, list):
+                self._add("version_faults", f"host={host}", len(faults))
+        certificate = inner(document, "observed", "config_dir", "certificate") or {}
+        if number_at(certificate, "not_after"):
+            self._add("certificate_end_timestamp_seconds", f"host={host}", number_at(certificate, "not_after"))
 
     def _outlook(self, host: str, outlook: Outlook) -> None:
         labels = f"host={host},datastore={label(outlook.datastore)}"
@@ -159,6 +200,14 @@ class Metrics(Format):
         self._parts[name].write(f"{PREFIX}{name}{braces} {value!r}\n")
 
     def end(self) -> None:
+        for copy in self.fleet.copies:
+            labels = (
+                f"host={label(copy.runs_on)},datastore={label(copy.job.store)},job_id={label(copy.job.id)},"
+                f"source={label(copy.source)},copy={label(copy.target)}"
+            )
+            self._add("copy_state", labels, COPY_STATES[copy.state])
+            if copy.job.last_success:
+                self._add("copy_last_success_timestamp_seconds", labels, copy.job.last_success)
         self._add("report_timestamp_seconds", "", _seconds(self.fleet.generated))
         self._add("report_left_out", "", len(self.fleet.left_out))
         for state, number in self.fleet.hosts_by_state().items():
@@ -170,6 +219,16 @@ class Metrics(Format):
             for block in iter(lambda: part.read(1 << 16), ""):  # noqa: B023 - read before the next part
                 self.stream.write(block)
             part.close()
+
+
+def runs_of(document: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, str, str, t.Mapping[str, t.Any]]]:
+    """Datastore, kind, id and last run of each job of a document, if its state is one that PBS has; each once."""
+    seen = set()
+    for datastore, kind, name, job in jobs_of(document):
+        run = inner(job, "last_run")
+        if run is not None and text_at(run, "state") in JOB_STATES and (datastore, kind, name) not in seen:
+            seen.add((datastore, kind, name))
+            yield datastore, kind, name, run
 
 
 def _part() -> t.IO[str]:
