@@ -443,7 +443,7 @@ class ModuleDocFragment:
 options:
   remotes:
     description:
-      - The declared remotes. PBS-CONF-09 reports differences between these and the remotes that PBS knows.
+      - The declared remotes. PBS-HOST-08 reports differences between these and the remotes that PBS knows.
       - Options that you omit are not compared; passwords never are.
     type: list
     elements: dict
@@ -453,11 +453,10 @@ options:
         type: str
         required: true
 {_within(_REMOTE, 6, "remotes[].")}
-{_within(_SECTION, 6)}
 {_within(_UPDATE_SECRET, 6)}
   s3_endpoints:
     description:
-      - The declared S3 endpoints. PBS-CONF-09 reports differences between these and the endpoints that PBS knows.
+      - The declared S3 endpoints. PBS-HOST-08 reports differences between these and the endpoints that PBS knows.
       - Options that you omit are not compared; keys never are.
     type: list
     elements: dict
@@ -468,11 +467,10 @@ options:
         required: true
 {_within(_S3_ENDPOINT, 6, "s3_endpoints[].")}
 {_within(_RATES, 6)}
-{_within(_SECTION, 6)}
 {_within(_UPDATE_SECRET, 6)}
   sync_jobs:
     description:
-      - The declared sync jobs. PBS-CONF-09 reports differences between these and the jobs that PBS knows.
+      - The declared sync jobs. PBS-HOST-08 reports differences between these and the jobs that PBS knows.
       - Options that you omit are not compared.
     type: list
     elements: dict
@@ -483,7 +481,6 @@ options:
         required: true
 {_within(_SYNC_JOB, 6, "sync_jobs[].")}
 {_within(_RATES, 6)}
-{_within(_SECTION, 6)}
 """
 
     # All datastores and jobs: the variable pbs_datastores.

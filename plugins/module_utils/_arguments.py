@@ -119,9 +119,23 @@ def section_spec(kind: settings.Kind, key: str) -> Spec:
 def declared_spec(kind: settings.Kind, key: str) -> Spec:
     """One entry of a list that declares sections of this kind."""
     spec = section_spec(kind, key)
-    for option in (*manager_spec(), "unset"):
+    for option in (*manager_spec(), "state", "unset"):
         del spec[option]
     return spec
+
+
+def sections_spec() -> Spec:
+    """The declared remotes, S3 endpoints and sync jobs."""
+    kinds = (
+        ("remotes", settings.REMOTE, "name"),
+        ("s3_endpoints", settings.S3_ENDPOINT, "id"),
+        ("sync_jobs", settings.SYNC_JOB, "id"),
+    )
+    return {
+        # The lists have secrets in them, but are none: their values may be part of a message.
+        name: {"type": "list", "elements": "dict", "no_log": False, "options": declared_spec(kind, key)}
+        for name, kind, key in kinds
+    }
 
 
 def prune_job_spec() -> Spec:

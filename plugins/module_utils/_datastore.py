@@ -20,9 +20,11 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._manage.completion im
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.manager import Manager, ManagerError
 from ansible_collections.fleetops.pbs.plugins.module_utils._manage.outcome import Outcome
+from ansible_collections.fleetops.pbs.plugins.module_utils._observe.configuration import REMOVABLE_ROOT
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.account import observe_account
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host.config_file import (
     DATASTORES,
+    S3_ENDPOINTS,
     Configuration,
     read_configuration,
 )
@@ -36,7 +38,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._options.datastore im
     DatastorePlan,
     datastore_plan,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import settings
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import property_string, settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
@@ -65,6 +67,8 @@ def ensure_datastore(options: t.Mapping[str, t.Any], check_mode: bool, manager: 
         _create(plan, configuration, manager, outcome)
     else:
         _update(plan, section, configuration, manager, outcome)
+    if plan.mounted is not None:
+        _bring_mount(plan, section, manager, outcome)
     return outcome
 
 
@@ -158,24 +162,29 @@ def _create(plan: DatastorePlan, configuration: Configuration, manager: Manager,
         raise OptionError(f"path: datastore '{plan.name}' does not exist yet; a path is required to create it")
     if "gc-on-unmount" in plan.desired.values and "backing_device" not in plan.fixed:
         raise OptionError("gc_on_unmount: PBS allows this only for removable datastores (backing_device)")
+    if plan.mounted is not None and "backing_device" not in plan.fixed:
+        raise OptionError("mounted: PBS mounts only removable datastores (backing_device)")
     reuse = plan.reuse
     account = observe_account(plan.user, plan.group)
-    if plan.backed:
-        # The module cannot look into an unmounted device or into a bucket, so the user decides.
+    if "backing_device" in plan.fixed:
+        # The module cannot look into an unmounted device, so the user decides.
         action = _creation.REUSE if reuse else _creation.CREATE
     else:
         _check_text(plan, configuration)
+        if plan.s3:
+            _require_endpoint(plan, outcome)
         decision = _creation.decide(
             plan.name,
             plan.path,
             [_as_config(section) for section in configuration.sections.values()],
             account,
             plan.probe,
-            reuse,
+            # The path of an S3 datastore is only a cache: the user decides what to do with the bucket.
+            None if plan.s3 else reuse,
             plan.check_mode,
             plan.deadline,
         )
-        action = decision.action
+        action = _with_bucket(plan, decision.action) if plan.s3 else decision.action
         outcome.warnings += decision.warnings
         outcome.not_tried = decision.not_tried
     _require_version(plan, manager, reuse=action != _creation.CREATE)
@@ -198,7 +207,10 @@ def _create(plan: DatastorePlan, configuration: Configuration, manager: Manager,
     if action == _creation.COMPLETE:
         _complete(plan, account, outcome)
     try:
-        outcome.log = manager.change(arguments, task=True).log
+        reply = manager.change(arguments, task=True)
+        outcome.log = reply.log
+        if reply.warnings:
+            outcome.warnings.append(f"PBS's task ended with {reply.warnings} warnings; see log")
     except ManagerError as exc:
         # PBS may complete a request although it reported a lock timeout; the repeated request then finds the datastore.
         if _EXISTS not in exc.said or not _is_there(plan):
@@ -208,6 +220,29 @@ def _create(plan: DatastorePlan, configuration: Configuration, manager: Manager,
     outcome.message = _CREATED[action, plan.check_mode] % (plan.name, display(plan.path))
     if not plan.check_mode:
         _verify(plan, outcome)
+
+
+def _require_endpoint(plan: DatastorePlan, outcome: Outcome) -> None:
+    client = property_string.parse(plan.fixed["backend"], "type").get("client", "")
+    if client in read_configuration(plan.config_dir, S3_ENDPOINTS).sections:
+        return
+    if not plan.check_mode:
+        raise OptionError(f"backend.client: there is no S3 endpoint '{client}' on this host; create it first")
+    # In check mode an earlier task may only have announced its creation.
+    outcome.warnings.append(f"there is no S3 endpoint '{client}' yet")
+
+
+def _with_bucket(plan: DatastorePlan, found: str) -> str:
+    """Whether to create or to reuse a datastore in S3. `found` is what its cache would be without the bucket."""
+    if plan.reuse:
+        return _creation.REUSE
+    if found != _creation.CREATE:
+        raise OptionError(
+            "There is a chunk store at %s. The cache of a new datastore in S3 must be empty: empty the directory, or set "
+            "reuse: true, and overwrite_in_use: true if the bucket is marked as in use, to fetch the contents of the bucket."
+            % display(plan.path)
+        )
+    return _creation.CREATE
 
 
 def _is_there(plan: DatastorePlan) -> bool:
@@ -275,6 +310,45 @@ def _complete(plan: DatastorePlan, account: AccountFacts, outcome: Outcome) -> N
         plan.path, account.uid, account.gid, plan.deadline, plan.timeout, plan.check_mode
     )
     outcome.changed = True
+
+
+# --- removable datastores -----------------------------------------------------------------------------------------------
+
+
+def _bring_mount(plan: DatastorePlan, section: t.Optional[Section], manager: Manager, outcome: Outcome) -> None:
+    """Mount or unmount a removable datastore. PBS mounts it when it creates it."""
+    if section is not None and not section.text("backing-device"):
+        raise OptionError(
+            f"mounted: datastore '{plan.name}' has no backing device, and PBS mounts only removable datastores"
+        )
+    created = outcome.action in (_creation.CREATE, _creation.REUSE)
+    mounted = _is_mounted(plan) or (plan.check_mode and created)
+    if mounted == plan.mounted:
+        return
+    verb = "mount" if plan.mounted else "unmount"
+    if not plan.mounted:
+        # PBS would set the maintenance mode unmount, and wait for the end of whatever uses the datastore.
+        _require_idle(plan)
+    reply = manager.change(["datastore", verb, plan.name], task=True)
+    if not plan.check_mode and _is_mounted(plan) != plan.mounted:
+        raise ManagerError(
+            f"PBS reported success, but datastore '{plan.name}' is {'not ' if plan.mounted else 'still '}mounted."
+        )
+    outcome.log = [*outcome.log, *reply.log]
+    if reply.warnings:
+        outcome.warnings.append(f"PBS's task ended with {reply.warnings} warnings; see log")
+    outcome.before = {**outcome.before, "mounted": "false" if plan.mounted else "true"}
+    outcome.after = {**outcome.after, "mounted": "true" if plan.mounted else "false"}
+    done = f"{'would be' if plan.check_mode else 'was'} {verb}ed."
+    outcome.message = f"{outcome.message} It {done}" if outcome.changed else f"Datastore '{plan.name}' {done}"
+    outcome.action = outcome.action if outcome.changed else verb
+    outcome.changed = True
+
+
+def _is_mounted(plan: DatastorePlan) -> bool:
+    point = os.path.join(REMOVABLE_ROOT, plan.name)
+    mount = MountTable.read().find(point)
+    return mount is not None and mount.mount_point == point
 
 
 # --- absent ------------------------------------------------------------------------------------------------------------

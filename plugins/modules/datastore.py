@@ -74,12 +74,19 @@ options:
       - By default the contents of O(path) decide. V(true) only adopts an existing chunk store and never creates one;
         V(false) never adopts.
       - The module cannot see in advance what a removable device or a bucket contains. It creates such a datastore unless
-        this is V(true).
+        this is V(true). The path of a datastore in S3 is only a cache, which must be empty unless this is V(true).
     type: bool
   overwrite_in_use:
     description: Whether to take over a bucket that is marked as in use by another PBS.
     type: bool
     default: false
+  mounted:
+    description:
+      - For a removable datastore, V(true) mounts it and V(false) unmounts it. Omit it to leave this to PBS, which mounts a new
+        one.
+      - With O(gc_on_unmount=true), PBS first collects garbage, which O(timeout) has to allow for. The module does not unmount a
+        datastore that is in use.
+    type: bool
   keep_jobs:
     description:
       - With O(state=absent), whether to keep the prune, verify, sync and tape jobs of the datastore and its permissions.
@@ -115,6 +122,8 @@ seealso:
   - module: fleetops.pbs.preflight
   - module: fleetops.pbs.prune_job
   - module: fleetops.pbs.verify_job
+  - module: fleetops.pbs.s3_endpoint
+  - module: fleetops.pbs.sync_job
 notes:
   - Needs root on the host (C(become)).
   - PBS locks its whole configuration while it creates a datastore. Create datastores one after the other on each host.
@@ -145,6 +154,26 @@ EXAMPLES = r"""
     unset: [maintenance_mode]
   become: true
 
+- name: Create a datastore on a removable disk, and unmount it
+  fleetops.pbs.datastore:
+    name: usb
+    path: backups
+    backing_device: 0a1b2c3d-0000-4000-8000-000000000001
+    gc_on_unmount: true
+    mounted: false
+  become: true
+
+- name: Create a datastore in an object store
+  fleetops.pbs.datastore:
+    name: archive
+    path: /var/cache/pbs/archive
+    backend:
+      type: s3
+      client: archive
+      bucket: backups
+      max_cache_size: 64GiB
+  become: true
+
 - name: Remove it from PBS, and keep its data
   fleetops.pbs.datastore:
     name: tank
@@ -163,7 +192,8 @@ EXAMPLES = r"""
 RETURN = r"""
 decision:
   description:
-    - "What the module did, or would do in check mode: V(none), V(create), V(reuse), V(complete), V(update) or V(remove)."
+    - "What the module did, or would do in check mode: V(none), V(create), V(reuse), V(complete), V(update), V(mount), V(unmount)
+      or V(remove)."
   type: str
   returned: success
   sample: create
@@ -214,6 +244,7 @@ def main():
             unset=dict(type="list", elements="str", default=[]),
             reuse=dict(type="bool"),
             overwrite_in_use=dict(type="bool", default=False),
+            mounted=dict(type="bool"),
             keep_jobs=dict(type="bool", default=True),
             destroy_data=dict(type="str"),
             probe=dict(type="str", choices=["private", "none"], default="private"),

@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - fleetops.pbs.attributes.action
   - fleetops.pbs.account
   - fleetops.pbs.declaration.datastores
+  - fleetops.pbs.declaration.sections
   - fleetops.pbs.waivers
   - fleetops.pbs.long_run
 attributes:
@@ -239,7 +240,12 @@ import platform
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec, datastore_spec, waivers_spec
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
+    account_spec,
+    datastore_spec,
+    sections_spec,
+    waivers_spec,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.headline import in_one_line
 from ansible_collections.fleetops.pbs.plugins.module_utils._long_run import job_spec, run_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
@@ -251,6 +257,7 @@ def main():
             dict(account_spec(), **waivers_spec()),
             host=dict(type="str"),
             datastores=dict(type="list", elements="dict", options=datastore_spec()),
+            **sections_spec(),
             probe=dict(type="str", choices=["private", "marker", "none"], default="private"),
             scope=dict(type="str", choices=["full", "sample", "skeleton", "none"], default="full"),
             references=dict(type="str", choices=["full", "headers", "none"], default="full"),

@@ -355,6 +355,7 @@ def ask(
     policy: t.Mapping[str, t.Any] | None = None,
     check_mode: bool = False,
     no_datastore: bool = False,
+    sections: t.Mapping[str, t.Any] | None = None,
 ) -> Finding:
     """What one control says about the healthy datastore `tank` and its host after some changes.
 
@@ -365,7 +366,14 @@ def ask(
     declarations = None
     if declares or declared is not None:
         declarations = {} if declared is None else {"tank": {"name": "tank", **declared}}
-    question = Question(Policy.from_mapping(policy or {}), NOW, declarations, controls=[control], check_mode=check_mode)
+    question = Question(
+        Policy.from_mapping(policy or {}),
+        NOW,
+        declarations,
+        controls=[control],
+        check_mode=check_mode,
+        sections=sections or {},
+    )
     stores = [] if no_datastore else [change(store(), to_store), *others]
     findings = judge(change(host(), to_host), stores, question)
     return next(finding for finding in findings if finding.datastore in (None, "tank"))

@@ -13,6 +13,9 @@ from typing import Any
 PREFLIGHT_OPTIONS: dict[str, Any] = {
     "host": "pbs1",
     "datastores": None,
+    "remotes": None,
+    "s3_endpoints": None,
+    "sync_jobs": None,
     "user": "backup",
     "group": "backup",
     "probe": "private",

@@ -128,6 +128,18 @@ CONTROLS: tuple[Control, ...] = (
         needs_pbs=True,
     ),
     Control(
+        "PBS-HOST-08",
+        "high",
+        "declared remotes, S3 endpoints and sync jobs are configured as declared",
+        "A sync job with another filter, direction or datastore copies something else than its owner believes; a remote or an "
+        "endpoint with another address leads it to the wrong place.",
+        "Run the `provision` playbook, or correct the declaration.",
+        "PBS's web interface and command line change these files at any time. Secrets are not compared, because PBS shows them "
+        "to nobody.",
+        BACKUP,
+        lesser_severity="low",
+    ),
+    Control(
         "PBS-MOUNT-01",
         "critical",
         "the path is on the declared mount; with no contract: it is not on the root filesystem",

@@ -85,3 +85,17 @@ def _desired(kind: settings.Kind, declared: t.Mapping[str, t.Any]) -> settings.D
 
 def _section(kind: str, properties: t.Mapping[str, t.Any]) -> Section:
     return Section(kind, "", 0, dict(properties))
+
+
+def section_differences(
+    kind: settings.Kind, declared: t.Mapping[str, t.Any], properties: t.Mapping[str, t.Any]
+) -> list[Difference]:
+    """The changes that provisioning would make to a remote, an S3 endpoint or a sync job, as far as facts show.
+
+    Facts have neither secrets nor access keys. Raises `settings.SettingError` for a value that PBS would refuse.
+    """
+    hidden = {
+        option for option, name in kind.options().items() if kind.type.properties[name].private or name in kind.secrets
+    }
+    shown = {option: value for option, value in declared.items() if option not in hidden}
+    return settings.differences(kind, _desired(kind, shown), _section("", properties))

@@ -70,6 +70,8 @@ class Question:
     check_mode: bool = False
     inventory: t.Sequence[str] = ()
     """The inventory sources of the run, for commands that run on the controller."""
+    sections: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]] = dataclasses.field(default_factory=dict)
+    """The declared `remotes`, `s3_endpoints` and `sync_jobs`, as far as they are declared."""
 
 
 def judge(host: HostFacts, stores: t.Sequence[StoreFacts], question: Question) -> list[Finding]:
@@ -82,6 +84,7 @@ def judge(host: HostFacts, stores: t.Sequence[StoreFacts], question: Question) -
         declares=question.declarations is not None,
         check_mode=question.check_mode,
         inventory=question.inventory,
+        sections=question.sections,
     )
     asked = [control for control in CONTROLS if control.id in RULES]
     if question.controls:

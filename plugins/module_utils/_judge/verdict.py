@@ -125,6 +125,8 @@ class Case:
     check_mode: bool = False
     inventory: t.Sequence[str] = ()
     """The inventory sources of this run, for commands that run on the controller."""
+    sections: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]] = dataclasses.field(default_factory=dict)
+    """The entries of `pbs_remotes`, `pbs_s3_endpoints` and `pbs_sync_jobs`, as far as they are declared."""
 
     @property
     def the_store(self) -> StoreFacts:

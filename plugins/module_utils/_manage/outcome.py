@@ -20,7 +20,7 @@ class Outcome:
     commands: list[list[str]]
     changed: bool = False
     action: str = "none"
-    """`none`, `create`, `reuse`, `complete`, `update` or `remove`."""
+    """`none`, `create`, `reuse`, `complete`, `update`, `mount`, `unmount` or `remove`."""
     message: str = ""
     warnings: list[str] = dataclasses.field(default_factory=list)
     log: list[str] = dataclasses.field(default_factory=list)

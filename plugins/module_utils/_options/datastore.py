@@ -38,6 +38,7 @@ class DatastorePlan:
     present: bool
     reuse: t.Optional[bool]
     overwrite_in_use: bool
+    mounted: t.Optional[bool]
     keep_jobs: bool
     destroy_data: bool
     user: str
@@ -50,9 +51,13 @@ class DatastorePlan:
     check_mode: bool
 
     @property
+    def s3(self) -> bool:
+        return self.fixed.get("backend", "").startswith(("s3", "type=s3"))
+
+    @property
     def backed(self) -> bool:
         """Whether the chunks are on a device or in a bucket, so that the current contents of the path say nothing."""
-        return "backing_device" in self.fixed or self.fixed.get("backend", "").startswith(("s3", "type=s3"))
+        return "backing_device" in self.fixed or self.s3
 
 
 def datastore_plan(options: Options, check_mode: bool) -> DatastorePlan:
@@ -67,6 +72,8 @@ def datastore_plan(options: Options, check_mode: bool) -> DatastorePlan:
         )
     if destroy and options["state"] != "absent":
         raise OptionError("destroy_data: this option is valid only with state: absent")
+    if options.get("mounted") is not None and options["state"] != "present":
+        raise OptionError("mounted: this option is valid only with state: present")
     require_account(options["user"])
     fixed = {
         key: settings.check_fixed(settings.DATASTORE, key, options[key]) for key in FIXED_SINCE if options.get(key)
@@ -86,6 +93,7 @@ def datastore_plan(options: Options, check_mode: bool) -> DatastorePlan:
 _PASSED_ON = (
     "reuse",
     "overwrite_in_use",
+    "mounted",
     "keep_jobs",
     "user",
     "group",

@@ -57,6 +57,11 @@ def preflight_plan(options: Options, check_mode: bool, now: float) -> PreflightP
         controls=options["controls"],
         check_mode=check_mode,
         inventory=options.get("inventory") or (),
+        sections={
+            name: [{key: value for key, value in entry.items() if value is not None} for entry in options[name]]
+            for name in ("remotes", "s3_endpoints", "sync_jobs")
+            if options.get(name) is not None
+        },
     )
     return PreflightPlan(look, question, options.get("before") or [])
 

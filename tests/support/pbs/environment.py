@@ -11,7 +11,7 @@ FAKE_MANAGER_SLOW       seconds that a creation takes longer, with the lock held
 FAKE_MANAGER_LACKS      options of remotes, sync jobs and S3 endpoints that this version does not have, joined by commas
 
 In ROOT/run, the files `api` and `proxy` say that the daemons run, `busy-NAME` that a datastore is in use, `running-NAME`
-that a sync job runs, and `key-NAME` that there is an encryption key of that name.
+that a sync job runs, `key-NAME` that there is an encryption key, and `bucket-NAME` a bucket of that name.
 """
 
 from __future__ import annotations
@@ -31,3 +31,5 @@ PREFIXES = sorted({*range(int(os.environ.get("FAKE_MANAGER_PREFIXES", "65536")))
 LOCK_WAIT = float(os.environ.get("FAKE_MANAGER_LOCK_WAIT", "10"))
 SLOW = float(os.environ.get("FAKE_MANAGER_SLOW", "0"))
 LACKS = frozenset(filter(None, os.environ.get("FAKE_MANAGER_LACKS", "").split(",")))
+MOUNTS = Path("/mnt/datastore")
+"""Where PBS mounts removable datastores."""

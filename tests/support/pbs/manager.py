@@ -47,6 +47,8 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "create": datastores.datastore_create,
         "update": datastores.datastore_update,
         "remove": datastores.datastore_remove,
+        "mount": datastores.datastore_mount,
+        "unmount": datastores.datastore_unmount,
     },
     "prune-job": {
         **jobs.job_commands("prune.cfg", "prunejob", PRUNE_OPTIONS, ["store", "schedule"], announce=True),

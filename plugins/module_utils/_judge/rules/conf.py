@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobRunFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import SkeletonFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import OTHERWISE, help_for
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences, section_differences
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.schedule import covers_namespace
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     RESTART,
@@ -31,6 +31,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     unknown,
     warned,
 )
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.calendar_event import is_over
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.job_state import parse_upid
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.property_string import (
@@ -39,6 +40,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.property_string 
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.settings import SettingError
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import parse_version
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 
 DAY = 86400.0
 CLOCK_TOLERANCE_DAYS = 1.0 / 24
@@ -93,6 +95,69 @@ def drift(case: Case) -> Verdict:
             differences=[{"property": one.option, "declared": one.wanted, "configured": one.have} for one in found],
         )
     return passed("Everything that is declared is configured so.")
+
+
+SECTIONS = (
+    ("remotes", "name", settings.REMOTE),
+    ("s3_endpoints", "id", settings.S3_ENDPOINT),
+    ("sync_jobs", "id", settings.SYNC_JOB),
+)
+"""The declared lists: variable without its prefix, key of the name, kind."""
+
+
+def sections_drift(case: Case) -> Verdict:
+    """Remotes, S3 endpoints and sync jobs, compared as the modules that manage them compare."""
+    if not case.sections:
+        return skipped("Nothing is declared for this host (pbs_remotes, pbs_s3_endpoints, pbs_sync_jobs).")
+    if not case.host.pbs_installed and not case.host.config_dir.exists:
+        return skipped("Proxmox Backup Server is not installed here, so nothing is configured.")
+    found: list[tuple[str, str, str, str]] = []
+    extra: list[str] = []
+    for option, key, kind in SECTIONS:
+        declared = case.sections.get(option)
+        if declared is None:
+            continue
+        configured = getattr(case.host.config_dir, option)
+        if configured is None:
+            raise NotObserved(case.host.config_dir.error or f"{option} could not be read; see PBS-HOST-04")
+        by_name = {getattr(section, key): section for section in configured}
+        for entry in declared:
+            name = f"{kind.name} '{display(str(entry[key]))}'"
+            section = by_name.pop(entry[key], None)
+            if section is None:
+                found.append((name, "", "present", "absent"))
+                continue
+            try:
+                differs = section_differences(kind, entry, section.properties)
+            except SettingError as exc:
+                return failed(
+                    f"The declaration of {name} has a value that PBS does not accept. {exc}.",
+                    f"Correct pbs_{option}; the provision playbook stops at this value, too.",
+                )
+            found += [(name, one.option, one.wanted, one.have) for one in differs]
+        extra += [f"{kind.name} '{name}'" for name in by_name]
+    if found:
+        return failed(
+            "What is configured differs from its declaration: %s."
+            % "; ".join(
+                f"{name} {option or 'itself'} is {have}, declared is {want}" for name, option, want, have in found
+            ),
+            Remedy(
+                "Run the provision playbook on the controller, or correct the declaration.",
+                (case.playbook("provision"),),
+            ),
+            differences=[
+                {"section": name, "property": option, "declared": want, "configured": have}
+                for name, option, want, have in found
+            ],
+        )
+    if extra:
+        return warned(
+            f"These are configured, but not declared: {', '.join(extra)}.",
+            "Declare them, or remove them from PBS.",
+            severity="low",
+        )
+    return passed("All declared remotes, S3 endpoints and sync jobs are configured so.")
 
 
 def _is_true(value: object) -> bool:
@@ -482,6 +547,7 @@ def _half_made(case: Case, found: SkeletonFacts, evidence: Evidence) -> Verdict:
 
 
 RULES: dict[str, Rule] = {
+    "PBS-HOST-08": sections_drift,
     "PBS-CONF-01": drift,
     "PBS-CONF-02": gc_scheduled,
     "PBS-CONF-03": gc_succeeded,

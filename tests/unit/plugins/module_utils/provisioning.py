@@ -36,6 +36,7 @@ def datastore(host: FakeHost, **options: Any) -> Action:
         "unset": [],
         "reuse": None,
         "overwrite_in_use": False,
+        "mounted": None,
         "keep_jobs": True,
         "destroy_data": None,
         "probe": "private",

@@ -25,6 +25,7 @@ IDS = {
     "PBS-HOST-05": "low",
     "PBS-HOST-06": "critical",
     "PBS-HOST-07": "critical / medium",
+    "PBS-HOST-08": "high / low",
     "PBS-MOUNT-01": "critical / medium",
     "PBS-MOUNT-02": "high",
     "PBS-MOUNT-03": "critical / high",

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import SyncJobFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import (
+    RemoteFacts,
+    S3EndpointFacts,
+    SyncJobFacts,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import ConfigFileFacts, IdRange
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnerCount
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
@@ -19,6 +23,30 @@ CONTAINER = {
     "host.id_map.uids": [IdRange(0, 100000, 65536)],
     "host.id_map.gids": [IdRange(0, 200000, 65536)],
 }
+
+PBS2 = RemoteFacts("pbs2", "192.0.2.7", properties={"host": "192.0.2.7", "auth-id": "sync@pbs", "port": "8007"})
+AWS = S3EndpointFacts("aws", "s3.example.org", properties={"endpoint": "s3.example.org", "rate-in": "10 MB"})
+OFFSITE = SyncJobFacts(
+    "offsite",
+    "tank",
+    properties={
+        "store": "tank",
+        "remote": "pbs2",
+        "remote-store": "far",
+        "schedule": "daily",
+        "group-filter": ["type:vm", "exclude:group:vm/9"],
+    },
+)
+COPIES = {
+    "host.config_dir.remotes": [PBS2],
+    "host.config_dir.s3_endpoints": [AWS],
+    "host.config_dir.sync_jobs": [OFFSITE],
+}
+
+
+def sections(**lists):
+    return {"sections": lists}
+
 
 EXAMPLES = [
     # PBS cannot read its datastores, and this collection does not read what the daemon's user may not read.
@@ -375,4 +403,69 @@ EXAMPLES = [
     ),
     Example("PBS-HOST-07", "unknown", {"host.pbs_version": "git"}, "dpkg names it 'git'"),
     Example("PBS-HOST-07", "skip", PBS_IS_NOT_HERE, "not installed"),
+    # --- remotes, S3 endpoints and sync jobs as declared
+    Example("PBS-HOST-08", "skip", COPIES, "Nothing is declared for this host (pbs_remotes"),
+    Example(
+        "PBS-HOST-08",
+        "pass",
+        COPIES,
+        "configured so",
+        ask=sections(
+            remotes=[{"name": "pbs2", "host": "192.0.2.7", "password": "neutral", "port": 8007}],
+            s3_endpoints=[
+                {"id": "aws", "rate_in": "10MB", "access_key": "AK", "secret_key": "neutral", "path_style": False}
+            ],
+            sync_jobs=[{"id": "offsite", "group_filter": ["exclude:group:vm/9", "type:vm"], "sync_direction": "pull"}],
+        ),
+    ),
+    Example(
+        "PBS-HOST-08",
+        "fail",
+        COPIES,
+        [
+            "remote 'pbs2' host is 192.0.2.7, declared is 192.0.2.8",
+            "S3 endpoint 'minio' itself is absent, declared is present",
+            "sync job 'offsite' group_filter is type:vm, exclude:group:vm/9, declared is type:vm",
+            "sync job 'offsite' sync_direction is pull, declared is push",
+        ],
+        ["fleetops.pbs.provision", "correct the declaration"],
+        "high",
+        sections(
+            remotes=[{"name": "pbs2", "host": "192.0.2.8"}],
+            s3_endpoints=[{"id": "aws"}, {"id": "minio", "endpoint": "minio"}],
+            sync_jobs=[{"id": "offsite", "group_filter": ["type:vm"], "sync_direction": "push"}],
+        ),
+    ),
+    Example(
+        "PBS-HOST-08",
+        "fail",
+        COPIES,
+        "The declaration of sync job 'offsite' has a value that PBS does not accept. max_depth: '9'",
+        "Correct pbs_sync_jobs",
+        "high",
+        sections(sync_jobs=[{"id": "offsite", "max_depth": 9}]),
+    ),
+    Example(
+        "PBS-HOST-08",
+        "warn",
+        COPIES,
+        "configured, but not declared: remote 'pbs2'.",
+        "Declare them",
+        "low",
+        sections(remotes=[], sync_jobs=[{"id": "offsite"}]),
+    ),
+    Example(
+        "PBS-HOST-08",
+        "unknown",
+        {"host.config_dir.remotes": None},
+        "Remotes could not be read; see PBS-HOST-04",
+        ask=sections(remotes=[]),
+    ),
+    Example(
+        "PBS-HOST-08",
+        "skip",
+        {**PBS_IS_NOT_HERE, "host.config_dir.exists": False},
+        "not installed",
+        ask=sections(remotes=[]),
+    ),
 ]
