@@ -265,7 +265,7 @@ def test_owner_and_mode_of_the_configuration(pbs, damage):
 
 
 def with_own_etc(scratch: Path, work: Callable[[], object]) -> object:
-    """What `work` returns, called in a process with private mounts and an /etc that nobody else sees."""
+    """What `work` returns, called in a process with private mounts and an /etc that no other process sees."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
