@@ -171,7 +171,7 @@ PROTECTIONS = (
         (
             Change(
                 "module_utils/_observe/configuration.py",
-                "found = read_small(os.path.basename(path), dir_fd, _SIZE_LIMIT, refuse)",
+                "found = read_small(os.path.basename(path), dir_fd, _SIZE_LIMIT, _refuse(account))",
                 "found = read_small(os.path.basename(path), dir_fd, _SIZE_LIMIT)",
             ),
         ),
@@ -291,7 +291,7 @@ PROTECTIONS = (
         "files with a second name are not refused",
         (
             Change(REPAIRER, "common = links == 1 and case.regular", "common = case.regular"),
-            Change(REPAIRER, "or status.st_nlink != 1 or status.st_dev != self", "or status.st_dev != self"),
+            Change(REPAIRER, "or status.st_nlink != 1 or status.st_dev not in self", "or status.st_dev not in self"),
         ),
         (
             OWNERSHIP + "::test_links_and_other_kinds_are_never_touched",
@@ -310,10 +310,16 @@ PROTECTIONS = (
                 "self._flags = flags & ~os.O_NOFOLLOW | os.O_CLOEXEC",
             ),
             Change(DIRECTORIES, "_RESOLVE_NO_XDEV = 0x01", "_RESOLVE_NO_XDEV = 0"),
-            Change("module_utils/_observe/walk/chunk_walk.py", "if status.st_dev != self._store.device:", "if False:"),
+            Change(
+                "module_utils/_observe/walk/chunk_walk.py",
+                "if status.st_dev != self._store.chunks_device:",
+                "if False:",
+            ),
             Change(HANDLES, '_FLAGS = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW', '_FLAGS = getattr(os, "O_PATH", 0)'),
             Change(STATX, "if self._every(self._DEVICES, len(fds)).count(device) != len(fds):", "if False:"),
-            Change(REPAIRER, "or status.st_nlink != 1 or status.st_dev != self._device:", "or status.st_nlink != 1:"),
+            Change(
+                REPAIRER, "or status.st_nlink != 1 or status.st_dev not in self._devices:", "or status.st_nlink != 1:"
+            ),
         ),
         (
             FILES + "::test_a_directory_inside",
