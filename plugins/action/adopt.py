@@ -10,9 +10,10 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._adoption import NotADeclaration, keep, render
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._answer import failure
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import LongRun
 
 
-class ActionModule(ActionBase):
+class ActionModule(LongRun, ActionBase):
     """Runs the module on the host, and writes what it found to a file on the controller."""
 
     _requires_connection = True
@@ -33,7 +34,7 @@ class ActionModule(ActionBase):
                 deadline=dict(type="float"),
             )
         )
-        answer = self._execute_module(module_name="fleetops.pbs.adopt", module_args=args, task_vars=task_vars)
+        answer = self.run_short("fleetops.pbs.adopt", args, task_vars)
         if answer.get("failed") is not True and answer.get("skipped") is True:
             result.update(skipped=True)
             return result

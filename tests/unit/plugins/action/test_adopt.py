@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetops.pbs.plugins.action.adopt import ActionModule
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import HostTookTooLong
 
 EXTRA = {
     "ansible_facts": {"provision_fail_on": "never"},
@@ -40,6 +42,21 @@ def run(tmp_path, monkeypatch):
         return action.run(None, {"inventory_hostname": "pbs1"})
 
     return act
+
+
+def test_a_host_that_never_answers_is_given_up(run, monkeypatch):
+    limits = []
+
+    @contextlib.contextmanager
+    def at_most(_self, seconds):
+        limits.append(seconds)
+        raise HostTookTooLong("no answer")
+        yield
+
+    monkeypatch.setattr(ActionModule, "_at_most", at_most)
+    with pytest.raises(HostTookTooLong):
+        run({})
+    assert limits == [8 * 10.0 + 300.0]
 
 
 @pytest.mark.parametrize(
