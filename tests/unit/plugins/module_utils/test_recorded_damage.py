@@ -174,6 +174,12 @@ def in_the_future(store: RecordedStore) -> None:
     store.chunk("aa04" + "0" * 60, 8000, -DAY)
 
 
+def interrupted_backup(store: RecordedStore) -> None:
+    """Its directory is gone, and what it had uploaded is there."""
+    for number in range(7):
+        store.chunk(f"cc{number:02d}" + "0" * 60, 1_500_000 if number < 6 else 1_757_636, 60)
+
+
 def modified_otherwise(store: RecordedStore) -> None:
     for prefix, size, age, modified in (("aa01", 1000, DUE, -HOUR), ("aa02", 2000, 1, 30 * DAY)):
         path = store.chunk(prefix + "0" * 60, size, age)
@@ -330,6 +336,7 @@ CASES = [
     ),
     Case("605 modification times", modified_otherwise, Swept(removed=(1, 1000, 0), pending=(1, 2000, 0))),
     Case("609 odd names", odd_names, Swept(removed=(2, 2100, 2), pending=(0, 1400, 2))),
+    Case("766 interrupted backup", interrupted_backup, Swept(pending=(7, 10_757_636, 0))),
     # --- index files
     Case(
         "610 .fidx one byte short",
