@@ -125,16 +125,22 @@ def declared_spec(kind: settings.Kind, key: str) -> Spec:
 
 
 def sections_spec() -> Spec:
-    """The declared remotes, S3 endpoints and sync jobs."""
-    kinds = (
-        ("remotes", settings.REMOTE, "name"),
-        ("s3_endpoints", settings.S3_ENDPOINT, "id"),
-        ("sync_jobs", settings.SYNC_JOB, "id"),
-    )
+    """The declared remotes, S3 endpoints, sync jobs, traffic control rules, targets and matchers of notifications."""
+    target = notification_target_spec()
+    for option in (*manager_spec(), "state", "unset"):
+        del target[option]
+    entries = {
+        "remotes": declared_spec(settings.REMOTE, "name"),
+        "s3_endpoints": declared_spec(settings.S3_ENDPOINT, "id"),
+        "sync_jobs": declared_spec(settings.SYNC_JOB, "id"),
+        "traffic_controls": declared_spec(notification_settings.TRAFFIC_CONTROL, "name"),
+        "notification_targets": target,
+        "notification_matchers": declared_spec(notification_settings.MATCHER, "name"),
+    }
     return {
         # The lists have secrets in them, but are none: their values may be part of a message.
-        name: {"type": "list", "elements": "dict", "no_log": False, "options": declared_spec(kind, key)}
-        for name, kind, key in kinds
+        name: {"type": "list", "elements": "dict", "no_log": False, "options": spec}
+        for name, spec in entries.items()
     }
 
 

@@ -28,6 +28,9 @@ extends_documentation_fragment:
   - fleetops.pbs.account
   - fleetops.pbs.declaration.datastores
   - fleetops.pbs.declaration.sections
+  - fleetops.pbs.notification.traffic_controls
+  - fleetops.pbs.notification.targets
+  - fleetops.pbs.notification.matchers
   - fleetops.pbs.waivers
   - fleetops.pbs.long_run
 attributes:

@@ -85,11 +85,16 @@ def host() -> HostFacts:
                 ConfigFileFacts(
                     f"/etc/proxmox-backup/{name}.cfg", True, 0, 34, "0640", "0" * 64, parsed=True, readable=True
                 )
-                for name in ("datastore", "prune", "verification", "sync", "remote", "s3")
+                for name in (
+                    *("datastore", "prune", "verification", "sync", "remote", "s3", "traffic-control", "notifications"),
+                )
             ],
             sync_jobs=[],
             remotes=[],
             s3_endpoints=[],
+            traffic_controls=[],
+            notification_targets=[],
+            notification_matchers=[],
         ),
         old_locking=False,
         id_map=IdMapFacts(namespaced=False),

@@ -136,3 +136,16 @@ class S3EndpointFacts:
     region: str = ""
     properties: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     """Every property as in the file, except the keys; a list of texts for `provider-quirks`."""
+
+
+@dataclasses.dataclass
+class ServerEntryFacts:
+    """A traffic control rule, or a target or matcher of notifications, without secrets."""
+
+    name: str
+    type: str
+    """`rule`, `matcher`, or the type of a target."""
+    properties: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    """Every property as in the file: text, or a list of texts for one that repeats."""
+    digests: dict[str, str] = dataclasses.field(default_factory=dict)
+    """For the properties of a webhook that may hold a secret, and are therefore left out: the SHA-256 of their meaning."""

@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import (
     RemoteFacts,
     S3EndpointFacts,
+    ServerEntryFacts,
     SyncJobFacts,
 )
 
@@ -102,6 +103,12 @@ class ConfigDirFacts:
     """None if `s3.cfg` could not be read or has no valid syntax; empty if it does not exist."""
     certificate: t.Optional[CertificateFacts] = None
     """None if there is none: PBS makes it when it starts for the first time."""
+    traffic_controls: t.Optional[list[ServerEntryFacts]] = None
+    """None if `traffic-control.cfg` could not be read or has no valid syntax; empty if it does not exist."""
+    notification_targets: t.Optional[list[ServerEntryFacts]] = None
+    """With those that PBS brings; None if `notifications.cfg` could not be read or has no valid syntax."""
+    notification_matchers: t.Optional[list[ServerEntryFacts]] = None
+    """With those that PBS brings; None if `notifications.cfg` could not be read or has no valid syntax."""
 
 
 @dataclasses.dataclass

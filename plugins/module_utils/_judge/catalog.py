@@ -130,9 +130,10 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "PBS-HOST-08",
         "high",
-        "declared remotes, S3 endpoints and sync jobs are configured as declared",
+        "remotes, S3 endpoints, sync jobs, traffic control and notifications are configured as declared",
         "A sync job with another filter, direction or datastore copies something else than its owner believes; a remote or an "
-        "endpoint with another address leads it to the wrong place.",
+        "endpoint with another address leads it to the wrong place. "
+        "Without its matcher or target, a job that failed is reported to nobody.",
         "Run the `provision` playbook, or correct the declaration.",
         "PBS's web interface and command line change these files at any time. Secrets are not compared, because PBS shows them "
         "to nobody.",

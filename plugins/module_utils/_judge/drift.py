@@ -9,8 +9,12 @@ from __future__ import annotations
 import os.path
 import typing as t
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import settings
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import (
+    DatastoreConfig,
+    JobFacts,
+    ServerEntryFacts,
+)
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import notification_settings, settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.settings import UNSET, Difference
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
@@ -88,14 +92,40 @@ def _section(kind: str, properties: t.Mapping[str, t.Any]) -> Section:
 
 
 def section_differences(
-    kind: settings.Kind, declared: t.Mapping[str, t.Any], properties: t.Mapping[str, t.Any]
+    kind: settings.Kind,
+    declared: t.Mapping[str, t.Any],
+    properties: t.Mapping[str, t.Any],
+    digests: t.Optional[t.Mapping[str, str]] = None,
 ) -> list[Difference]:
-    """The changes that provisioning would make to a remote, an S3 endpoint or a sync job, as far as facts show.
+    """The changes that provisioning would make to a section that is neither a datastore nor a job of one.
 
-    Facts have neither secrets nor access keys. Raises `settings.SettingError` for a value that PBS would refuse.
+    Facts have no secrets, so these do not count. What may hold a secret is compared by its digest, and never shown; without
+    digests it does not count either. Raises `settings.SettingError` for a value that PBS would refuse.
     """
-    hidden = {
-        option for option, name in kind.options().items() if kind.type.properties[name].private or name in kind.secrets
-    }
+    private = {name for name, known in kind.type.properties.items() if known.private}
+    hidden = {option for option, name in kind.options().items() if name in private or name in kind.secrets}
     shown = {option: value for option, value in declared.items() if option not in hidden}
-    return settings.differences(kind, _desired(kind, shown), _section("", properties))
+    found = settings.differences(kind, _desired(kind, shown), _section("", properties))
+    if digests is not None:
+        desired = settings.check(kind, declared)
+        found += [
+            Difference(kind.option(name), "another value (hidden)", "hidden" if name in digests else UNSET)
+            for name, wanted in desired.values.items()
+            if name in private and _digest(kind, name, wanted) != digests.get(name)
+        ]
+        found += [Difference(kind.option(name), UNSET, "hidden") for name in desired.unset if name in digests]
+    return sorted(found, key=lambda difference: difference.option)
+
+
+def _digest(kind: settings.Kind, name: str, value: settings.Given) -> str:
+    items = value if isinstance(value, list) else [value]
+    return notification_settings.digest(kind.type.properties[name].kind, map(str, items))
+
+
+def target_differences(declared: t.Mapping[str, t.Any], target: ServerEntryFacts) -> list[Difference]:
+    """The same for a target of notifications, whose type decides what it can be told."""
+    wanted = declared.get("type") or target.type
+    if wanted != target.type:
+        return [Difference("type", wanted, target.type)]
+    given = notification_settings.target_options(wanted, {**declared, "secrets": None})
+    return section_differences(notification_settings.TARGETS[wanted], given, target.properties, target.digests)

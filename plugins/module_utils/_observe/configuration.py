@@ -16,6 +16,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import 
     JobRunFacts,
     RemoteFacts,
     S3EndpointFacts,
+    ServerEntryFacts,
     SyncJobFacts,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
@@ -25,10 +26,16 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
     ConfigFileFacts,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.jobs import job_state as jobstate
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import property_string, section_config
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import (
+    notification_settings,
+    notifications,
+    property_string,
+    section_config,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.certificate import CertificateError, parse_certificate
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.property_string import PropertyStringError
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.section_config import Section, SectionConfigError
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.traffic_control import TRAFFIC_CONTROL
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.version import is_newer_than_known
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.files import open_directory
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.small_file import read_small
@@ -46,6 +53,7 @@ _NOTES = 20
 _DATASTORES, _PRUNE_JOBS, _VERIFY_JOBS = "datastore.cfg", "prune.cfg", "verification.cfg"
 _SYNC_JOBS, _REMOTES, _S3_ENDPOINTS = "sync.cfg", "remote.cfg", "s3.cfg"
 _CERTIFICATE = "proxy.pem"
+_TRAFFIC_CONTROLS, _NOTIFICATIONS = "traffic-control.cfg", "notifications.cfg"
 _FILES = {
     _DATASTORES: section_config.DATASTORE,
     _PRUNE_JOBS: section_config.PRUNE,
@@ -53,6 +61,8 @@ _FILES = {
     _SYNC_JOBS: section_config.SYNC,
     _REMOTES: section_config.REMOTE,
     _S3_ENDPOINTS: section_config.S3,
+    _TRAFFIC_CONTROLS: TRAFFIC_CONTROL,
+    _NOTIFICATIONS: notifications.NOTIFICATIONS,
 }
 
 
@@ -81,6 +91,7 @@ def observe_configuration(
     except FileNotFoundError:
         facts.files = [_missing(os.path.join(config_dir, name)) for name in _FILES]
         facts.sync_jobs, facts.remotes, facts.s3_endpoints = [], [], []
+        facts.traffic_controls, facts.notification_targets, facts.notification_matchers = [], [], []
         return facts, []
     except OSError as exc:
         facts.exists = True
@@ -101,6 +112,8 @@ def observe_configuration(
         facts.sync_jobs = _each(sections[_SYNC_JOBS], lambda section: _sync_job(section, runs))
         facts.remotes = _each(sections[_REMOTES], _remote)
         facts.s3_endpoints = _each(sections[_S3_ENDPOINTS], _s3_endpoint)
+        facts.traffic_controls = _each(sections[_TRAFFIC_CONTROLS], _server_entry)
+        facts.notification_targets, facts.notification_matchers = _notifications(sections[_NOTIFICATIONS])
         return facts, _with_jobs({name: found or [] for name, found in sections.items()}, runs)
     finally:
         runs.close()
@@ -362,3 +375,34 @@ def _flag(text: str) -> bool:
         return property_string.parse_bool(text) if text else False
     except PropertyStringError:
         return False
+
+
+# --- traffic control and notifications --------------------------------------------------------------------------------
+
+
+def _notifications(
+    sections: t.Optional[list[Section]],
+) -> tuple[t.Optional[list[ServerEntryFacts]], t.Optional[list[ServerEntryFacts]]]:
+    """Targets and matchers, with those that PBS brings."""
+    if sections is None:
+        return None, None
+    used = notifications.with_builtin({section.id: section for section in sections})
+    entries = [_server_entry(section) for section in used.values()]
+    return (
+        [entry for entry in entries if entry.type != notifications.MATCHER],
+        [entry for entry in entries if entry.type == notifications.MATCHER],
+    )
+
+
+def _server_entry(section: Section) -> ServerEntryFacts:
+    kinds = {**TRAFFIC_CONTROL, **notification_settings.SCHEMA}
+    return ServerEntryFacts(
+        name=section.id,
+        type=section.type,
+        properties=_properties(section, kinds),
+        digests={
+            name: notification_settings.digest(known.kind, section.texts(name))
+            for name, known in kinds[section.type].properties.items()
+            if known.private and name in section.properties
+        },
+    )

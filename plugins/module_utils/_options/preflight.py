@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import require_known
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Question
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.rules.conf import SECTIONS
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import parse_waivers
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.observation import Declared, Plan
 from ansible_collections.fleetops.pbs.plugins.module_utils._options.common import (
@@ -59,7 +60,7 @@ def preflight_plan(options: Options, check_mode: bool, now: float) -> PreflightP
         inventory=options.get("inventory") or (),
         sections={
             name: [{key: value for key, value in entry.items() if value is not None} for entry in options[name]]
-            for name in ("remotes", "s3_endpoints", "sync_jobs")
+            for name, *_kind in SECTIONS
             if options.get(name) is not None
         },
     )

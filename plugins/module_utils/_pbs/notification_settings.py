@@ -10,6 +10,7 @@ Options say what people mean: headers by name, the text of a body. PBS wants lis
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 import typing as t
 
@@ -129,6 +130,18 @@ def target_options(kind: str, options: t.Mapping[str, t.Any]) -> dict[str, t.Any
 
 
 _OF_TARGETS = frozenset(option for known in TARGETS.values() for option in known.options())
+
+
+def digest(kind: ValueKind, texts: t.Iterable[str]) -> str:
+    """The SHA-256 of values in any order, for a comparison where nobody may see them."""
+    return hashlib.sha256("\n".join(sorted(_meaning(kind, text) for text in texts)).encode()).hexdigest()
+
+
+def _meaning(kind: ValueKind, text: str) -> str:
+    try:
+        return str(kind.read(text))
+    except ValueError:
+        return text
 
 
 def is_name(text: str) -> bool:

@@ -13,7 +13,11 @@ import typing as t
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobRunFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import SkeletonFacts
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.causes import OTHERWISE, help_for
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import differences, section_differences
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.drift import (
+    differences,
+    section_differences,
+    target_differences,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.schedule import covers_namespace
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import (
     RESTART,
@@ -31,7 +35,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
     unknown,
     warned,
 )
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import settings
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import notification_settings, notifications, settings
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.calendar_event import is_over
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.job_state import parse_upid
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.property_string import (
@@ -97,23 +101,27 @@ def drift(case: Case) -> Verdict:
     return passed("Everything that is declared is configured so.")
 
 
-SECTIONS = (
-    ("remotes", "name", settings.REMOTE),
-    ("s3_endpoints", "id", settings.S3_ENDPOINT),
-    ("sync_jobs", "id", settings.SYNC_JOB),
+SECTIONS: tuple[tuple[str, str, str, t.Optional[settings.Kind]], ...] = (
+    ("remotes", "name", settings.REMOTE.name, settings.REMOTE),
+    ("s3_endpoints", "id", settings.S3_ENDPOINT.name, settings.S3_ENDPOINT),
+    ("sync_jobs", "id", settings.SYNC_JOB.name, settings.SYNC_JOB),
+    ("traffic_controls", "name", notification_settings.TRAFFIC_CONTROL.name, notification_settings.TRAFFIC_CONTROL),
+    ("notification_targets", "name", "target of notifications", None),
+    ("notification_matchers", "name", notification_settings.MATCHER.name, notification_settings.MATCHER),
 )
-"""The declared lists: variable without its prefix, key of the name, kind."""
+"""The declared lists: variable without its prefix, key of the name, words, kind; None if each entry has its own."""
 
 
 def sections_drift(case: Case) -> Verdict:
-    """Remotes, S3 endpoints and sync jobs, compared as the modules that manage them compare."""
+    """Remotes, S3 endpoints, sync jobs, traffic control and notifications, compared as the modules that manage them compare."""
     if not case.sections:
-        return skipped("Nothing is declared for this host (pbs_remotes, pbs_s3_endpoints, pbs_sync_jobs).")
+        variables = ", ".join(f"pbs_{row[0]}" for row in SECTIONS)
+        return skipped(f"Nothing is declared for this host ({variables}).")
     if not case.host.pbs_installed and not case.host.config_dir.exists:
         return skipped("Proxmox Backup Server is not installed here, so nothing is configured.")
     found: list[tuple[str, str, str, str]] = []
     extra: list[str] = []
-    for option, key, kind in SECTIONS:
+    for option, key, words, kind in SECTIONS:
         declared = case.sections.get(option)
         if declared is None:
             continue
@@ -122,20 +130,24 @@ def sections_drift(case: Case) -> Verdict:
             raise NotObserved(case.host.config_dir.error or f"{option} could not be read; see PBS-HOST-04")
         by_name = {getattr(section, key): section for section in configured}
         for entry in declared:
-            name = f"{kind.name} '{display(str(entry[key]))}'"
+            name = f"{words} '{display(str(entry[key]))}'"
             section = by_name.pop(entry[key], None)
             if section is None:
                 found.append((name, "", "present", "absent"))
                 continue
             try:
-                differs = section_differences(kind, entry, section.properties)
+                differs = (
+                    section_differences(kind, entry, section.properties)
+                    if kind is not None
+                    else target_differences(entry, section)
+                )
             except SettingError as exc:
                 return failed(
                     f"The declaration of {name} has a value that PBS does not accept. {exc}.",
                     f"Correct pbs_{option}; the provision playbook stops at this value, too.",
                 )
             found += [(name, one.option, one.wanted, one.have) for one in differs]
-        extra += [f"{kind.name} '{name}'" for name in by_name]
+        extra += [f"{words} '{name}'" for name in by_name if name not in notifications.BUILTIN]
     if found:
         return failed(
             "What is configured differs from its declaration: %s."
@@ -157,7 +169,7 @@ def sections_drift(case: Case) -> Verdict:
             "Declare them, or remove them from PBS.",
             severity="low",
         )
-    return passed("All declared remotes, S3 endpoints and sync jobs are configured so.")
+    return passed("All of these that are declared are configured so.")
 
 
 def _is_true(value: object) -> bool:

@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import DatastoreConfig, JobFacts, JobRunFacts
+from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import (
+    DatastoreConfig,
+    JobFacts,
+    JobRunFacts,
+    ServerEntryFacts,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import (
     AccountFacts,
     CertificateFacts,
@@ -30,6 +35,7 @@ from ansible_collections.fleetops.pbs.tests.unit.plugins.module_utils._pbs.test_
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 UPID = "UPID:pbs1:00000A1B:0000C3D4:00000005:67748580:garbage_collection:tank:root@pam:"
 FILES = ("datastore.cfg", "prune.cfg", "verification.cfg", "sync.cfg", "remote.cfg", "s3.cfg")
+FILES += ("traffic-control.cfg", "notifications.cfg")
 NEWER, KNOWN = "4.3.0-1", "4.2.1-1"
 
 
@@ -130,7 +136,7 @@ def test_one_unreadable_file_leaves_the_others(host: Host) -> None:
     host.write("prune.cfg", "prune: daily\n\tstore tank\n\tschedule daily\n")
     host.write("verification.cfg", "garbage\n")
     directory, (store,) = host.observe()
-    assert [file.parsed for file in directory.files] == [True, True, False, True, True, True]
+    assert [file.parsed for file in directory.files] == [True, True, False, True, True, True, True, True]
     assert [job.id for job in store.prune_jobs] == ["daily"]
 
 
@@ -471,3 +477,43 @@ def test_the_certificate_is_known_by_its_fingerprint(host: Host) -> None:
     assert host.observe()[0].certificate == CertificateFacts(FINGERPRINT, 2111301520)
     host.write("proxy.pem", "garbage")
     assert host.observe()[0].certificate == CertificateFacts(error="there is no certificate in PEM")
+
+
+# --- traffic control and notifications ---
+
+
+def test_traffic_control_and_notifications_without_what_may_be_secret(host: Host) -> None:
+    host.write("traffic-control.cfg", "rule: office\n\tnetwork 192.0.2.0/24\n\trate-in 10 MB\n")
+    host.write(
+        "notifications.cfg",
+        "webhook: web1\n\tbody YQ==\n\theader name=X-A,value=bmV1dHJhbA==\n\tmethod post\n\turl https://192.0.2.9/neutral\n"
+        "\nmatcher: mat1\n\ttarget web1\n",
+    )
+    directory, _stores = host.observe()
+    assert directory.traffic_controls == [
+        ServerEntryFacts("office", "rule", {"network": ["192.0.2.0/24"], "rate-in": "10 MB"})
+    ]
+    assert directory.notification_targets is not None
+    targets = {target.name: target for target in directory.notification_targets}
+    assert sorted(targets) == ["mail-to-root", "web1"]
+    assert targets["web1"].properties == {"method": "post"}
+    assert sorted(targets["web1"].digests) == ["body", "header", "url"]
+    assert not any(word in str(directory) for word in ("neutral", "bmV1dHJhbA"))
+    assert directory.notification_matchers is not None
+    assert [matcher.name for matcher in directory.notification_matchers] == ["default-matcher", "mat1"]
+    # The same headers in another order, or encoded in another way, have the same digest.
+    host.write(
+        "notifications.cfg",
+        "webhook: web1\n\theader value=bmV1dHJhbA==,name=X-A\n\tmethod post\n\turl https://192.0.2.9/other\n",
+    )
+    directory, _stores = host.observe()
+    (_builtin, again) = directory.notification_targets or ()
+    assert again.digests["header"] == targets["web1"].digests["header"]
+    assert again.digests["url"] != targets["web1"].digests["url"]
+
+
+def test_notifications_that_pbs_cannot_read(host: Host) -> None:
+    host.write("notifications.cfg", "nonsense\n")
+    directory, _stores = host.observe()
+    assert (directory.notification_targets, directory.notification_matchers) == (None, None)
+    assert directory.traffic_controls == []

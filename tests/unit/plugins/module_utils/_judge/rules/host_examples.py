@@ -8,10 +8,12 @@ from __future__ import annotations
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import (
     RemoteFacts,
     S3EndpointFacts,
+    ServerEntryFacts,
     SyncJobFacts,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import ConfigFileFacts, IdRange
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.walk import OwnerCount
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.notification_settings import TARGETS, digest
 from ansible_collections.fleetops.pbs.tests.support.judging import Example
 
 PBS_IS_NOT_HERE = {"host.pbs_installed": False, "host.pbs_version": None, "host.config_dir.exists": False}
@@ -37,6 +39,22 @@ OFFSITE = SyncJobFacts(
         "group-filter": ["type:vm", "exclude:group:vm/9"],
     },
 )
+SERVER = {
+    "host.config_dir.traffic_controls": [
+        ServerEntryFacts("office", "rule", {"network": ["192.0.2.0/24"], "rate-in": "10 MB"})
+    ],
+    "host.config_dir.notification_targets": [
+        ServerEntryFacts(
+            "web1",
+            "webhook",
+            {"method": "post"},
+            {"header": digest(TARGETS["webhook"].type.properties["header"].kind, ["name=X-A,value=YQ=="])},
+        ),
+        ServerEntryFacts("mail-to-root", "sendmail", {"mailto-user": ["root@pam"]}),
+    ],
+    "host.config_dir.notification_matchers": [ServerEntryFacts("mat1", "matcher", {"target": ["web1"]})],
+}
+
 COPIES = {
     "host.config_dir.remotes": [PBS2],
     "host.config_dir.s3_endpoints": [AWS],
@@ -156,7 +174,7 @@ EXAMPLES = [
     Example("PBS-HOST-03", "unknown", {"host.daemons": []}, "could not be found out"),
     Example("PBS-HOST-03", "skip", PBS_IS_NOT_HERE, "not installed"),
     # The configuration: exactly 0700 backup:backup, and every file parses.
-    Example("PBS-HOST-04", "pass", says=["is 0700", "6 files parse"]),
+    Example("PBS-HOST-04", "pass", says=["is 0700", "8 files parse"]),
     Example(
         "PBS-HOST-04",
         "fail",
@@ -204,7 +222,7 @@ EXAMPLES = [
         "PBS-HOST-04",
         "pass",
         {**PBS_IS_NOT_HERE, "host.config_dir.exists": True},
-        "/etc/proxmox-backup: 6 files parse.",
+        "/etc/proxmox-backup: 8 files parse.",
     ),
     Example(
         "PBS-HOST-04",
@@ -241,7 +259,7 @@ EXAMPLES = [
         "PBS-HOST-04",
         "pass",
         {"host.config_dir.files.2": ConfigFileFacts("/etc/proxmox-backup/verification.cfg", False, parsed=True)},
-        "5 files parse",
+        "7 files parse",
     ),
     Example(
         "PBS-HOST-04",
@@ -453,6 +471,48 @@ EXAMPLES = [
         "Declare them",
         "low",
         sections(remotes=[], sync_jobs=[{"id": "offsite"}]),
+    ),
+    Example(
+        "PBS-HOST-08",
+        "pass",
+        SERVER,
+        "configured so",
+        ask=sections(
+            traffic_controls=[{"name": "office", "network": ["192.0.2.0/24"], "rate_in": "10MB"}],
+            notification_targets=[
+                {"name": "web1", "type": "webhook", "headers": {"X-A": "a"}, "secrets": {"tok": None}},
+                {"name": "mail-to-root", "mailto_user": ["root@pam"], "disable": False},
+            ],
+            notification_matchers=[{"name": "mat1", "target": ["web1"], "mode": "all"}],
+        ),
+    ),
+    Example(
+        "PBS-HOST-08",
+        "fail",
+        SERVER,
+        [
+            "traffic control rule 'office' rate_in is 10 MB, declared is 20MB",
+            "target of notifications 'web1' headers is hidden, declared is another value (hidden)",
+            "target of notifications 'mail-to-root' type is sendmail, declared is smtp",
+            "notification matcher 'mat2' itself is absent, declared is present",
+        ],
+        ["fleetops.pbs.provision", "correct the declaration"],
+        "high",
+        sections(
+            traffic_controls=[{"name": "office", "rate_in": "20MB"}],
+            notification_targets=[{"name": "web1", "headers": {"X-A": "b"}}, {"name": "mail-to-root", "type": "smtp"}],
+            notification_matchers=[{"name": "mat1"}, {"name": "mat2"}],
+        ),
+    ),
+    Example(
+        "PBS-HOST-08",
+        "warn",
+        SERVER,
+        # PBS always has mail-to-root.
+        "configured, but not declared: target of notifications 'web1'.",
+        "Declare them",
+        "low",
+        sections(notification_targets=[]),
     ),
     Example(
         "PBS-HOST-08",
