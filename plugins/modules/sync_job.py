@@ -52,7 +52,7 @@ seealso:
   - module: fleetops.pbs.datastore
 notes:
   - Needs root on the host (C(become)). The PBS daemons do not have to run.
-  - PBS deletes the configuration of a job that runs, and only then waits in vain for its end. The module reports such a
+  - PBS deletes the configuration of a job that runs, and only then waits for its end, which does not come in time. The module reports such a
     removal as done, with a warning.
 """
 

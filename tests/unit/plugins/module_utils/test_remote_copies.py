@@ -387,7 +387,7 @@ def test_a_pbs_without_s3(host: FakeHost) -> None:
 
 
 def test_a_removal_that_has_happened(host: FakeHost) -> None:
-    """PBS removes a running job from its configuration, waits in vain for the job's lock, and exits with 255."""
+    """PBS removes a running job from its configuration, waits for the job's lock until it gives up, and exits with 255."""
     (host.run / "running-offsite").touch()
     result = section(host, SYNC, id="offsite", state="absent")(False)
     assert (result["changed"], result["decision"], host.config("sync.cfg")) == (True, "remove", "")
