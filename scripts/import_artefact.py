@@ -29,6 +29,7 @@ COMPLAINT = re.compile(r"^(WARNING|ERROR|CRITICAL): ")
 def ours() -> set[tuple[str, str]]:
     """What the importer has to find, as (type, name)."""
     found = {("module", path.stem) for path in ROOT.glob("plugins/modules/*.py")}
+    found |= {("lookup", path.stem) for path in ROOT.glob("plugins/lookup/*.py")}
     found |= {("role", path.name) for path in ROOT.glob("roles/*")}
     found |= {("playbook", path.name) for path in ROOT.glob("playbooks/*.yml")}
     return found

@@ -221,3 +221,47 @@ def waivers_spec() -> Spec:
             },
         }
     }
+
+
+SEVERITIES_AND_NEVER = ["info", "low", "medium", "high", "critical", "never"]
+
+
+def show_spec() -> Spec:
+    """Where a task shows what people read."""
+    return {"show": {"type": "str", "choices": ["auto", "stdout", "stderr", "none"], "default": "auto"}}
+
+
+def preflight_spec() -> Spec:
+    """The options of the module preflight; the last ones are for the controller, see `CONTROLLER_ONLY`."""
+    return {
+        **account_spec(),
+        **waivers_spec(),
+        "host": {"type": "str"},
+        "datastores": {"type": "list", "elements": "dict", "options": datastore_spec()},
+        **sections_spec(),
+        "probe": {"type": "str", "choices": ["private", "marker", "none"], "default": "private"},
+        "scope": {"type": "str", "choices": ["full", "sample", "skeleton", "none"], "default": "full"},
+        "references": {"type": "str", "choices": ["full", "headers", "none"], "default": "full"},
+        "sample_prefixes": {"type": "int", "default": 256},
+        "workers": {"type": "int", "default": 0},
+        "max_paths": {"type": "int", "default": 20},
+        "deadline": {"type": "float", "default": 10},
+        "stall": {"type": "float", "default": 60},
+        "timeout": {"type": "float", "default": 43200},
+        "controls": {"type": "list", "elements": "str", "default": []},
+        "policy": {"type": "dict", "default": {}},
+        "config_dir": {"type": "path", "default": "/etc/proxmox-backup"},
+        "state_dir": {"type": "path", "default": "/var/lib/proxmox-backup"},
+        "run_dir": {"type": "path", "default": "/run/proxmox-backup"},
+        "before": {"type": "list", "elements": "dict", "default": []},
+        "inventory": {"type": "list", "elements": "str", "default": []},
+        "dest": {"type": "path"},
+        "fail_on": {"type": "str", "choices": SEVERITIES_AND_NEVER, "default": "never"},
+        "fail_on_unknown": {"type": "str", "choices": SEVERITIES_AND_NEVER, "default": "never"},
+        "fail_unreachable": {"type": "bool", "default": False},
+        **show_spec(),
+    }
+
+
+CONTROLLER_ONLY = ("dest", "fail_on", "fail_on_unknown", "fail_unreachable", "show")
+"""Options of the module preflight that its action handles; the host does not get them."""

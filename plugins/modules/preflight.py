@@ -17,8 +17,8 @@ description:
     the owner of every chunk. It checks datastores in parallel, each with a deadline, so that a dead file server affects one
     datastore and not the whole run.
   - Without O(datastores), the module reads the datastores from the host's own configuration.
-  - The module reports, and fails only if an option is invalid. The reader of the document, for example the role
-    P(fleetops.pbs.preflight#role), decides whether findings fail the host.
+  - The module reports. It fails if an option is invalid (then nothing is asked, and no document of an earlier run is removed),
+    and where O(fail_on) or O(fail_on_unknown) say so.
   - Needs root on the host (C(become)); without it, what only root can find out is V(unknown).
 requirements:
   - Python 3.9 or newer on the host; no other libraries.
@@ -163,6 +163,32 @@ options:
       - Directory on the controller. The document is written there as C(HOST.json), and the module returns its path instead
         of the document.
     type: path
+  fail_on:
+    description:
+      - The task fails if a control of this severity or above failed. The document is written before.
+    type: str
+    choices: [info, low, medium, high, critical, never]
+    default: never
+  fail_on_unknown:
+    description:
+      - The task fails if a control of this severity or above could not be judged. Ignored in check mode, where nothing is tried.
+    type: str
+    choices: [info, low, medium, high, critical, never]
+    default: never
+  fail_unreachable:
+    description:
+      - Whether a host that cannot be reached counts as failed instead of unreachable. Tasks in C(always) then run for it too,
+        so that there is a report even if no host can be reached.
+    type: bool
+    default: false
+  show:
+    description:
+      - Where to show the problems and the progress.
+      - V(auto) is standard output if the callback there writes for people, and standard error if it writes for programs, such
+        as P(ansible.posix.json#callback).
+    type: str
+    choices: [auto, stdout, stderr, none]
+    default: auto
 seealso:
   - module: fleetops.pbs.atime_check
   - module: fleetops.pbs.chunk_ownership
@@ -243,12 +269,7 @@ import platform
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import (
-    account_spec,
-    datastore_spec,
-    sections_spec,
-    waivers_spec,
-)
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import preflight_spec
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.headline import in_one_line
 from ansible_collections.fleetops.pbs.plugins.module_utils._long_run import job_spec, run_module
 from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import preflight
@@ -256,30 +277,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._preflight import pre
 
 def main():
     module = AnsibleModule(
-        argument_spec=dict(
-            dict(account_spec(), **waivers_spec()),
-            host=dict(type="str"),
-            datastores=dict(type="list", elements="dict", options=datastore_spec()),
-            **sections_spec(),
-            probe=dict(type="str", choices=["private", "marker", "none"], default="private"),
-            scope=dict(type="str", choices=["full", "sample", "skeleton", "none"], default="full"),
-            references=dict(type="str", choices=["full", "headers", "none"], default="full"),
-            sample_prefixes=dict(type="int", default=256),
-            workers=dict(type="int", default=0),
-            max_paths=dict(type="int", default=20),
-            deadline=dict(type="float", default=10),
-            stall=dict(type="float", default=60),
-            timeout=dict(type="float", default=43200),
-            controls=dict(type="list", elements="str", default=[]),
-            policy=dict(type="dict", default={}),
-            config_dir=dict(type="path", default="/etc/proxmox-backup"),
-            state_dir=dict(type="path", default="/var/lib/proxmox-backup"),
-            run_dir=dict(type="path", default="/run/proxmox-backup"),
-            before=dict(type="list", elements="dict", default=[]),
-            inventory=dict(type="list", elements="str", default=[]),
-            dest=dict(type="path"),
-            _job=job_spec(),
-        ),
+        argument_spec=dict(preflight_spec(), _job=job_spec()),
         supports_check_mode=True,
     )
     params = dict(module.params, host=module.params["host"] or platform.node())

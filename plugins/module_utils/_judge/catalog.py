@@ -13,6 +13,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display, meant
 
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 """From least to worst."""
@@ -607,8 +608,8 @@ def require_known(ids: t.Iterable[str], option: str) -> None:
     for control_id in ids:
         if control_id not in BY_ID:
             raise UnknownControl(
-                "%s: control '%s' does not exist; the ids are %s to %s, see docs/controls.md"
-                % (option, control_id, CONTROLS[0].id, CONTROLS[-1].id)
+                "%s: control '%s' does not exist%s; the ids are %s to %s, see docs/controls.md"
+                % (option, display(control_id), meant(control_id, BY_ID), CONTROLS[0].id, CONTROLS[-1].id)
             )
 
 

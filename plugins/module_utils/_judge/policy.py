@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import SEVERITIES, require_known
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import meant
 
 
 class PolicyError(CollectionError):
@@ -70,7 +71,9 @@ class Policy:
         for key, value in given.items():
             if key not in cls.__dataclass_fields__:
                 known = ", ".join(sorted(cls.__dataclass_fields__))
-                raise PolicyError(f"policy: there is no '{key}'; known are {known}")
+                raise PolicyError(
+                    f"policy: there is no '{key}'{meant(key, cls.__dataclass_fields__)}; known are {known}"
+                )
             values[key] = _convert(key, value, getattr(defaults, key))
         policy = cls(**values)
         policy._check()
@@ -109,7 +112,9 @@ def _age_limits(key: str, value: t.Any) -> tuple[AgeLimit, ...]:
             raise PolicyError(f"policy.{name}: must be a dictionary with 'days', not {entry!r}")
         unknown = sorted(str(member) for member in entry if member not in ("days", *_PATTERNS))
         if unknown:
-            raise PolicyError(f"policy.{name}: there is no '{unknown[0]}'; known are days, {', '.join(_PATTERNS)}")
+            raise PolicyError(
+                f"policy.{name}: there is no '{unknown[0]}'{meant(str(unknown[0]), ('days', *_PATTERNS))}; known are days, {', '.join(_PATTERNS)}"
+            )
         patterns = {member: entry[member] for member in _PATTERNS if member in entry}
         for member, pattern in patterns.items():
             if not isinstance(pattern, str):

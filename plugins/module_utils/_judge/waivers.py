@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import require_known
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.errors import CollectionError
+from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import meant
 
 DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 KEYS = ("control", "host", "datastore", "justification", "until")
@@ -68,7 +69,7 @@ def parse_waivers(given: t.Sequence[t.Mapping[str, t.Any]]) -> list[Waiver]:
             raise WaiverError(f"{where}: must be a dictionary, not {item!r}")
         for key in item:
             if key not in KEYS:
-                raise WaiverError(f"{where}: there is no '{key}'; known are {', '.join(KEYS)}")
+                raise WaiverError(f"{where}: there is no '{key}'{meant(str(key), KEYS)}; known are {', '.join(KEYS)}")
         for key in ("control", "justification", "until"):
             if not str(item.get(key) or "").strip():
                 raise WaiverError(f"{where}: '{key}' is missing; a waiver needs control, justification and until")

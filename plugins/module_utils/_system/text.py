@@ -48,3 +48,12 @@ def describe_error(error: t.Union[int, OSError]) -> str:
         return display(str(error))
     text = error.strerror if isinstance(error, ExplainedError) else os.strerror(number)
     return f"{error_name(number)}: {text}"
+
+
+def meant(word: str, known: t.Iterable[str]) -> str:
+    """What somebody probably meant, as a part of a sentence: ` (perhaps 'PBS-ATIME-01')`; empty if nothing is near."""
+    import difflib  # only for a mistake; each run on a host would pay for it
+
+    by_folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), by_folded, 1, 0.7)
+    return f" (perhaps '{by_folded[near[0]]}')" if near else ""
