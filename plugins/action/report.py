@@ -11,15 +11,27 @@ import time
 from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import lookup_loader
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import waivers_spec
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import show_spec, waivers_spec
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.waivers import parse_waivers
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._console import WIDTH, Console
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._play import PlaySoFar
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.absence import reason_of
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import Run
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.fleet import Inputs
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.report import FORMATS, Order, ReportError, make
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.table import Line, table
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._verdict import HostFailed
+
+MOST_COLUMNS = 120
+"""Of the table, on a wider terminal too."""
+
+NOTHING_CHECKED = (
+    "No datastore was checked on any host, so nothing is known to be safe. Check the inventory, the pattern of hosts and "
+    "preflight_config_dir; set preflight_require_datastores to false if this is right."
+)
 
 SEVERITIES = ["info", "low", "medium", "high", "critical", "never"]
 
@@ -46,25 +58,50 @@ class ActionModule(ActionBase):
                 history_days=dict(type="int", default=365),
                 fail_on=dict(type="str", choices=SEVERITIES, default="high"),
                 fail_on_unknown=dict(type="str", choices=SEVERITIES, default="critical"),
-                show=dict(type="bool", default=True),
+                not_asked=dict(type="list", elements="str", default=[]),
+                others=dict(type="bool", default=False),
+                earlier=dict(type="path"),
+                registered=dict(type="str"),
+                require_datastores=dict(type="bool", default=True),
+                **show_spec(),
             )
         )
         if args["history_days"] < 0:
             raise AnsibleActionFail("history_days: must be 0 (keep everything) or more, not %d" % args["history_days"])
+        play = None
+        if args["registered"]:
+            play = PlaySoFar(self._task, task_vars or {}, args["registered"], self._fleet_of)
+            if not play.is_over or not play.is_asked:
+                told = "No host was asked" if play.is_over else "Other hosts of the play are still to be checked"
+                result.update(skipped=True, msg=f"{told}, so no report was written.")
+                return result
+            args.update(hosts=play.hosts, not_asked=play.not_asked, others=True)
         try:
             report = make(self._order(args, task_vars or {}), time.time(), write=not self._task.check_mode)
         except (ReportError, ValueError) as exc:
             raise AnsibleActionFail(str(exc)) from exc
+        if play is not None and play.is_free and not report.changed and not self._task.check_mode:
+            result.update(skipped=True, msg="Another host has written the same report.")
+            return result
         for warning in report.warnings:
             self._display.warning(warning)
-        lines = table(report.fleet)
-        if args["show"]:
-            wanted = report.paths.get("report.html")
-            where = [Line(f"The report: {wanted}")] if wanted and not self._task.check_mode else []
-            for line in [*lines, *where]:
-                self._display.display(line.text, color=getattr(constants, line.colour) if line.colour else None)
+        lines = table(report.fleet, width=min(WIDTH, MOST_COLUMNS))
+        wanted = report.paths.get("report.html")
+        where = [Line(f"The report: {wanted}")] if wanted and not self._task.check_mode else []
+        console = Console(self._display, args["show"])
+        for line in [*lines, *where]:
+            console.display(line.text, color=getattr(constants, line.colour) if line.colour else None)
         result.update(self._result_of(report, args, lines))
+        # Hosts that failed have said why.
+        is_silent = play is not None and not play.is_failed and not report.fleet.datastores_of_this_run
+        if is_silent and args["require_datastores"]:
+            raise HostFailed({"changed": False, "msg": NOTHING_CHECKED, "status": result["status"]})
         return result
+
+    def _fleet_of(self, patterns, task_vars):
+        """The names of all hosts of a pattern, whatever --limit says."""
+        lookup = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
+        return lookup.run([":".join(patterns)], variables=task_vars)
 
     def _order(self, args, task_vars):
         return Order(
@@ -75,6 +112,9 @@ class ActionModule(ActionBase):
                 waivers=parse_waivers(args["waivers"]),
                 run=self._run_of(task_vars),
                 partial=args["partial"],
+                not_asked=args["not_asked"],
+                others=args["others"],
+                earlier=args["earlier"] or "",
             ),
             dest=args["dest"],
             formats=list(dict.fromkeys(args["formats"])),

@@ -45,7 +45,7 @@ options:
     description:
       - "Documents of this run: files, directories (their C(*.json)) or shell patterns; relative to the directory in which
         C(ansible-playbook) was started."
-      - With O(hosts), the module ignores documents of other hosts.
+      - With O(hosts), the module ignores documents of other hosts, unless O(not_asked) names them or O(others) is set.
     type: list
     elements: path
     default: []
@@ -122,10 +122,43 @@ options:
     type: str
     choices: [info, low, medium, high, critical, never]
     default: critical
-  show:
-    description: Whether to show the table on the terminal.
+  not_asked:
+    description:
+      - Hosts of the fleet that were left out of this run. A document of an earlier run counts, and the report says how old it
+        is. A host without one has the state V(not_asked), which is neither a problem nor safe.
+    type: list
+    elements: str
+    default: []
+  others:
+    description:
+      - Whether documents of hosts that are neither in O(hosts) nor in O(not_asked) count too, as those of an earlier run.
+    type: bool
+    default: false
+  earlier:
+    description:
+      - The C(report.json) of an earlier run. What it says of hosts without a document, for example that they could not be
+        reached, holds until there is newer news. A file that does not exist or cannot be used is ignored.
+    type: path
+  registered:
+    description:
+      - The name of the variable in which the hosts of this play registered the result of the module
+        M(fleetops.pbs.preflight). The module then finds out O(hosts) and O(not_asked) by itself, sets O(others), and fails if
+        the run checked no datastore at all (see O(require_datastores)).
+      - While other hosts of the play are still to be checked (C(serial), the strategy C(free)), the module does nothing and
+        is skipped, so that there is one report.
+    type: str
+  require_datastores:
+    description: Whether to fail if this run checked no datastore. The report is written before. Only with O(registered).
     type: bool
     default: true
+  show:
+    description:
+      - Where to show the table and the path of the page.
+      - V(auto) is standard output if the callback there writes for people, and standard error if it writes for programs, such
+        as P(ansible.posix.json#callback).
+    type: str
+    choices: [auto, stdout, stderr, none]
+    default: auto
 seealso:
   - module: fleetops.pbs.preflight
 notes:
@@ -137,9 +170,7 @@ EXAMPLES = r"""
 - name: Report the results of the preflight
   fleetops.pbs.report:
     documents: [results]
-    hosts: >-
-      {{ dict(ansible_play_hosts_all
-              | zip(ansible_play_hosts_all | map('extract', hostvars) | map(attribute='preflight_result', default={}))) }}
+    registered: preflight_result
     dest: results/report
     waivers: "{{ preflight_waivers | default([]) }}"
   run_once: true
@@ -179,7 +210,7 @@ totals:
   sample:
     hosts: 20
     hosts_without_document: 1
-    hosts_by_state: {fail: 12, unknown: 3, warn: 4, ok: 1, none: 0}
+    hosts_by_state: {fail: 12, unknown: 3, warn: 4, ok: 1, none: 0, not_asked: 0}
     datastores: 38
     findings: 1316
     by_status: {pass: 1040, fail: 22, warn: 26, unknown: 4, skip: 224, waived: 0, fixed: 0}

@@ -37,7 +37,11 @@ QUIET = ("pass", "skip")
 def report(dest: Path, *documents: Path, **options: Any) -> Report:
     """A report to `dest`; options are those of Inputs and Order. Without a history unless one is asked for."""
     waivers = parse_waivers(options.pop("waivers", []))
-    inputs = {key: options.pop(key) for key in ("merge", "hosts", "partial", "run") if key in options}
+    inputs = {
+        key: options.pop(key)
+        for key in ("merge", "hosts", "not_asked", "others", "earlier", "partial", "run")
+        if key in options
+    }
     options.setdefault("history", "")
     now = options.pop("now", NOW)
     return make(Order(Inputs([str(path) for path in documents], waivers=waivers, **inputs), str(dest), **options), now)
@@ -50,7 +54,9 @@ def _json(path: Path) -> Counter[str]:
     data = json.loads(path.read_text())
     found = Counter(item["status"] for document in data["documents"] for item in document["findings"])
     found.update(item["status"] for item in data["findings"])
-    found["unknown"] += sum(host["finished"] is None for host in data["hosts"])
+    missing = [host["state"] for host in data["hosts"] if host["finished"] is None]
+    found["skip"] += missing.count("not_asked")
+    found["unknown"] += len(missing) - missing.count("not_asked")
     assert +found == +Counter(data["totals"]["by_status"])
     return found
 

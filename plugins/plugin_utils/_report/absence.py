@@ -22,4 +22,7 @@ def reason_of(said: t.Any) -> str:
     reason = " ".join(str(said.get("msg") or "").split())
     if said.get("unreachable"):
         return "unreachable: " + (reason or "no reason given")
+    # The role preflight lets such a host fail, so that it stays in the play.
+    if reason.startswith("Unreachable: "):
+        reason = "u" + reason[1:]
     return reason or "the preflight gave no answer"

@@ -24,7 +24,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import SCHEMA, SCHEMA_VERSION
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import STATUSES
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Place
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import NOT_ASKED, Place
 
 REPORT_SCHEMA = "fleetops.pbs/report"
 REPORT_SCHEMA_VERSION = 1
@@ -84,6 +84,19 @@ class Missing(t.NamedTuple):
     seen: str
     last_seen: str = ""
     """When its newest document was finished; empty where none is known."""
+    not_asked: bool = False
+    """It was left out of that run, and no document of it was known."""
+
+
+class Known(t.NamedTuple):
+    """What a report says of a host, without its document."""
+
+    finished: str
+    """When its document was finished; empty where there was none."""
+    counts: str
+    """What that document said, in words."""
+    missing: Missing | None
+    """Why there was none."""
 
 
 class Run(t.NamedTuple):
@@ -234,7 +247,30 @@ def _missing(head: t.Any) -> t.Iterator[Missing]:
                 display(str(host.get("reason") or "")),
                 str(seen) if _is_timestamp(seen) else "",
                 str(last) if _is_timestamp(last) else "",
+                host.get("state") == NOT_ASKED,
             )
+
+
+def known_of(path: str) -> dict[str, Known]:
+    """The hosts of a report by name, without reading its documents; nothing where there is no report that can be used."""
+    try:
+        with open(path, "rb") as stream:
+            head = stream.readline(MAX_BYTES)
+        if not head.endswith(REPORT_DOCUMENTS.encode() + b"\n"):
+            return {}
+        parsed = parse(head + b"]}")
+        found = {item.host: Known("", "", item) for item in _missing(parsed)}
+    except (NotADocument, OSError):
+        return {}
+    for host in parsed["hosts"]:
+        if isinstance(host, dict) and isinstance(host.get("host"), str) and _is_timestamp(host.get("finished")):
+            summary = host.get("summary")
+            counts = summary if isinstance(summary, dict) else {}
+            numbers = tuple(counts.get(status) for status in ("fail", "unknown", "warn"))
+            known = all(isinstance(number, int) for number in numbers)
+            said = "{} failed, {} unknown, {} warnings".format(*numbers) if known else "what it said is not known"
+            found[display(host["host"])] = Known(host["finished"], said, None)
+    return found
 
 
 def _runs(head: Json) -> t.Iterator[Run]:

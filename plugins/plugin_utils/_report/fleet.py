@@ -49,11 +49,19 @@ class Inputs:
     """What a report is made of."""
 
     documents: t.Sequence[str] = ()
-    """Files, directories and patterns of this run. If `hosts` is given, those of other hosts are passed over."""
+    """Files, directories and patterns. If `hosts` is given, those of hosts that are in neither `hosts` nor `not_asked` are
+    passed over, unless `others` is set."""
     merge: t.Sequence[str] = ()
     """The same of other runs, and earlier reports."""
     hosts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """The hosts of this run that should have a document, and why one has none (empty: not known, or it has one)."""
+    """The hosts of this run that should have a document, and why one has none (empty: not known, or it has one). What
+    is known of other hosts is of earlier runs."""
+    not_asked: t.Collection[str] = ()
+    """Hosts of the fleet that were left out of this run. One without a document has a row that says so."""
+    others: bool = False
+    """Documents of all other hosts count too: the report is of everything that is known."""
+    earlier: str = ""
+    """The `report.json` of an earlier run: what it says of hosts without a document holds until there is newer news."""
     waivers: t.Sequence[Waiver] = ()
     run: Run | None = None
     """Who makes this report, of what."""
@@ -115,6 +123,11 @@ class Fleet:
     def datastores(self) -> int:
         """How many datastores were checked."""
         return sum(len(host.datastores) for host in self.hosts)
+
+    @property
+    def datastores_of_this_run(self) -> int:
+        """How many of them were checked in this run."""
+        return sum(len(host.datastores) for host in self.hosts if not host.earlier)
 
     def without_document(self) -> list[Host]:
         return [host for host in self.hosts if not host.has_document]
@@ -182,12 +195,15 @@ class _Gathering:
         self.runs: set[Run] = set()
         self.controls: set[str] = set()
         self.expected = frozenset(display(str(name)) for name in inputs.hosts)
+        self.not_asked = frozenset(display(str(name)) for name in inputs.not_asked) - self.expected
+        self.known = documents.known_of(inputs.earlier) if inputs.earlier else {}
         self._seen: set[str] = set()
 
     def take(self, path: str, of_this_run: bool) -> None:
         names, wrong = documents.expand(path, self.inputs.own_outputs)
-        wanted = self.expected if of_this_run else None
-        if wrong and not wanted:
+        told_by_host = of_this_run and bool(self.expected)
+        wanted = self.expected | self.not_asked if told_by_host and not self.inputs.others else None
+        if wrong and not told_by_host:
             self.left_out.append(wrong)
         for name in names:
             if name in self._seen:
@@ -283,29 +299,50 @@ class _Gathering:
 
     def add_missing(self, generated: str) -> None:
         """Rows for the hosts without a document, where that is the newest news about them."""
+        for name, known in self.known.items():
+            # Without hosts of its own, this report is about all that the earlier one knew.
+            if known.missing is not None and (name in self.not_asked or not self.inputs.hosts):
+                self.missing.setdefault(name, known.missing)
         for name, item in self.missing.items():
             have = self.newest.get(name)
-            if have is None or have.finished < item.seen:
+            if item.not_asked:
+                if have is None:
+                    self._never_ask(name)
+            elif have is None or have.finished < item.seen:
                 self._miss(name, item.reason, item.seen or generated, item.last_seen)
         for given, reason in self.inputs.hosts.items():
             name = display(str(given))
             if reason or name not in self.newest:
                 self._miss(name, display(reason or ""), generated)
+        for name in self.not_asked - set(self.newest):
+            self._never_ask(name)
+        if self.inputs.hosts or self.not_asked:
+            for name, host in self.newest.items():
+                host.earlier = name not in self.expected
 
     def _miss(self, name: str, reason: str, seen: str, last_seen: str = "") -> None:
-        older = self.newest.get(name)
+        older, known = self.newest.get(name), self.known.get(name)
         last = ""
         if older is not None and older.has_document:
             counts = older.counts
-            last = "Its last document is of %s: %d failed, %d unknown, %d warnings." % (
-                older.finished,
-                counts["fail"],
-                counts["unknown"],
-                counts["warn"],
-            )
+            said = "%d failed, %d unknown, %d warnings" % (counts["fail"], counts["unknown"], counts["warn"])
+            last = f"Its last document is of {older.finished}: {said}."
+        elif known is not None and known.finished:
+            last = f"Its last document was of {known.finished}: {known.counts}."
         host = Host(name=name, counts=Counts(), stores=[Store("", Counts())], reason=reason, seen=seen, last=last)
-        host.last_seen = max(last_seen, older.last_seen if older is not None else "")
+        host.last_seen = max(last_seen, older.last_seen if older is not None else "", _last_seen(known))
         count(host, [host.missing()])
         # Why is more than the remedy, which is the same for all of them.
         host.stores[0].first = "No document: %s" % (reason or "no reason is known")
         self.newest[name] = host
+
+    def _never_ask(self, name: str) -> None:
+        host = Host(name=name, counts=Counts(), stores=[Store("", Counts())], reason="not asked", not_asked=True)
+        count(host, [host.missing()])
+        self.newest[name] = host
+
+
+def _last_seen(known: documents.Known | None) -> str:
+    if known is None:
+        return ""
+    return known.finished or (known.missing.last_seen if known.missing is not None else "")

@@ -15,7 +15,7 @@ import re
 import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import SEVERITIES
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import FAIL, STATUSES, UNKNOWN, WARN
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import FAIL, SKIP, STATUSES, UNKNOWN, WARN
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.controls import NO_DOCUMENT, rank
 
@@ -23,6 +23,9 @@ if t.TYPE_CHECKING:
     from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.copies import Side
     from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.outlook import Outlook
     from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.timeline import Lane
+
+NEVER_ASKED = "The host was not asked in this run, and no document of it is known"
+ASK_IT = "Run the preflight for it, without leaving it out."
 
 STATUS_ORDER = (FAIL, UNKNOWN, WARN, "waived", "fixed", "pass", "skip")
 """From what matters most to what matters least."""
@@ -33,7 +36,9 @@ PROBLEMS = (FAIL, UNKNOWN, WARN)
 STATES = (FAIL, UNKNOWN, WARN, "ok")
 NOTHING = "none"
 """The state of a host with nothing to check: no datastore, and no problem."""
-HOST_STATES = (*STATES, NOTHING)
+NOT_ASKED = "not_asked"
+"""The state of a host that was left out of this run, and of which no document is known."""
+HOST_STATES = (*STATES, NOTHING, NOT_ASKED)
 """The states of a host or datastore, the worst first: whether anything failed, is unknown or worth a warning."""
 
 
@@ -189,6 +194,10 @@ class Host:
     """What an older document said, where the newest news is that there is none."""
     last_seen: str = ""
     """When its newest document was finished, an older one's too; empty where none is known."""
+    earlier: bool = False
+    """It was not asked in this run: what is known of it is from an earlier one."""
+    not_asked: bool = False
+    """There is no document because it was never asked, as far as is known."""
     waivers_used: frozenset[int] = frozenset()
     """The numbers of the waivers that cover a finding."""
     waivers_asked: frozenset[int] = frozenset()
@@ -203,7 +212,9 @@ class Host:
 
     @property
     def state(self) -> str:
-        """One of `HOST_STATES`: a host without a datastore is not a safe one."""
+        """One of `HOST_STATES`: a host without a datastore, or one that was not asked, is not a safe one."""
+        if self.not_asked:
+            return NOT_ASKED
         state = self.counts.state
         return NOTHING if state == "ok" and not self.datastores else state
 
@@ -217,6 +228,10 @@ class Host:
 
     def missing(self) -> Finding:
         """The finding that stands for the document that there is not."""
+        if self.not_asked:
+            return Finding(
+                self.name, "", NO_DOCUMENT.id, SKIP, NO_DOCUMENT.severity, f"{NEVER_ASKED}.", ASK_IT, {}, None
+            )
         message = "There is no document of this host: %s" % (
             self.reason.rstrip(".") + "." if self.reason else "no reason is known."
         )
@@ -237,6 +252,7 @@ class Host:
             "datastores": self.datastores,
             "summary": self.counts.as_dict(),
             "last_seen": self.last_seen or None,
+            "earlier": self.earlier,
             "reason": self.reason or None,
             "seen": self.seen or None,
         }

@@ -49,6 +49,10 @@ class Coverage:
     """Hosts that should have a document."""
     reached: int
     """Hosts that have one."""
+    earlier: int
+    """Of those: the document is of an earlier run."""
+    not_asked: int
+    """Hosts that were not asked, and of which no document is known."""
     datastores: int
     walked: int
     """Datastores whose chunks were walked over."""
@@ -118,6 +122,8 @@ def coverage(fleet: Fleet) -> Coverage:
     return Coverage(
         expected=len(fleet.hosts),
         reached=len(reached),
+        earlier=sum(host.earlier for host in reached),
+        not_asked=sum(host.not_asked for host in fleet.hosts),
         datastores=sum(len(host.datastores) for host in fleet.hosts),
         walked=len(walks),
         complete=len(full),

@@ -14,6 +14,9 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import 
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._summary import whole_or_none
 
 WIDTH = 80
+NARROWEST = 40
+NARROW = 60
+"""Below this many columns, a row has no counts."""
 ROWS = 20
 REMEDY_LINES = 2
 LEFT_OUT = 20
@@ -30,31 +33,33 @@ class Line(t.NamedTuple):
 
 
 def table(fleet: Fleet, rows: int = ROWS, width: int = WIDTH) -> list[Line]:
-    """The lines, none of them wider than `width` columns but those of commands, which are never wrapped or cut."""
-    lines = [Line(_headline(fleet), COLOURS[fleet.counts.state])]
+    """The lines, none of them wider than `width` columns (at least `NARROWEST`) but those of commands, which are never
+    wrapped or cut."""
+    width = max(NARROWEST, width)
+    lines = [Line(part, COLOURS[fleet.counts.state]) for part in wrap(headline(fleet), width)]
+    earlier = sorted(host.finished for host in fleet.hosts if host.earlier and host.has_document)
+    if earlier:
+        hosts = "1 of them was" if len(earlier) == 1 else f"{len(earlier):,} of them were"
+        lines += [Line(part) for part in wrap(f"{hosts} not asked in this run, last seen {_span(earlier)}.", width)]
     problems = [(host, store) for host in fleet.worst_first for store in host.stores if store.counts.state != "ok"]
     problems.sort(key=lambda pair: pair[1].counts.badness())
     shown = spread(problems, rows, lambda pair: pair[0].name)
     if shown:
-        host_width = _column((host.name for host, _store in shown), "HOST", 24)
-        store_width = _column((store.name or "(host)" for _host, store in shown), "DATASTORE", 22)
-        form = "%s  %s  %-8s %5s %5s %5s"
-        lines.append(
-            Line(
-                (form % (fit("HOST", host_width), fit("DATASTORE", store_width), "WORST", "FAIL", "?", "WARN")).rstrip()
-            )
+        row = _Row(
+            _column((host.name for host, _store in shown), "HOST", 24 if width >= WIDTH else max(8, width // 4)),
+            _column(
+                (store.name or "(host)" for _host, store in shown), "DATASTORE", 22 if width >= WIDTH else width // 4
+            ),
+            width >= NARROW,
         )
+        lines.append(Line(row.text("HOST", "DATASTORE", "WORST", ("FAIL", "?", "WARN"))))
         for host, store in shown:
             counts = store.counts
-            row = form % (
-                fit(host.name, host_width),
-                fit(store.name or "(host)", store_width),
-                counts.worst or ("unknown" if counts["unknown"] else "warning"),
-                counts["fail"] or ".",
-                counts["unknown"] or ".",
-                counts["warn"] or ".",
-            )
-            lines.append(Line(row.rstrip(), COLOURS[counts.state]))
+            numbers = [counts[status] or "." for status in ("fail", "unknown", "warn")]
+            worst = counts.worst or ("unknown" if counts["unknown"] else "warning")
+            lines.append(Line(row.text(host.name, store.name or "(host)", worst, numbers), COLOURS[counts.state]))
+            if host.earlier:
+                lines.append(Line(f"    Last seen {_minute(host.last_seen)}." if host.last_seen else "    Never seen."))
             if store.first:
                 lines += [Line(part) for part in wrap(store.first, width, "    ", REMEDY_LINES)]
             # Somebody will copy a command: it stands on one line, whole, however long it is.
@@ -71,7 +76,29 @@ def table(fleet: Fleet, rows: int = ROWS, width: int = WIDTH) -> list[Line]:
     return lines
 
 
-def _headline(fleet: Fleet) -> str:
+class _Row(t.NamedTuple):
+    """How the rows are laid out."""
+
+    host: int
+    datastore: int
+    has_counts: bool
+
+    def text(self, host: str, datastore: str, worst: str, counts: t.Iterable[t.Any]) -> str:
+        begin = f"{fit(host, self.host)}  {fit(datastore, self.datastore)}  {worst:<8}"
+        return (begin + "".join(f" {count:>5}" for count in counts) if self.has_counts else begin).rstrip()
+
+
+def _span(times: t.Sequence[str]) -> str:
+    first, last = _minute(times[0]), _minute(times[-1])
+    return first if first == last else f"{first} to {last}"
+
+
+def _minute(moment: str) -> str:
+    return f"{moment[:10]} {moment[11:16]} UTC"
+
+
+def headline(fleet: Fleet) -> str:
+    """The fleet in one line."""
     states = fleet.hosts_by_state()
     parts = [
         f"{format(number, ',')} {word}"
@@ -81,6 +108,7 @@ def _headline(fleet: Fleet) -> str:
             (states["warn"], "with warnings"),
             (states["ok"], "fine"),
             (states["none"], "without a datastore"),
+            (states["not_asked"], "not asked"),
         )
         if number
     ]

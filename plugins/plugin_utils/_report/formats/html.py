@@ -42,6 +42,8 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.base 
 )
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats.trend import chart
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import (
+    NOT_ASKED,
+    NOTHING,
     PROBLEMS,
     STATUS_ORDER,
     Counts,
@@ -86,6 +88,7 @@ _STATE_WORDS = {
     "warn": "with warnings",
     "ok": "fine",
     "none": "without a datastore",
+    "not_asked": "not asked",
 }
 _LAMPS = {status.OK: "ok", status.WARNING: "warn", status.CRITICAL: "fail", status.UNKNOWN: "unknown"}
 _VERDICTS = {
@@ -94,6 +97,7 @@ _VERDICTS = {
     status.CRITICAL: "The next garbage collection is not safe everywhere.",
     status.UNKNOWN: "Not everything could be judged.",
 }
+_PARTLY_CHECKED = "No datastore that was checked has a problem."
 _OUTCOME_KINDS = {"stops": "fail", "refused": "fail", "unknown": "unknown", "sweeps": "pass"}
 _COPY_WORDS = {"fail": "old or failing", "unknown": "not known", "warn": "failed once", "pass": "fresh"}
 _WAIVER_KINDS = {"in force": "waived", "expired": "fail", "unused": "warn"}
@@ -169,7 +173,7 @@ class Html(Format):
             fleet=self.fleet,
             totals=self.fleet.totals(),
             state=_LAMPS[code],
-            verdict=_VERDICTS[code],
+            verdict=_VERDICTS[code] if code or not self._is_partly_checked() else _PARTLY_CHECKED,
             style=style,
             policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(self._script)}; base-uri 'none'; form-action 'none'; "
             "require-trusted-types-for 'script'",
@@ -188,6 +192,9 @@ class Html(Format):
             name=self.context.name,
             problems=sum(self.fleet.counts[status_] for status_ in PROBLEMS),
         )
+
+    def _is_partly_checked(self) -> bool:
+        return any(host.state in (NOTHING, NOT_ASKED) for host in self.fleet.hosts)
 
     def _render(self, template: str, **values: t.Any) -> None:
         templates.write(self.stream, templates.html(), template, **values)

@@ -29,6 +29,9 @@ GC_OUTCOMES = {"sweeps": 0, "stops": 1, "refused": 2, "unknown": 3}
 NO_DOCUMENT = 6
 """The worst severity of a host that nothing is known about: worse than any that failed, and no number of those."""
 
+HOST_STATE_VALUES = {"ok": 0, "warn": 1, "fail": 2, "unknown": 3, "none": 4, "not_asked": 5}
+"""The first four are those of a monitoring plugin."""
+
 HELP = (
     ("control_status", "What a control says: " + ", ".join("%d %s" % (v, k) for k, v in STATUS_VALUES.items()) + "."),
     ("findings", "Findings of a host or datastore by status; no host: about the fleet itself."),
@@ -41,6 +44,11 @@ HELP = (
         "host_worst_severity",
         "The worst severity that failed on a host: 0 none, 1 info, 2 low, 3 medium, 4 high, 5 critical; 6 no document.",
     ),
+    (
+        "host_state",
+        "The state of a host: 0 fine, 1 with warnings, 2 failed, 3 unknown, 4 without a datastore, 5 not asked.",
+    ),
+    ("host_in_this_run", "Whether a host was asked in this run: 1 yes; 0 no, what is known is from an earlier run."),
     ("host_info", "Always 1; the labels say which versions a host has."),
     ("datastore_chunks", "Chunks that the preflight saw in a datastore."),
     ("datastore_walk_complete", "Whether all chunks of a datastore were seen: 1 yes, 0 no."),
@@ -110,8 +118,11 @@ class Metrics(Format):
         host = part.host
         self._add("host_document_timestamp_seconds", f"host={name}", _seconds(host.finished))
         self._add("host_last_seen_timestamp_seconds", f"host={name}", _seconds(host.last_seen))
-        worst = rank(host.counts.worst) + 1 if host.has_document else NO_DOCUMENT
-        self._add("host_worst_severity", f"host={name}", worst)
+        if not host.not_asked:  # of such a host nothing is known, and nothing went wrong
+            worst = rank(host.counts.worst) + 1 if host.has_document else NO_DOCUMENT
+            self._add("host_worst_severity", f"host={name}", worst)
+        self._add("host_state", f"host={name}", HOST_STATE_VALUES[host.state])
+        self._add("host_in_this_run", f"host={name}", int(not host.earlier))
         if host.has_document:
             versions = f"pbs_version={label(host.pbs_version)},collection_version={label(host.collection_version)}"
             self._add("host_info", f"host={name},{versions}", 1)

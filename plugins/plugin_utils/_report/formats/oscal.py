@@ -224,7 +224,7 @@ def nist_controls(controls: t.Iterable[Control]) -> list[str]:
 
 
 def _inventory_item(host: Host) -> dict[str, t.Any]:
-    props = [_prop("asset-id", host.name), _prop("state", host.counts.state)]
+    props = [_prop("asset-id", host.name), _prop("state", host.state)]
     if host.pbs_version:
         props.append(_prop("pbs-version", host.pbs_version))
     return {

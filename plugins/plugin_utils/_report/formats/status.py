@@ -41,6 +41,8 @@ def line(context: Context) -> str:
         parts.append("%d with warnings" % states["warn"])
     if states["none"]:
         parts.append("%d without a datastore" % states["none"])
+    if states["not_asked"]:
+        parts.append("%d not asked" % states["not_asked"])
     if not fleet.datastores:
         parts.append("no datastore was checked")
     if fleet.left_out:
@@ -49,6 +51,9 @@ def line(context: Context) -> str:
     text = ", ".join(parts)
     if names:
         text += ": " + ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+    earlier = [host.finished for host in fleet.hosts if host.earlier and host.has_document]
+    if earlier:
+        text += "; %d not asked in this run, last seen %s or later" % (len(earlier), min(earlier)[:10])
     figures = [f"hosts={len(fleet.hosts)}", *("%s=%d" % pair for pair in counts.by_status.items())]
     # The bar begins the performance data; no name may bring one.
     return "%d %s - %s | %s" % (number, _WORDS[number], text.replace("|", "/"), " ".join(figures))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,106 @@ def test_a_waiver_that_another_one_makes_needless_is_unused(tmp_path: Path) -> N
     result = fleet(tmp_path, waived("pbs1", waiver()), waivers=[waiver(), waiver(host="pbs*")])
     assert [use.state for use in result.waivers] == ["in force", "unused"]
     assert [use.hosts for use in result.waivers] == [1, 0]
+
+
+# --- a part of the fleet ----------------------------------------------------------------------------------------------
+
+
+def rows(found: Fleet) -> dict[str, tuple[str, bool, str]]:
+    return {host.name: (host.state, host.earlier, host.last_seen[:10]) for host in found.hosts}
+
+
+def test_hosts_that_were_not_asked_keep_their_older_documents(tmp_path: Path) -> None:
+    documents.write(tmp_path / "in", [one("pbs1"), one("pbs2", "fail", documents.START - 3 * DAY)])
+    found = reports.report(tmp_path / "out", tmp_path / "in", hosts={"pbs1": ""}, not_asked=["pbs2", "pbs3"]).fleet
+    assert rows(found) == {
+        "pbs1": ("ok", False, "2026-11-20"),
+        "pbs2": ("fail", True, "2026-11-17"),
+        "pbs3": ("not_asked", True, ""),
+    }
+    assert (found.datastores, found.datastores_of_this_run) == (2, 1)
+    assert found.totals()["hosts_by_state"] == {"fail": 1, "unknown": 0, "warn": 0, "ok": 1, "none": 0, "not_asked": 1}
+    assert found.counts["unknown"] == 0, "not asked is not unknown"
+
+
+def test_a_host_that_could_not_be_reached_stays_so_until_it_is_asked_again(tmp_path: Path) -> None:
+    documents.write(tmp_path / "in", [one("pbs1"), one("pbs2", "fail")])
+    out = tmp_path / "out"
+    reports.report(out, tmp_path / "in", hosts={"pbs1": "", "pbs2": ""})
+    (tmp_path / "in/pbs2.json").unlink()
+    documents.write(tmp_path / "in", [one("pbs1", when=documents.START + DAY)])
+    earlier = {"earlier": str(out / "report.json")}
+    now = reports.report(out, tmp_path / "in", hosts={"pbs1": "", "pbs2": "unreachable"}, **earlier).fleet
+    assert rows(now)["pbs2"] == ("unknown", False, "2026-11-20")
+    assert "Its last document was of 2026-11-20T02:00:00.000Z: 1 failed" in now.hosts[1].missing().message
+    documents.write(tmp_path / "in", [one("pbs1", when=documents.START + 2 * DAY)])
+    limited = reports.report(out, tmp_path / "in", hosts={"pbs1": ""}, not_asked=["pbs2"], **earlier).fleet
+    assert rows(limited)["pbs2"] == ("unknown", True, "2026-11-20")
+    assert limited.hosts[1].reason == "unreachable"
+    alone = reports.report(out, tmp_path / "in", **earlier).fleet
+    assert rows(alone)["pbs2"] == ("unknown", False, "2026-11-20"), "a report of its own does not forget it either"
+    documents.write(tmp_path / "in", [one("pbs2", when=documents.START + 3 * DAY)])
+    assert rows(reports.report(out, tmp_path / "in", **earlier).fleet)["pbs2"] == ("ok", False, "2026-11-23")
+
+
+def test_a_host_that_left_the_fleet_is_not_kept_by_an_earlier_report(tmp_path: Path) -> None:
+    documents.write(tmp_path / "in", [one("pbs1")])
+    out = tmp_path / "out"
+    reports.report(out, tmp_path / "in", hosts={"pbs1": "", "gone": "unreachable"})
+    found = reports.report(out, tmp_path / "in", hosts={"pbs1": ""}, earlier=str(out / "report.json")).fleet
+    assert list(rows(found)) == ["pbs1"]
+
+
+def test_a_host_that_one_slice_did_not_ask_has_the_document_of_another(tmp_path: Path) -> None:
+    documents.write(tmp_path / "eu", [one("pbs1")])
+    documents.write(tmp_path / "us", [one("pbs2")])
+    slices = [
+        reports.report(tmp_path / f"{name}-report", tmp_path / name, hosts={asked: ""}, not_asked=[other])
+        for name, asked, other in (("eu", "pbs1", "pbs2"), ("us", "pbs2", "pbs1"))
+    ]
+    assert rows(slices[0].fleet)["pbs2"] == ("not_asked", True, "")
+    merged = reports.report(tmp_path / "out", merge=[slice_.paths["report.json"] for slice_ in slices]).fleet
+    assert rows(merged) == {"pbs1": ("ok", False, "2026-11-20"), "pbs2": ("ok", False, "2026-11-20")}
+    alone = reports.report(tmp_path / "out", merge=[slices[0].paths["report.json"]]).fleet
+    assert rows(alone)["pbs2"][0] == "not_asked"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[", '{"schema": "fleetops.pbs/report", "hosts": [1], "documents": [\n'])
+def test_an_earlier_report_that_cannot_be_used_tells_nothing(tmp_path: Path, content: str) -> None:
+    documents.write(tmp_path / "in", [one("pbs1")])
+    (tmp_path / "earlier").write_text(content)
+    for earlier in ("earlier", "nothing"):
+        found = reports.report(tmp_path / "out", tmp_path / "in", earlier=str(tmp_path / earlier)).fleet
+        assert list(rows(found)) == ["pbs1"]
+
+
+def test_three_things_that_are_not_the_same_are_told_apart_in_every_format(tmp_path: Path) -> None:
+    """A host without a datastore, one that was not asked, and one that is safe."""
+    nothing = documents.whole("empty", [], [documents.finding("PBS-HOST-01", None, "skip")], documents.START)
+    documents.write(tmp_path / "in", [one("safe"), nothing])
+    report = reports.report(tmp_path / "out", tmp_path / "in", hosts={"safe": "", "empty": ""}, not_asked=["left"])
+    assert {host.name: host.state for host in report.fleet.hosts} == {
+        "safe": "ok",
+        "empty": "none",
+        "left": "not_asked",
+    }
+    text = {name: Path(path).read_text() for name, path in report.paths.items()}
+    for path in report.paths.values():
+        reports.check(Path(path))
+    assert "1 without a datastore, 1 not asked" in text["status.txt"]
+    assert report.code == 0
+    for host, state, severity in (("safe", 0, 0), ("empty", 4, 0), ("left", 5, None)):
+        assert f'fleetops_pbs_host_state{{host="{host}"}} {state}\n' in text["metrics.prom"]
+        worst = f'fleetops_pbs_host_worst_severity{{host="{host}"}} '
+        assert worst not in text["metrics.prom"] if severity is None else f"{worst}{severity}\n" in text["metrics.prom"]
+    assert "1 not asked" in text["summary.md"]
+    assert "No datastore that was checked has a problem." in text["report.html"]
+    for words in ("1 fine", "1 without a datastore", "1 not asked"):
+        assert words in text["report.html"]
+    assert {row["host"]: row["state"] for row in json.loads(text["report.json"])["hosts"]} == {
+        "safe": "ok",
+        "empty": "none",
+        "left": "not_asked",
+    }
+    assert "left,,PBS-REPORT-01,skip" in text["report.csv"].replace('"', "")
+    assert all(reports.TOTALS[name](Path(path)) for name, path in report.paths.items())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,6 +108,16 @@ def test_whatever_the_names_are_it_fits(tmp_path: Path) -> None:
     told_lines = lines(tmp_path, documents.whole(name, [name], told, documents.START) | {"host": "h" * 200})
     assert all(columns(line) <= 80 for line in told_lines)
     assert "\x1b" not in "".join(told_lines)
+
+
+@pytest.mark.parametrize("width", [40, 59, 60, 100])
+def test_a_narrow_terminal_gets_narrow_lines(tmp_path: Path, width: int) -> None:
+    documents.write(tmp_path / "in", [documents.document(number, badness=0.9) for number in range(1, 9)])
+    report = reports.report(tmp_path / "out", merge=[str(tmp_path / "in")], formats=["status.txt"])
+    told = [line.text for line in table(report.fleet, width=width)]
+    commands = {command for host in report.fleet.hosts for store in host.stores for command in store.first_commands}
+    assert all(columns(line) <= width or line.strip() in commands for line in told)
+    assert any(columns(line) > width - 12 for line in told)
 
 
 @given(texts, st.integers(2, 40))
