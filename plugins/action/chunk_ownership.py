@@ -7,6 +7,7 @@ from __future__ import annotations
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._answer import ownership_result
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._console import Console
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._long_run import LongRun
 
 
@@ -19,6 +20,8 @@ class ActionModule(LongRun, ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        answer = self.run_long("fleetops.pbs.chunk_ownership", dict(self._task.args), task_vars or {})
+        args = dict(self._task.args)
+        self.console = Console(self._display, args.get("show") or "auto")
+        answer = self.run_long("fleetops.pbs.chunk_ownership", args, task_vars or {})
         result.update(ownership_result(answer))
         return result

@@ -106,6 +106,14 @@ options:
     description: PBS's configuration directory, in which O(name) is looked up.
     type: path
     default: /etc/proxmox-backup
+  show:
+    description:
+      - Where to show the progress.
+      - V(auto) is standard output if the callback there writes for people, and standard error if it writes for programs, such
+        as P(ansible.posix.json#callback).
+    type: str
+    choices: [auto, stdout, stderr, none]
+    default: auto
 seealso:
   - module: fleetops.pbs.preflight
   - module: ansible.builtin.file
@@ -206,7 +214,7 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec
+from ansible_collections.fleetops.pbs.plugins.module_utils._arguments import account_spec, show_spec
 from ansible_collections.fleetops.pbs.plugins.module_utils._chunk_ownership import chunk_ownership
 from ansible_collections.fleetops.pbs.plugins.module_utils._long_run import job_spec, run_module
 
@@ -227,6 +235,7 @@ def main():
             stall=dict(type="float", default=60),
             timeout=dict(type="float", default=43200),
             config_dir=dict(type="path", default="/etc/proxmox-backup"),
+            **show_spec(),
             _job=job_spec(),
         ),
         mutually_exclusive=[["path", "name"]],

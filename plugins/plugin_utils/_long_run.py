@@ -24,6 +24,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.limits import TIMEOUT, TOGETHER
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._answer import complaint
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._console import Console
 
 _PATIENCE = (4.0, 30.0)
 """Seconds that the module waits for its own work, at least and at most, before its first answer."""
@@ -78,6 +79,9 @@ class HostTookTooLong(AnsibleError):
 class LongRun:
     """A base class for action plugins, in addition to `ActionBase`."""
 
+    console: Console | None = None
+    """Where to show the progress, if not where Ansible shows everything."""
+
     def run_short(self, module_name, module_args, task_vars):
         """Run a module that ends by its deadlines and has no progress to show; return its result.
 
@@ -116,7 +120,7 @@ class LongRun:
         if not result.get("started"):
             return self._clean(result)
         job["directory"] = str(result.get("results_file") or "").rpartition("/")[0] or job["directory"]
-        watch = _Watch(self._display, host, _at_once(task_vars))
+        watch = _Watch(self.console or self._display, host, _at_once(task_vars))
         return self._wait(job, task_vars, watch, _silence_limit(module_args), total, began)
 
     def _wait(self, job, task_vars, watch, silence, total, began):
@@ -270,9 +274,9 @@ def _patience(hosts):
 class _Watch:
     """Shows the progress of one host, at a steady pace."""
 
-    def __init__(self, display, host, hosts):
+    def __init__(self, console, host, hosts):
         self._pace = max(_PACE, hosts / _LINES)
-        self._display = display
+        self._console = console
         self._host = host
         self._shown_at = 0.0
         self._is_offline = False
@@ -287,11 +291,11 @@ class _Watch:
     def show(self, progress):
         if self._is_offline:
             self._is_offline = False
-            self._display.display(f"{self._host}: connected again; the work continued meanwhile")
+            self._console.display(f"{self._host}: connected again; the work continued meanwhile")
         now = time.monotonic()
         if progress and now - self._shown_at >= self._pace:
             self._shown_at = now
-            self._display.display(display(f"{self._host}: {progress_line(progress)}"))
+            self._console.display(display(f"{self._host}: {progress_line(progress)}"))
 
     def offline(self, error):
         if not self._is_offline:
@@ -299,7 +303,7 @@ class _Watch:
             # Not a warning: those of a task are shown when it has ended.
             line = f"{self._host}: the connection is lost; the work on the host continues: {error}"
             # The host may have written the error message.
-            self._display.display(display(line), color=constants.COLOR_WARN)
+            self._console.display(display(line), color=constants.COLOR_WARN)
 
 
 def progress_line(progress):

@@ -43,7 +43,7 @@ def summary(document: t.Mapping[str, t.Any], headline: str, width: int, paint: P
 
     `document` comes from a host, and has passed `_report.documents.checked`.
     """
-    width = max(60, min(width, 120))
+    width = max(40, min(width, 120))
     more = 0
     lines = [paint(line, _headline_colour(document)) for line in _wrap(f"{document['host']}: {headline}", width, 2)]
     for name, path, findings in _groups(document):

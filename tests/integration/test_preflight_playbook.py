@@ -19,7 +19,6 @@ pytestmark = pytest.mark.root
 
 LOOK = "fleetops.pbs.preflight : Check every datastore of this host"
 REPORT = "fleetops.pbs.preflight : Write the report"
-FAIL = "fleetops.pbs.preflight : Fail the hosts that are not safe"
 
 # The machine that runs the tests is no well-kept server.
 WAIVERS = [
@@ -33,7 +32,7 @@ DOWN = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port"
 def fleet(tmp_path):
     """Run the playbook on hosts that are all this machine, each with its own variables."""
 
-    def play(hosts, check=False, **variables):
+    def play(hosts, check=False, playbook="fleetops.pbs.preflight", limit="", env=None, **variables):
         everybody = {
             "ansible_connection": "local",
             "ansible_python_interpreter": str(ansible_run.managed_python),
@@ -44,7 +43,10 @@ def fleet(tmp_path):
         }
         inventory = tmp_path / "inventory.json"
         inventory.write_text(json.dumps({"all": {"vars": everybody, "hosts": hosts}}))
-        return run_playbook("fleetops.pbs.preflight", inventory=inventory, local=False, check=check, cwd=tmp_path)
+        if not isinstance(playbook, str):
+            content, playbook = playbook, str(tmp_path / "play.yml")
+            Path(playbook).write_text(json.dumps([content]))
+        return run_playbook(playbook, inventory=inventory, local=False, check=check, limit=limit, env=env, cwd=tmp_path)
 
     return play
 
@@ -75,12 +77,14 @@ def test_everybody_is_looked_at_and_only_the_unsafe_fail(fleet, whole_store, tmp
         }
     )
     assert run.rc == 2
+    assert run.before == "", "standard output is the callback's"
+    assert "bad: 1 of 1 datastores failed" in run.stderr
     failed = {host for host, counts in run.stats.items() if counts["failures"]}
     assert failed == {"bad", "down", "wrong"}
     assert {host for host, counts in run.stats.items() if counts["changed"]} == set()
     # Nobody was skipped over: each host has an answer of its own.
-    reasons = {host: run.result(FAIL, host)["msg"] for host in ("bad", "down", "wrong")}
-    assert not any(name == FAIL for host in ("good", "nopbs") for name, _result in run.results(host))
+    reasons = {host: run.result(LOOK, host)["msg"] for host in ("bad", "down", "wrong")}
+    assert not any(run.result(LOOK, host).get("failed") for host in ("good", "nopbs"))
     assert "worst: critical" in reasons["bad"]
     assert "Unreachable" in reasons["down"]
     assert "'not/absolute' is not an absolute path" in reasons["wrong"]
@@ -118,7 +122,7 @@ def test_what_is_not_known_is_not_safe(fleet, faultfs):
     hosts = {"nas": declare("dead", mount.path / "dead")}
     run = fleet(hosts, preflight_deadline=1)
     assert run.rc == 2
-    assert "preflight_fail_on_unknown (critical)" in run.result(FAIL, "nas")["msg"]
+    assert "fail_on_unknown (critical)" in run.result(LOOK, "nas")["msg"]
     assert fleet(hosts, preflight_deadline=1, preflight_fail_on_unknown="never").rc == 0
 
 
@@ -156,12 +160,134 @@ def test_a_run_that_looks_at_no_datastore_is_no_success(fleet, tmp_path):
     empty = {"preflight_config_dir": str(tmp_path / "etc"), "preflight_fail_on": "never"}
     run = fleet({"one": empty, "two": empty})
     assert run.rc == 2
-    told = run.result(FAIL, "one")["msg"]
+    told = next(result["msg"] for name, result in all_results(run) if name == REPORT and result.get("failed"))
     assert "No datastore was checked on any host" in told
     assert fleet({"one": empty}, preflight_require_datastores=False).rc == 0
 
 
-def test_a_named_configuration_that_is_not_there_fails_the_host(fleet, whole_store):
+def test_a_named_configuration_that_is_not_there_fails_the_host(fleet, whole_store, tmp_path):
     run = fleet({"lost": {}, "good": declare("tank", whole_store().path)})
     assert {host for host, counts in run.stats.items() if counts["failures"]} == {"lost"}
-    assert "was named as the configuration directory" in run.result(FAIL, "lost")["msg"]
+    assert "was named as the configuration directory" in json.dumps(document(tmp_path / "results", "lost"))
+
+
+# --- a part of the fleet, and hosts that do not go together -------------------------------------------------------------
+
+
+def report_of(tmp_path):
+    """The hosts of the report by name: state, whether it was asked in an earlier run only."""
+    report = json.loads((tmp_path / "results/report/report.json").read_text())
+    return {row["host"]: (row["state"], row["earlier"]) for row in report["hosts"]}
+
+
+def reports_written(run):
+    return [result for name, result in all_results(run) if name == REPORT and "paths" in result]
+
+
+def role(**play):
+    return {
+        "hosts": "all",
+        "gather_facts": False,
+        "roles": [{"role": "fleetops.pbs.preflight", **play.pop("when_", {})}],
+        **play,
+    }
+
+
+def test_with_a_limit_the_report_is_still_of_the_fleet(fleet, whole_store, tmp_path):
+    good, bad = whole_store(), whole_store()
+    os.chown(bad.zero_chunk, 0, 0)
+    hosts = {"good": declare("tank", good.path), "bad": declare("tank", bad.path), "down": DOWN, "new": {}}
+    atime = {"preflight_controls": ["PBS-ATIME-01", "PBS-ATIME-03"], "preflight_scope": "none"}
+    fleet(hosts, limit="good,bad,down", **atime)
+    assert report_of(tmp_path) == {
+        "good": ("ok", False),
+        "bad": ("fail", False),
+        "down": ("unknown", False),
+        "new": ("not_asked", True),
+    }
+    run = fleet(hosts, limit="good", **atime)
+    assert run.rc == 0, "what is known of other hosts does not fail this run"
+    assert report_of(tmp_path) == {
+        "good": ("ok", False),
+        "bad": ("fail", True),
+        "down": ("unknown", True),
+        "new": ("not_asked", True),
+    }
+    (written,) = reports_written(run)
+    assert "1 of them was not asked in this run, last seen" in " ".join(written["table"].split())
+    assert (tmp_path / "results/bad.json").exists()
+
+
+def test_a_condition_that_leaves_out_the_first_host_does_not_leave_out_the_report(fleet, whole_store, tmp_path):
+    store = whole_store()
+    hosts = {"first": DOWN, "second": declare("tank", store.path), "third": DOWN}
+    only = role(when_={"when": "inventory_hostname == 'second'"})
+    run = fleet(hosts, playbook=only, preflight_controls=["PBS-ATIME-01"], preflight_scope="none")
+    assert run.rc == 0
+    assert report_of(tmp_path) == {"first": ("not_asked", True), "second": ("ok", False), "third": ("not_asked", True)}
+    assert len(reports_written(run)) == 1
+
+
+@pytest.mark.parametrize("play", [{"serial": 1}, {"strategy": "free"}, {"strategy": "host_pinned"}, {}], ids=str)
+def test_there_is_one_report_of_all_hosts_however_they_are_asked(fleet, whole_store, tmp_path, play):
+    store = whole_store()
+    hosts = {name: declare("tank", store.path) for name in ("one", "two", "three")}
+    run = fleet(hosts, playbook=role(**play), preflight_scope="none", preflight_controls=["PBS-ATIME-01"])
+    assert run.rc == 0
+    assert report_of(tmp_path) == dict.fromkeys(hosts, ("ok", False))
+    assert len(reports_written(run)) == 1
+
+
+def test_where_the_play_ends_early_the_report_says_who_was_not_asked(fleet, whole_store, tmp_path):
+    store = whole_store()
+    hosts = {"one": declare("tank", store.path), "two": DOWN, "three": declare("tank", store.path)}
+    run = fleet(hosts, playbook=role(serial=1), preflight_scope="none", preflight_controls=["PBS-ATIME-01"])
+    assert run.rc == 2
+    assert report_of(tmp_path) == {"one": ("ok", False), "two": ("unknown", False), "three": ("not_asked", True)}
+
+
+def test_there_is_a_report_though_no_host_can_be_reached(fleet, tmp_path):
+    run = fleet({"one": DOWN, "two": DOWN})
+    assert run.rc == 2
+    assert report_of(tmp_path) == {"one": ("unknown", False), "two": ("unknown", False)}
+    assert {host: counts["failures"] for host, counts in run.stats.items()} == {"one": 1, "two": 1}
+
+
+# --- wrong arguments ----------------------------------------------------------------------------------------------------
+
+WRONG = [
+    ({"preflight_controls": ["PBS-ATIM-01"]}, "perhaps 'PBS-ATIME-01'"),
+    ({"preflight_fail_on": "hihg"}, "perhaps 'high'"),
+    ({"preflight_policy": {"gc_max_age": 3}}, "perhaps 'gc_max_age_days'"),
+    ({"preflight_policy": {"severity": {"pbs-host-1": "low"}}}, "perhaps 'PBS-HOST-01'"),
+    ({"preflight_waivers": [{"control": "PBS-HOST-2", "justification": "x", "until": "2999-01-01"}]}, "'PBS-HOST-02'"),
+    ({"preflight_report_formats": ["report.htm"]}, "perhaps 'report.html'"),
+    ({"preflight_deadline": "soon"}, "preflight_deadline: 'soon' is not of type float."),
+    ({"pbs_datastores": [{"name": "tank", "path": "relative"}]}, "'relative' is not an absolute path"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "told"), WRONG, ids=[next(iter(wrong)) for wrong, _told in WRONG])
+def test_wrong_arguments_are_found_first_and_write_nothing(fleet, tmp_path, wrong, told):
+    (tmp_path / "results/report").mkdir(parents=True)
+    kept = [tmp_path / "results" / name for name in ("one.json", "report/report.json", "report/status.txt")]
+    for path in kept:
+        path.write_text("as it was")
+    # A declaration is wrong for all hosts here; for one of them it fails only that host, see below.
+    first = wrong if "pbs_datastores" in wrong else {}
+    run = fleet({"one": {**DOWN, **first}, "two": {**DOWN, **wrong}})
+    assert run.rc == 2
+    (first,) = [result["msg"] for name, result in all_results(run) if result.get("failed")]
+    assert told in first
+    assert not any(name == LOOK for name, _result in all_results(run)), "nobody was asked"
+    assert {path.read_text() for path in kept} == {"as it was"}
+    assert sorted(path.name for path in (tmp_path / "results/report").iterdir()) == ["report.json", "status.txt"]
+
+
+def test_a_wrong_declaration_of_one_host_keeps_what_is_known_of_it(fleet, whole_store, tmp_path):
+    hosts = {"good": declare("tank", whole_store().path), "wrong": declare("tank", "relative")}
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/wrong.json").write_text("as it was")
+    run = fleet(hosts)
+    assert {host for host, counts in run.stats.items() if counts["failures"]} == {"wrong"}
+    assert (tmp_path / "results/wrong.json").read_text() == "as it was"

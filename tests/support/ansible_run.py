@@ -37,6 +37,8 @@ class Run:
     plays: list[dict[str, Any]]
     stats: dict[str, dict[str, int]]
     stderr: str
+    before: str = ""
+    """What stood on standard output before the document of the callback."""
 
     def results(self, host: str = HOST) -> Iterator[tuple[str, dict[str, Any]]]:
         """(task name, result) of one host, in order."""
@@ -82,10 +84,11 @@ def _run(argv: list[str], env: Mapping[str, str], timeout: float, cwd: Path | No
         )
     try:
         # What Ansible itself has to say may stand before the callback's document.
-        document = json.loads(done.stdout[done.stdout.index("{\n") :])
+        start = done.stdout.index("{\n")
+        document = json.loads(done.stdout[start:])
     except ValueError:
         raise AssertionError(f"exit {done.returncode}, no result:\n{done.stdout}\n{done.stderr}") from None
-    return Run(done.returncode, document["plays"], document["stats"], done.stderr)
+    return Run(done.returncode, document["plays"], document["stats"], done.stderr, done.stdout[:start])
 
 
 def _connection(python: str | os.PathLike[str] | None) -> list[str]:
@@ -125,6 +128,7 @@ def run_playbook(
     variables: Mapping[str, Any] | None = None,
     check: bool = False,
     diff: bool = False,
+    limit: str = "",
     local: bool = True,
     python: str | os.PathLike[str] | None = None,
     env: Mapping[str, str] | None = None,
@@ -134,5 +138,5 @@ def run_playbook(
     """Run a playbook; `local` reaches every host without a connection, however the inventory says."""
     argv = ["playbook", "--inventory", os.fspath(inventory), "--extra-vars", json.dumps(dict(variables or {}))]
     argv += _connection(python) if local else []
-    argv += ["--check"] * check + ["--diff"] * diff
+    argv += ["--check"] * check + ["--diff"] * diff + (["--limit", limit] if limit else [])
     return _run([*argv, str(playbook)], env or {}, timeout, cwd)

@@ -99,7 +99,7 @@ def read_only_cause(case: Case) -> tuple[str, Remedy]:
             ),
         )
     return (
-        f"neither the mount at {where} nor its superblock is marked read-only, so it is what lies behind",
+        f"the mount at {where} and its superblock are read-write, so the storage below refuses to write",
         Remedy(
             "Look where the storage comes from: a server that exports it read-only, or a disk that is write-protected."
         ),

@@ -44,17 +44,20 @@ def shared(role):
     return {name: (match[1], yaml.safe_load(match[2])) for name, match in found.items() if match}
 
 
-def test_repair_is_told_by_the_variables_of_preflight():
+@pytest.mark.parametrize("role", ["repair", "datastore", "mounts"])
+def test_a_role_is_told_by_the_variables_of_preflight(role):
     """What is the same for both is set once; without preflight's defaults its values are the same."""
     values = {name: option.get("default") for name, option in options("preflight").items()}
-    found = shared("repair")
+    found = shared(role)
+    # These have another meaning there.
+    own = {"preflight_scope", "preflight_fail_on", *({"preflight_timeout"} if role == "datastore" else ())}
     assert sorted(found) == sorted(
-        f"repair_{name.removeprefix('preflight_')}"
+        f"{role}_{name.removeprefix('preflight_')}"
         for name in values
-        if f"repair_{name.removeprefix('preflight_')}" in options("repair") and name != "preflight_scope"
+        if f"{role}_{name.removeprefix('preflight_')}" in options(role) and name not in own
     )
     for name, (other, fallback) in found.items():
-        assert other == "preflight_" + name.removeprefix("repair_")
+        assert other == "preflight_" + name.removeprefix(f"{role}_")
         assert fallback == values[other]
 
 

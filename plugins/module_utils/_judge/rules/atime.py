@@ -96,14 +96,14 @@ def _permission(case: Case, touch: TouchFacts) -> tuple[str, Remedy]:
         )
     if file is not None and file.uid != touch.uid and touch.target == "private" and touch.created_by == "backup":
         return (
-            "%s: a file that uid %d makes in %s belongs to %d:%d, so the mount or its server decides who owns files"
-            % (touch.error, touch.uid, case.the_store.path, file.uid, file.gid),
+            "a file that uid %d makes in %s belongs to %d:%d. The mount or its server decides who owns files (%s)"
+            % (touch.uid, case.the_store.path, file.uid, file.gid, touch.error),
             case.owners_from_mount(),
         )
     if file is not None and file.uid != touch.uid:
         return (
-            "%s: %s belongs to %d:%d mode %s; only the owner may update atime alone, and uid %d is not the owner"
-            % (touch.error, touch.path, file.uid, file.gid, file.mode, touch.uid),
+            "%s belongs to %d:%d mode %s, and uid %d is not the owner. Only the owner may set atime alone (%s)"
+            % (touch.path, file.uid, file.gid, file.mode, touch.uid, touch.error),
             case.give(touch.path),
         )
     store = case.the_store
@@ -288,7 +288,7 @@ def zero_chunk(case: Case) -> Verdict:
         cause, remedy = _cause(case, touch)
         root_too = ""
         if as_root is not None and as_root.errno == 0:
-            root_too = " Root's own touch passes, so PBS's check at creation would not have noticed."
+            root_too = " Root's own touch passes, so PBS's check at creation does not notice this."
         where = "insert" if touch.step == "create" else "touch"
         return failed(
             "uid %d cannot %s the zero chunk%s: %s.%s"
@@ -304,7 +304,7 @@ def zero_chunk(case: Case) -> Verdict:
         )
     stayed = "" if not touch.advanced else f", and {touch.refreshed_ns} ns after a forced refresh"
     return failed(
-        "utimensat on the zero chunk answered success as uid %d, but its atime did not move forward: %s%s."
+        "utimensat on the zero chunk answered success as uid %d, but its atime did not move forward (%s%s)."
         % (touch.uid, _before_and_after(touch), stayed),
         f"Move the datastore in {store.path} to a filesystem that honours access times.",
         **evidence,

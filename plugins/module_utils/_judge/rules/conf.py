@@ -391,8 +391,8 @@ def maintenance(case: Case) -> Verdict:
                 else "no removal runs, so an earlier one failed half way",
             ),
             Remedy(
-                "Wait for a running task. Then finish the removal, which keeps the data and, as written here, the jobs. To keep the datastore instead, remove "
-                "the line maintenance-mode from datastore.cfg while both daemons are stopped.",
+                "Wait until no removal runs, then finish it. The command keeps the data and the jobs. To keep the datastore "
+                "instead, stop both daemons and remove the line maintenance-mode from datastore.cfg.",
                 (case.manager("datastore", "remove", configured.name, "--keep-job-configs", "true"),),
             ),
             severity="high",

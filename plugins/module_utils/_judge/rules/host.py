@@ -183,6 +183,23 @@ def configuration(case: Case) -> Verdict:
             broken=broken,
             **evidence,
         )
+    closed = [file for file in files if file.readable is False and case.host.pbs_installed]
+    if closed:
+        decisive = any(os.path.basename(file.path) == DATASTORES for file in closed)
+        return failed(
+            f"User '{wanted.user}' cannot read {', '.join(file.path for file in closed)}, so PBS cannot use it."
+            + (f" {NOT_KNOWN}" if decisive else ""),
+            Remedy(
+                "Give the files the owner and the mode that PBS gives them.",
+                (
+                    f"chown -h {in_shell(f'root:{wanted.group}', *(file.path for file in closed))}",
+                    f"chmod 0640 {in_shell(*(file.path for file in closed))}",
+                ),
+            ),
+            severity="critical" if decisive else "",
+            unreadable=[file.path for file in closed],
+            **evidence,
+        )
     unread = [file for file in files if file.parsed is None]
     if unread:
         decisive = os.path.basename(unread[0].path) == DATASTORES
@@ -232,20 +249,6 @@ def configuration(case: Case) -> Verdict:
                     f"chmod 0700 {in_shell(directory.path)}",
                 ),
             ),
-            **evidence,
-        )
-    closed = [file for file in files if file.readable is False and case.host.pbs_installed]
-    if closed:
-        return failed(
-            f"User '{wanted.user}' cannot read {', '.join(file.path for file in closed)}.",
-            Remedy(
-                "Give the files the owner and the mode that PBS gives them.",
-                (
-                    f"chown -h {in_shell(f'root:{wanted.group}', *(file.path for file in closed))}",
-                    f"chmod 0640 {in_shell(*(file.path for file in closed))}",
-                ),
-            ),
-            unreadable=[file.path for file in closed],
             **evidence,
         )
     parsing = counted(len(files), "file parses", "files parse")

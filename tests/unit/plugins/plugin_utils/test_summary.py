@@ -38,17 +38,23 @@ def painted(made):
 FAILING = {"configured.gc_schedule": "", "configured.maintenance_type": "offline", "ownership.temporary": 2}
 
 
+def quiet(made):
+    """What the line of the datastore says of the findings that are only counted."""
+    found = [finding["status"] for finding in made["findings"] if finding["datastore"] == "tank"]
+    return "%d passed, %d did not apply" % (found.count("pass"), found.count("skip"))
+
+
 def test_a_healthy_host_is_two_lines():
     lines = shown(document())
     assert lines[0] == "pbs1: The headline."
-    assert lines[1] == "  tank (/mnt/datastore/tank): 37 passed, 5 did not apply"
+    assert lines[1] == f"  tank (/mnt/datastore/tank): {quiet(document())}"
     assert len(lines) == 2
     assert [line.partition("|")[0] for line in painted(document())] == ["green", "green"]
 
 
 def test_what_is_not_right_comes_with_message_and_remedy_worst_first():
     lines = shown(document(FAILING))
-    assert lines[1] == "  tank (/mnt/datastore/tank): 2 fail, 1 warn, 34 passed, 5 did not apply"
+    assert lines[1] == f"  tank (/mnt/datastore/tank): 2 fail, 1 warn, {quiet(document(FAILING))}"
     assert [line for line in lines if line.startswith("    ") and line[4] != " "] == [
         "    FAIL PBS-CONF-02 (high)",
         "    FAIL PBS-CONF-05 (medium)",
@@ -103,7 +109,7 @@ def test_every_status_has_its_colour():
     assert "        proxmox-backup-manager datastore update tank --gc-schedule daily" in lines, "commands have none"
 
 
-@pytest.mark.parametrize(("asked", "given"), [(20, 60), (80, 80), (500, 120)])
+@pytest.mark.parametrize(("asked", "given"), [(20, 40), (40, 40), (80, 80), (500, 120)])
 def test_lines_are_wrapped_and_words_never_broken(asked, given):
     lines = shown(document({**FAILING, "path": "/mnt/" + "x" * 200}), asked)
     assert all(len(line) <= given or "x" * 200 in line or line.startswith(" " * 8) for line in lines), "or a command"
