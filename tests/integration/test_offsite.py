@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the fleetops.pbs contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/offsite.md as it stands there, on two hosts: a primary, its copy, and an archive in S3."""
+"""docs/offsite.md as it is written, on two hosts: a primary, its copy, and an archive in S3."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def datastore_create(words: list[str]) -> None:
             if "backing-device" in section:
                 where = mount_device(name, section)
             if s3 and reuse:
-                # The bucket has the contents: what is here is only a cache, which is made anew.
+                # The bucket has the contents: what is here is only a cache, which is made again.
                 shutil.rmtree(where / ".chunks", ignore_errors=True)
                 create_store(name, where)
             elif reuse:
