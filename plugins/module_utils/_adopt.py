@@ -43,6 +43,12 @@ Entry = dict[str, t.Any]
 """One entry of a declared list: options of a module."""
 
 
+def placeholder_base(variable: str, name: str, option: str = "") -> str:
+    """The variable for a secret of an entry, without a number; without an option what such names begin with."""
+    words = "_".join([variable[:-1] if variable.endswith("s") else variable, name, option])
+    return "vault_" + re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+
+
 @dataclasses.dataclass
 class Declaration:
     """What was found."""
@@ -59,12 +65,7 @@ class Declaration:
 
     def secret(self, variable: str, name: str, option: str) -> None:
         """Give a secret a variable of its own, such as `vault_pbs_remote_offsite_password`."""
-        words = [
-            variable.removesuffix("s") if variable.endswith("s") else variable,
-            name,
-            option.replace("secrets.", ""),
-        ]
-        base = "vault_" + re.sub(r"[^a-z0-9]+", "_", "_".join(words).lower()).strip("_")
+        base = placeholder_base(variable, name, option.replace("secrets.", ""))
         taken = {item["placeholder"] for item in self.secrets}
         placeholder = base
         number = 2

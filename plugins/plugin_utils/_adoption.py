@@ -11,12 +11,15 @@ names that are known get into the file, and text that could be a template is wri
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import tempfile
 import typing as t
 
 import yaml
+
+from ansible_collections.fleetops.pbs.plugins.module_utils._adopt import placeholder_base
 
 VARIABLES = (
     "pbs_remotes",
@@ -36,9 +39,15 @@ _KEY = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 _FREE = ("headers", "secrets")
 """Options whose keys are chosen by the user."""
 _VARIABLE = re.compile(r"[a-z0-9_]{1,255}")
-_TEMPLATE = re.compile(r"\{[{%#]|[}%#]\}")
+_TEMPLATE = re.compile(r"\{[{%#]|[}%#]\}|#jinja2:")
+"""What makes a text a template: the marks of Jinja, or a first line of Ansible that names others."""
 _BLOCK = re.compile(r"[\t\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\n]*[^\s]\n?")
 _WIDTH = 120
+_DEEPEST = 20
+"""Columns by which an option may be indented: options of the modules are not nested deeper."""
+
+MAX_SIZE = 4 * 1024 * 1024
+"""Characters of a declaration as JSON. Each later play reads the file."""
 
 
 class NotADeclaration(ValueError):
@@ -53,6 +62,7 @@ def render(host: str, declaration: t.Mapping[str, t.Any], secrets: t.Any, notes:
 
     Raises `NotADeclaration`.
     """
+    _check_size([declaration, secrets, notes])
     unknown = set(declaration) - set(VARIABLES)
     if unknown:
         raise NotADeclaration("it has unknown variables")
@@ -80,6 +90,16 @@ def render(host: str, declaration: t.Mapping[str, t.Any], secrets: t.Any, notes:
     return "".join(parts).rstrip("\n") + "\n"
 
 
+def _check_size(answer: t.Any) -> None:
+    """Raises `NotADeclaration`."""
+    try:
+        size = len(json.dumps(answer))
+    except (RecursionError, TypeError, ValueError):
+        raise NotADeclaration("it is nested too deeply, or is not JSON") from None
+    if size > MAX_SIZE:
+        raise NotADeclaration(f"it has {size} characters, more than {MAX_SIZE}")
+
+
 def _heading(host: str, placeholders: t.Sequence[str]) -> str:
     lines = [
         f"The configuration of Proxmox Backup Server on {host}, as fleetops.pbs.adopt found it. Edit it as you like:",
@@ -101,9 +121,12 @@ def _by_entry(items: t.Any, keys: t.Sequence[str]) -> dict[tuple[str, str], list
         checked = _mapping(item, "a note")
         if not all(isinstance(checked.get(key), str) for key in ("variable", "name", *keys)):
             raise NotADeclaration("a note is incomplete")
+        if checked["variable"] not in VARIABLES:
+            raise NotADeclaration("a note or a secret is about an unknown variable")
         if "placeholder" in keys:
-            # The host names the variable, and gets its value later: it must not get another one, such as a become password.
-            beginning = f"vault_{checked['variable'].removesuffix('s')}_"
+            # The host names the variable, and gets its value later: it must not get another one, such as a become password
+            # or that of another entry, which several hosts may have.
+            beginning = placeholder_base(checked["variable"], checked["name"]) + "_"
             if not _VARIABLE.fullmatch(checked["placeholder"]) or not checked["placeholder"].startswith(beginning):
                 raise NotADeclaration(f"a placeholder is not the name of a variable that begins with {beginning}")
         found.setdefault((checked["variable"], checked["name"]), []).append(checked)
@@ -141,6 +164,8 @@ def _entry(entry: dict[str, t.Any], secrets: list[dict[str, str]], notes: list[d
 
 def _options(entry: dict[str, t.Any], indent: int, free: bool = False) -> list[str]:
     lines = []
+    if indent > _DEEPEST:
+        raise NotADeclaration("an option is nested too deeply")
     for option in sorted(entry, key=_rank):
         if not isinstance(option, str) or not (_KEY if free else _OPTION).fullmatch(option):
             raise NotADeclaration("an option has an impossible name")

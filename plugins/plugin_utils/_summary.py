@@ -50,8 +50,8 @@ def summary(document: t.Mapping[str, t.Any], headline: str, width: int, paint: P
         shown = _worst_first(findings)
         if not shown and name is None:
             continue
-        title = "  this host" if name is None else f"  {display(name)} ({display(path)})"
-        lines.append(paint(f"{title}: {_counts(findings)}", None if shown else "green"))
+        title = "this host" if name is None else f"{display(name)} ({display(path[:MAX_LINE])})"
+        lines.append(paint(_cut(f"  {title}: {_counts(findings)}"), None if shown else "green"))
         same: dict[tuple[str, ...], list[t.Mapping[str, t.Any]]] = {}
         for finding in shown:
             # A datastore that does not answer leaves most controls unknown, all with the same message.
@@ -141,4 +141,8 @@ def _wrap(text: str, width: int, indent: int) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return [line if len(line) <= MAX_LINE else line[: MAX_LINE - 1] + "…" for line in lines]
+    return [_cut(line) for line in lines]
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= MAX_LINE else line[: MAX_LINE - 1] + "…"

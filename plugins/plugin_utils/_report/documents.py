@@ -401,13 +401,17 @@ def checked(data: t.Any) -> Json:
     for text in (data["host"], data.get("pbs_version") or "", data["collection_version"]):
         if len(text) > MAX_NAME:
             raise NotADocument("the name of the host, or a version, has more than %d characters" % MAX_NAME)
-    names: set[str] = set()
+    shown: list[str] = []
     for number, item in enumerate(data["datastores"]):
         if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
             raise NotADocument("datastores[%d] has no name" % number)
         if len(item["name"]) > MAX_NAME:
             raise NotADocument("datastores[%d]: the name has more than %d characters" % (number, MAX_NAME))
-        names.add(item["name"])
+        shown.append(display(item["name"]))
+    if len(set(shown)) < len(shown):
+        # Their series in Prometheus's format would be the same, and no reader takes the file then.
+        raise NotADocument("two datastores have the same name")
+    names = set(shown)
     unknown: set[str] = set()
     for number, item in enumerate(data["findings"]):
         wrong = _wrong_in_finding(item)
@@ -416,7 +420,7 @@ def checked(data: t.Any) -> Json:
         if item["control"] not in BY_ID:
             unknown.add(item["control"])
         if item["datastore"] is not None:
-            names.add(item["datastore"])
+            names.add(display(item["datastore"]))
     # Reports have a cell for each control and datastore: neither number may be the host's choice.
     if len(unknown) > MAX_UNKNOWN_CONTROLS:
         raise NotADocument("it has %d controls that this collection does not know" % len(unknown))
@@ -427,6 +431,8 @@ def checked(data: t.Any) -> Json:
 
 _STATUSES = frozenset(STATUSES)
 _SEVERITIES = frozenset(SEVERITIES)
+_CONTROL_ID = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+"""Formats use ids as names: OSCAL takes only such."""
 
 
 def _wrong_in_finding(item: t.Any) -> str:
@@ -441,6 +447,8 @@ def _wrong_in_finding(item: t.Any) -> str:
         return "a text has more than %d characters" % MAX_TEXT
     if len(control) > MAX_NAME or (isinstance(datastore, str) and len(datastore) > MAX_NAME):
         return "a name has more than %d characters" % MAX_NAME
+    if not _CONTROL_ID.fullmatch(control):
+        return "'control' is not an id such as PBS-ATIME-01"
     if datastore is not None and not (isinstance(datastore, str) and datastore):
         return "'datastore' is neither null nor a name"
     if not isinstance(status, str) or status not in _STATUSES:

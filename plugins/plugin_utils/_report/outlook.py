@@ -18,6 +18,8 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.told import J
 OUTCOMES = {"stops": "stops", "refused": "does not start", "unknown": "unknown", "sweeps": "runs"}
 """How it ends, and the word for it; what matters most first."""
 
+_LARGEST_FACTOR = 10**15
+
 MOST = 20
 """Groups that are named of one datastore; the counts are of all of them."""
 
@@ -98,7 +100,6 @@ def _outlook(name: str, forecast: Json, references: Json, ages: t.Optional[Json]
     removes, would_remove, pending, kept = (
         inner(forecast, key) for key in ("removes", "would_remove", "pending", "kept")
     )
-    deduplication = forecast.get("deduplication")
     groups = [_group(group) for group in _objects(references.get("groups"))]
     dated = [group for group in groups if group.newest]
     looked = bool(references) and not references.get("not_looked")
@@ -114,7 +115,7 @@ def _outlook(name: str, forecast: Json, references: Json, ages: t.Optional[Json]
         pending_bytes=_count(pending, "bytes"),
         pending_until=number_at(pending or {}, "until"),
         kept_bytes=_count(kept, "bytes"),
-        deduplication=float(deduplication) if isinstance(deduplication, (int, float)) and deduplication else None,
+        deduplication=_factor(forecast.get("deduplication")),
         at_risk_chunks=sum(number_at(risk, "chunks") for risk in _objects(forecast.get("risks"))),
         at_risk_snapshots=_snapshots(_objects(forecast.get("risks"))),
         warnings=number_at(forecast, "warnings"),
@@ -152,6 +153,12 @@ def _seconds(text: t.Any) -> int:
         return parse_time(text) if isinstance(text, str) else 0
     except ValueError:
         return 0
+
+
+def _factor(value: t.Any) -> t.Optional[float]:
+    """A factor, or None where there is none that can be one: not every whole number of JSON is a float."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number and 0 < value < _LARGEST_FACTOR else None
 
 
 def _count(amount: t.Optional[Json], key: str) -> t.Optional[int]:

@@ -118,12 +118,14 @@ def day(time: str) -> str:
     return time[:10]
 
 
+_FIRST_SECOND = -62135596800  # of the year 1
 _LAST_SECOND = 253402300799  # of the year 9999
 
 
 def epoch_day(seconds: int) -> str:
     """The day of a time in seconds since the epoch, in UTC."""
-    if seconds > _LAST_SECOND:
+    # PBS takes directories of the year 0 for snapshots; Python's calendar does not have it.
+    if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
         return "a day that is none"
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%d")
 

@@ -19,6 +19,8 @@ from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import 
 Json = t.Mapping[str, t.Any]
 
 _LARGEST = 2**63
+_LONGEST = 4000
+"""Characters of a text that are told."""
 _MOST = 200
 """Thresholds and controls that are told of one host; a document of ours has fewer."""
 
@@ -110,4 +112,4 @@ def number_at(value: Json, key: str) -> int:
 def text_at(value: Json, key: str) -> str:
     """A text, safe to display; empty where there is none."""
     found = value.get(key)
-    return display(found) if isinstance(found, str) else ""
+    return display(found[:_LONGEST]) if isinstance(found, str) else ""

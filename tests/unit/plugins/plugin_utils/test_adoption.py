@@ -13,7 +13,9 @@ from ansible.template import Templar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._adoption import NotADeclaration, render
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._adoption import MAX_SIZE, NotADeclaration, render
+
+NAMES_MARKS = "#jinja2:variable_start_string:'[%', variable_end_string:'%]'\n"
 
 
 def read(text: str, path: Path) -> Any:
@@ -112,7 +114,15 @@ VALUES = st.one_of(
         ["yes", "08:00", "~", "", " x", "x ", "1e3", "0o7", "a: b", "- a", "# a", "a\nb", "a\n\n", "\n", "é\n b"]
     ),
     st.sampled_from(
-        ["{{ 1 + 1 }}", "{% raw %}", "a {{ lookup('pipe', 'id') }}\nb", "{# x #}", "{{ x }}\n", "!unsafe x"]
+        [
+            "{{ 1 + 1 }}",
+            "{% raw %}",
+            "a {{ lookup('pipe', 'id') }}\nb",
+            "{# x #}",
+            "{{ x }}\n",
+            "!unsafe x",
+            f"{NAMES_MARKS}[% x %]",
+        ]
     ),
 )
 OPTIONS = st.from_regex(r"[a-z][a-z_]{0,12}", fullmatch=True)
@@ -129,9 +139,28 @@ def test_every_value_is_read_back_as_it_was(tmp_path_factory: pytest.TempPathFac
 
 
 def test_a_placeholder_without_its_variable_is_none(tmp_path: Path) -> None:
-    secret = {"variable": "pbs_remotes", "name": "offsite", "option": "password", "placeholder": "vault_pbs_remote_pw"}
+    secret = {
+        "variable": "pbs_remotes",
+        "name": "offsite",
+        "option": "password",
+        "placeholder": "vault_pbs_remote_offsite_pw",
+    }
     text = render("pbs1", {"pbs_remotes": [{"name": "offsite"}]}, [secret], [])
     assert read(text, tmp_path / "vars.yml") == {"pbs_remotes": [{"name": "offsite", "password": None}]}
+
+
+def test_a_first_line_that_names_other_marks_makes_no_template(tmp_path: Path) -> None:
+    """Ansible takes the marks of a template from a first line that begins with `#jinja2:`."""
+    text = NAMES_MARKS + "[% lookup('ansible.builtin.pipe', 'id') %]"
+    declaration = {"pbs_remotes": [{"name": "a", "comment": text}]}
+    assert read(render("pbs1", declaration, [], []), tmp_path / "vars.yml") == declaration
+
+
+def nested(levels: int) -> dict[str, Any]:
+    made: dict[str, Any] = {"name": "a"}
+    for _level in range(levels):
+        made = {"a": made}
+    return made
 
 
 @pytest.mark.parametrize(
@@ -153,8 +182,19 @@ def test_a_placeholder_without_its_variable_is_none(tmp_path: Path) -> None:
         ({}, [], [{"variable": "pbs_remotes", "name": "a"}]),
         *(
             ({}, [{"variable": "pbs_remotes", "name": "a", "option": "password", "placeholder": placeholder}], [])
-            for placeholder in ("ansible_become_password", "vault_pbs_s3_endpoint_secret_key", "vault_root_password")
+            for placeholder in (
+                "ansible_become_password",
+                "vault_pbs_s3_endpoint_secret_key",
+                "vault_root_password",
+                "vault_pbs_remote_offsite_password",
+            )
         ),
+        ({}, [{"variable": "roots", "name": "a", "option": "b", "placeholder": "vault_root_a_b"}], []),
+        ({}, [], [{"variable": "roots", "name": "a", "text": "x"}]),
+        ({"pbs_remotes": [nested(30)]}, [], []),
+        ({"pbs_remotes": [nested(5000)]}, [], []),
+        ({"pbs_remotes": [{"name": "a" * (MAX_SIZE + 1)}]}, [], []),
+        ({"pbs_remotes": [{"name": 10**5000}]}, [], []),
     ],
 )
 def test_what_no_host_may_write(declaration: Any, secrets: Any, notes: Any) -> None:

@@ -161,3 +161,5 @@ def test_a_host_does_not_fill_the_terminal():
     assert len(shown(made)) == 500
     made["findings"] = [dict(first, message="m", remedy="", commands=["z" * 5000, "true"])]
     assert shown(made)[-2:] == ["        (a command of 5,000 characters: see the report)", "        true"]
+    made["datastores"][0]["path"] = "/" + "p" * 5_000_000
+    assert max(map(len, shown(made))) <= 4000

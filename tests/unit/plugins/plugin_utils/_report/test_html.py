@@ -107,7 +107,7 @@ def hostile_fleet(texts: tuple[str, ...]) -> list[dict[str, Any]]:
                 "PBS-ATIME-01", store, "fail", message=text, remedy=text, evidence={text: [text, {text: text}]}
             ),
             documents.finding("PBS-ATIME-02", store, "waived", message=text, waiver={**waiver, "justification": text}),
-            documents.finding("X" + text, None, "unknown", message=text),
+            documents.finding("X-01", None, "unknown", message=text),
         ]
         found.append(documents.whole("pbs" + text, [store], told, documents.START + number) | {"pbs_version": text})
     return found

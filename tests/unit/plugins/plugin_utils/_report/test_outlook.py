@@ -209,6 +209,35 @@ def test_nothing_that_a_document_holds_stops_the_reading(forecast: Any, referenc
         outlook.badness()
 
 
+@pytest.mark.parametrize(
+    "value",
+    [10**400, -(10**400), 1e300, -1.5, True, "2"],
+    ids=["large", "negative and large", "float", "negative", "flag", "text"],
+)
+def test_a_factor_that_cannot_be_one_is_not_told(value: Any) -> None:
+    document = documents.whole("pbs1", ["tank"], [], documents.START)
+    document["datastores"][0]["forecast"] = {**FORECAST, "deduplication": value}
+    assert outlooks_of(document)[0].deduplication is None
+
+
+@pytest.mark.parametrize("time", ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_no_directory_of_a_snapshot_stops_the_page(time: str, tmp_path: Path) -> None:
+    """PBS takes years from 0 on, and whoever owns the datastore creates such a directory."""
+    groups = [{"group": "vm/1", "newest": time}]
+    found = documents.finding("PBS-SNAP-01", "tank", "fail", evidence={"old": 1, "groups": groups})
+    document = documents.whole("pbs1", ["tank"], [found], documents.START)
+    document["datastores"][0]["forecast"] = FORECAST
+    documents.write(tmp_path / "documents", [document])
+    reports.report(tmp_path / "out", tmp_path / "documents")
+    assert "vm/1" in section(tmp_path / "out" / "report.html")
+
+
+def test_long_reasons_take_no_time() -> None:
+    document = documents.whole("pbs1", ["tank"], [], documents.START)
+    document["datastores"][0]["forecast"] = {**FORECAST, "outcome": "stops", "reason": "`x" * 100_000}
+    assert len(outlooks_of(document)[0].reason) == 4000
+
+
 @pytest.mark.parametrize("seconds", [0, 253402300799, 253402300800, 2**62])
 def test_no_time_stops_the_page(seconds: int, tmp_path: Path) -> None:
     references = {**DAMAGED, "groups": [group("1", newest=seconds, damaged=1, newest_intact=seconds)]}
