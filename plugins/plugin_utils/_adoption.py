@@ -155,9 +155,9 @@ def _entry(entry: dict[str, t.Any], secrets: list[dict[str, str]], notes: list[d
         if key:
             nested.setdefault(option, []).append(f"      {_scalar(key, 6)}: {value}\n")
         else:
-            lines.append(f"    {option}: {value}\n")
+            lines.append(f"    {_scalar(option, 4)}: {value}\n")
     for option, values in nested.items():
-        lines += [f"    {option}:\n", *values]
+        lines += [f"    {_scalar(option, 4)}:\n", *values]
     lines += [f"    # {_comment(item['text'])}\n" for item in notes]
     return "  - " + "".join(lines)[4:]
 
@@ -169,8 +169,7 @@ def _options(entry: dict[str, t.Any], indent: int, free: bool = False) -> list[s
     for option in sorted(entry, key=_rank):
         if not isinstance(option, str) or not (_KEY if free else _OPTION).fullmatch(option):
             raise NotADeclaration("an option has an impossible name")
-        name = _scalar(option, indent) if free else option
-        lines += _value(" " * indent + name + ":", entry[option], indent, option in _FREE)
+        lines += _value(" " * indent + _scalar(option, indent) + ":", entry[option], indent, option in _FREE)
     return lines
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._adoption import MAX_SIZE, NotADeclaration, render
@@ -131,6 +131,7 @@ ENTRIES = st.dictionaries(
 )
 
 
+@example(entries=[{"no": False, "null": 1}])
 @given(entries=st.lists(ENTRIES.filter(bool), max_size=3))
 def test_every_value_is_read_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, entries: list[Any]) -> None:
     declaration = {"pbs_datastores": entries}
