@@ -17,11 +17,6 @@ from .options import Failure, parameter, stored
 from .output import emit, shown
 
 
-def start_over(kind: str, identifier: str) -> None:
-    """The state of a job that is new, or whose schedule counts as changed."""
-    tasks.write_state(STATES, kind, identifier, tasks.created(time.time()))
-
-
 def job_commands(
     file: str, kind: str, allowed: list[str], required: list[str], announce: bool
 ) -> dict[str, Callable[[list[str]], None]]:
@@ -42,7 +37,7 @@ def job_commands(
             if section.get("disable") == "false":
                 del section["disable"]
             write_config(file, {**jobs, identifier: section})
-        start_over(kind, identifier)
+        tasks.write_state(STATES, kind, identifier, tasks.created(time.time()))
         if announce:
             print(f"Prune job created: {identifier}", file=sys.stderr)
 
@@ -58,17 +53,18 @@ def job_commands(
                 raise Failure(f"job '{identifier}' does not exist.")
             check_digest(options, file)
             options.pop("digest", None)
-            before = jobs[identifier].get("schedule")
             for key in options.pop("delete", []):
                 jobs[identifier].pop(key, None)
+            before = jobs[identifier].get("schedule")
             if not options.get("ns"):
                 options.pop("ns", None)  # the root is not taken for a change; only --delete gets there
             jobs[identifier].update({key: stored(key, value) for key, value in options.items()})
             if jobs[identifier].get("disable") == "false":
                 del jobs[identifier]["disable"]
             write_config(file, jobs)
-        if options.get("schedule") != before:
-            start_over(kind, identifier)
+        # A prune job needs its schedule, and an update without one leaves it.
+        if options.get("schedule", before if "schedule" in required else None) != before:
+            tasks.count_again(STATES, kind, identifier)
 
     def remove(words: list[str]) -> None:
         options = parse_arguments(words, ["id"], ["digest"])

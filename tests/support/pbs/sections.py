@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import re
 import time
@@ -274,22 +273,7 @@ def _sync_update(words: list[str]) -> None:
         _require_keys(given)
         entries.write_entries(_JOBS, jobs)
     if "schedule" not in given.get("delete", []) and given.get("schedule") != before:
-        _start_over(name)
-
-
-def _start_over(name: str) -> None:
-    """An update without the schedule counts as another schedule."""
-    path = STATES / f"syncjob-{name}.json"
-    now = int(time.time())
-    try:
-        state = json.loads(path.read_text())
-    except (OSError, ValueError):
-        state = {}
-    if "finished" in state:
-        state["finished"]["updated"] = now
-    elif "started" not in state:
-        state = {"created": {"time": now}}
-    path.write_text(json.dumps(state, separators=(",", ":")))
+        tasks.count_again(STATES, "syncjob", name)
 
 
 def _sync_remove(words: list[str]) -> None:

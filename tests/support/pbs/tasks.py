@@ -77,3 +77,17 @@ def write_state(states: Path, kind: str, name: str, state: dict[str, Any]) -> Pa
         os.chown(new, *rules.backup_ids())
     new.replace(path)
     return path
+
+
+def count_again(states: Path, kind: str, name: str) -> None:
+    """The schedule of a job counts as changed: the scheduler waits from now. kind: as for `write_state`."""
+    now = time.time()
+    try:
+        state = json.loads((states / f"{kind}-{name}.json").read_text())
+    except (OSError, ValueError):
+        state = {}
+    if "finished" in state:
+        state["finished"]["updated"] = int(now)
+    elif "started" not in state:
+        state = created(now)
+    write_state(states, kind, name, state)

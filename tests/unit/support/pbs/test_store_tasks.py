@@ -147,3 +147,52 @@ def test_a_job_in_a_namespace_that_is_not_there(host):
     assert "retention options: --ns nope --keep-last 1" in text
     assert last_line(text) == "TASK ERROR: ENOENT: No such file or directory"
     assert ":prunejob:gc1\\x3anope:root@pam:" in host.state("prunejob-pj3")["upid"]
+
+
+CREATED = {"created": {"time": 1795911353}}
+FINISHED = {
+    "finished": {
+        "upid": "UPID:vm:000017FB:000B105F:0000000E:6B0B6EC2:verificationjob:dsa\\x3avj1:root@pam:",
+        "state": {"OK": {"endtime": 1795911362}},
+        "updated": None,
+    }
+}
+
+
+@pytest.mark.parametrize("state", [CREATED, FINISHED], ids=["created", "finished"])
+@pytest.mark.parametrize(
+    ("job", "update", "counts_again"),
+    [
+        ("prune-job", "--comment x", False),
+        ("prune-job", "--schedule daily", False),
+        ("prune-job", "--schedule hourly", True),
+        ("verify-job", "--comment x", True),
+        ("verify-job", "--schedule daily --comment x", False),
+        ("verify-job", "--schedule hourly", True),
+        ("verify-job", "--delete schedule", False),
+        ("sync-job", "--comment x", True),
+        ("sync-job", "--schedule daily --comment x", False),
+        ("sync-job", "--schedule hourly", True),
+        ("sync-job", "--delete schedule", False),
+    ],
+)
+def test_which_updates_let_a_job_count_from_now(host, state, job, update, counts_again):
+    """A prune job without a schedule in its update keeps its state; verify and sync jobs do not."""
+    host.write_config("prune.cfg", "prune: job1\n\tkeep-last 1\n\tschedule daily\n\tstore gc1\n")
+    host.write_config("verification.cfg", "verification: job1\n\tschedule daily\n\tstore gc1\n")
+    host.write_config("sync.cfg", "sync: job1\n\tremote-store other\n\tschedule daily\n\tstore gc1\n")
+    kind = {"prune-job": "prunejob", "verify-job": "verificationjob", "sync-job": "syncjob"}[job]
+    path = host.var / "jobstates" / f"{kind}-job1.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(state))
+    subprocess.run([host.manager, job, "update", "job1", *update.split()], check=True)
+    after = json.loads(path.read_text())
+    if counts_again and "created" in state:
+        assert list(after) == ["created"]
+        assert after["created"]["time"] > state["created"]["time"]
+    elif counts_again:
+        updated = after["finished"].pop("updated")
+        assert updated > state["finished"]["state"]["OK"]["endtime"]
+        assert after["finished"] == {name: state["finished"][name] for name in ("upid", "state")}
+    else:
+        assert after == state
