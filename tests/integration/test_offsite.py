@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,33 @@ SECRETS = {
     "archive_secret_key": "neutral-archive",
     "pbs1_token": "neutral-pbs1",
 }
+NOT_DECLARED = (
+    "sync-job create to-nowhere --store tank --remote vault --remote-store other --schedule monthly",
+    "remote update vault --comment by-hand",
+    "datastore update tank --comment by-hand",
+)
+"""What an administrator may do beside the declaration."""
+DRIFT = {
+    "remote update vault --host vault.example.com": (
+        "remote 'vault' host is vault.example.com, declared is vault.example.net"
+    ),
+    "s3 endpoint update archive --region eu-west-1": (
+        "S3 endpoint 'archive' region is eu-west-1, declared is eu-central-1"
+    ),
+    "sync-job update to-archive --schedule monthly": (
+        "sync job 'to-archive' schedule is monthly, declared is *-*-01 01:00"
+    ),
+    "sync-job update to-vault --delete active-encryption-key": (
+        "sync job 'to-vault' active_encryption_key is unset, declared is offsite-key"
+    ),
+    "datastore update tank --gc-schedule monthly": "gc_schedule is monthly, declared is sat 03:00",
+    "prune-job update tank-daily --keep-daily 1": "prune_jobs.tank-daily.keep_daily is 1, declared is 14",
+    "verify-job update tank-verify --outdated-after 90": (
+        "verify_jobs.tank-verify.outdated_after is 90, declared is 30"
+    ),
+}
+"""What differs from the declaration of pbs1 after each command, as the preflight reports it."""
+MKFS = ("-b", "1024", "-N", "160000", "-m", "0", "-O", "^has_journal")
 FILES = ("remote.cfg", "s3.cfg", "datastore.cfg", "prune.cfg", "verification.cfg", "sync.cfg")
 
 
@@ -81,17 +109,38 @@ def changes(run: Run) -> list[str]:
     return [name.rpartition(" : ")[2] for name, result in run.results() if result.get("changed")]
 
 
+def job_states(host: FakeHost) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted((host.var / "jobstates").glob("*.json"))}
+
+
+def by_hand(host: FakeHost, command: str) -> None:
+    subprocess.run([host.manager, *command.split()], check=True, capture_output=True)
+
+
+def findings(host: FakeHost, *controls: str) -> list[tuple[str, str | None, str, str]]:
+    """Control, datastore, status and message of the last document's findings of these controls that did not pass."""
+    (path,) = (host.root / "results").rglob("testhost.json")
+    return [
+        (item["control"], item["datastore"], item["status"], item["message"])
+        for item in json.loads(path.read_text())["findings"]
+        if item["control"] in controls and item["status"] != "pass"
+    ]
+
+
+def server(root: Path) -> FakeHost:
+    # Few prefix directories are enough for what is compared here.
+    host = FakeHost(root, version="4.2.3-1", prefixes=16)
+    (host.var / "jobstates").mkdir()
+    # What the page asks for before the first run.
+    (host.run / "bucket-pbs-archive").touch()
+    (host.run / "key-offsite-key").touch()
+    return host
+
+
 def test_a_pair_of_servers(tmp_path: Path, loopfs: Callable[..., Path]) -> None:
-    # The primary makes two datastores; few prefix directories are enough for what is compared here.
-    primary = FakeHost(tmp_path / "pbs1", version="4.2.3-1", prefixes=16)
-    copy = FakeHost(tmp_path / "pbs2", version="4.2.3-1", prefixes=16)
-    for host in (primary, copy):
-        (host.var / "jobstates").mkdir()
-    (primary.run / "bucket-pbs-archive").touch()
-    (primary.run / "key-offsite-key").touch()
+    primary, copy = server(tmp_path / "pbs1"), server(tmp_path / "pbs2")
     for name, host in (("pbs1", primary), ("pbs2", copy)):
-        mkfs = ["-b", "1024", "-N", "160000", "-m", "0", "-O", "^has_journal"]
-        declared = declaration(name, loopfs("ext4", mkfs=mkfs, size=480 * mounts.MIB))
+        declared = declaration(name, loopfs("ext4", mkfs=MKFS, size=480 * mounts.MIB))
         before = state(host)
         check = provision(host, declared, check=True)
         assert (failures(check), check.rc, state(host)) == ([], 0, before)
@@ -142,3 +191,40 @@ def test_what_was_changed_by_hand_is_reported(tmp_path: Path) -> None:
     (finding,) = (item for item in json.loads(document.read_text())["findings"] if item["control"] == "PBS-HOST-08")
     assert finding["status"] == "fail"
     assert "sync job 'from-pbs1' schedule is monthly, declared is 02:30." in finding["message"]
+
+
+def test_provision_corrects_what_was_changed_by_hand_and_nothing_else(
+    tmp_path: Path, loopfs: Callable[..., Path]
+) -> None:
+    host = server(tmp_path / "pbs1")
+    declared = declaration("pbs1", loopfs("ext4", mkfs=MKFS, size=480 * mounts.MIB))
+    do = provision(host, declared)
+    assert (failures(do), do.rc) == ([], 0)
+    for command in NOT_DECLARED:
+        by_hand(host, command)
+    right = state(host)
+    for command in DRIFT:
+        by_hand(host, command)
+    wrong, states = state(host), job_states(host)
+    assert not [name for name, before, after in zip(FILES, right, wrong, strict=True) if before == after]
+
+    found = provision(host, declared, playbook="preflight")
+    assert (failures(found), found.rc, state(host)) == ([], 0, wrong)
+    server_wide, of_tank = "; ".join(list(DRIFT.values())[:4]), "; ".join(list(DRIFT.values())[4:])
+    assert findings(host, "PBS-HOST-08", "PBS-CONF-01") == [
+        ("PBS-HOST-08", None, "fail", f"What is configured differs from its declaration: {server_wide}."),
+        ("PBS-CONF-01", "tank", "fail", f"Datastore 'tank' differs from its declaration: {of_tank}."),
+    ]
+
+    check = provision(host, declared, check=True)
+    assert (failures(check), check.rc, state(host)) == ([], 0, wrong)
+    correct = provision(host, declared)
+    assert (failures(correct), correct.rc) == ([], 0)
+    assert state(host) == right
+    assert changes(check) == changes(correct)
+    assert findings(host, "PBS-HOST-08", "PBS-CONF-01") == [
+        ("PBS-HOST-08", None, "warn", "These are configured, but not declared: sync job 'to-nowhere'.")
+    ]
+    # Only a job with another schedule counts from now; for the others PBS still knows when they ran.
+    after = job_states(host)
+    assert [name for name in after if after[name] != states.get(name)] == ["syncjob-to-archive.json"]
