@@ -159,7 +159,9 @@ def test_a_pair_of_servers(tmp_path: Path, loopfs: Callable[..., Path]) -> None:
         "datastore: tank",
         "datastore: archive",
         "prune: tank-daily",
+        "prune: archive-monthly",
         "verification: tank-verify",
+        "verification: archive-verify",
         "sync: to-archive",
         "sync: to-vault",
     ]
@@ -168,6 +170,7 @@ def test_a_pair_of_servers(tmp_path: Path, loopfs: Callable[..., Path]) -> None:
     assert re.findall(r"(?m)^\S+: \S+", "\n".join(state(copy))) == [
         "remote: pbs1",
         "datastore: copy",
+        "prune: copy-daily",
         "verification: copy-verify",
         "sync: from-pbs1",
     ]
