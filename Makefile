@@ -133,7 +133,7 @@ clean: ## remove everything that make created, and the results of runs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: molecule
-molecule: ## preflight, repair and provision on Debian hosts that boot systemd, in containers (ARGS="-s preflight")
+molecule: ## the playbooks on Debian hosts that boot systemd, in containers (ARGS="-s preflight")
 	@scripts/setup molecule
 	@scripts/molecule
 
