@@ -67,8 +67,9 @@ class CalendarEvent:
         """The times after `start` and up to `end`, at most `limit`. `utc_offset` is local time minus UTC, in seconds."""
         shift = 0 if self.utc else utc_offset
         found: list[int] = []
-        number = int(start + shift) // DAY
-        last = int(end + shift) // DAY
+        # A state file may have any number as a time.
+        number = max(int(start + shift) // DAY, _FIRST_DAY)
+        last = min(int(end + shift) // DAY, _LAST_DAY)
         while number <= last and len(found) < limit:
             if self.on(_EPOCH + datetime.timedelta(days=number)):
                 moments = (number * DAY + 60 * minute - shift for minute in self.minutes)
@@ -78,6 +79,8 @@ class CalendarEvent:
 
 
 _EPOCH = datetime.date(1970, 1, 1)
+_FIRST_DAY = (datetime.date.min - _EPOCH).days
+_LAST_DAY = (datetime.date.max - _EPOCH).days
 
 
 def parse_event(text: str) -> t.Optional[CalendarEvent]:

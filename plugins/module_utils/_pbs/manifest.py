@@ -43,7 +43,9 @@ _LARGEST = 2**64 - 1
 _LAST_SECOND = 2**63 - 1
 _DIGITS = 20  # of the largest
 # A text without an end reaches to the end, so that this takes linear time.
-_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[\[\]{}]', re.DOTALL)
+_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""Brackets, and texts, in which these are none. One without an end goes up to the end: looking for another way to read it takes
+quadratic time."""
 _ESCAPES = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,

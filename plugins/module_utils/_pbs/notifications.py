@@ -16,6 +16,7 @@ import binascii
 import dataclasses
 import re
 import typing as t
+import warnings
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import property_string
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import values as kinds
@@ -65,10 +66,16 @@ def _regex_problem(text: str) -> str:
     if _LOOK_AROUND.search(text):
         return "PBS has no look-around assertions"
     try:
-        re.compile(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            re.compile(text)
     except re.error as exc:
         if exc.msg.startswith(_BROKEN_IN_EVERY_DIALECT):
             return exc.msg
+    except OverflowError as exc:
+        return str(exc)
+    except RecursionError:
+        pass  # Python's limit, not that of PBS
     return ""
 
 

@@ -20,7 +20,13 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._manage import manage
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.host import idmap
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts import fstab, systemd, zfs
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import calendar_event, property_string, section_config
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs import (
+    calendar_event,
+    certificate,
+    manifest,
+    property_string,
+    section_config,
+)
 from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.job_state import JobStateError, parse_state
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.program import Answer
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
@@ -83,6 +89,14 @@ def zfs_rows(data: bytes) -> None:
     zfs.observe_zfs_datasets(["a"], lambda _argv, _timeout: Answer(0, data.decode()))
 
 
+def certificate_file(data: bytes) -> None:
+    certificate.parse_certificate(data)
+
+
+def snapshot_manifest(data: bytes) -> None:
+    manifest.parse_content(data)
+
+
 SHAPES: list[tuple[str, Callable[[bytes], object], bytes]] = [
     ("sections of unknown types", sections, numbered("a%d: x%d\n\n".replace("x%d", "x"))),
     ("sections without end", sections, numbered("datastore: a%d\n path /\n\n")),
@@ -113,6 +127,10 @@ SHAPES: list[tuple[str, Callable[[bytes], object], bytes]] = [
     ("brackets of JSON", job_state, filled(b"[")),
     ("objects of JSON", job_state, filled(b'{"a":')),
     ("digits of JSON", job_state, b'{"created":{"time":' + filled(b"9") + b"}}"),
+    ("blanks in a certificate", certificate_file, b"-----BEGIN CERTIFICATE-----" + filled(b"\n")),
+    ("certificates that do not end", certificate_file, filled(b"-----BEGIN CERTIFICATE-----\nAAAA\n")),
+    ("a manifest that ends in a text", snapshot_manifest, b"[" * 127 + b"{" + b'"' + filled(b'\\"')[:-1] + b"\\"),
+    ("texts of a manifest", snapshot_manifest, b"[]" * 128 + filled(b'"\\')),
     ("a document of brackets", documents.parse, filled(b"[")),
     ("a document of digits", documents.parse, filled(b"9")),
     ("a document that is cut", documents.parse, b"[" + filled(b"1.5,")),

@@ -28,6 +28,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._judge.verdict import
 )
 
 DAY = 86400.0
+CLOCK_TOLERANCE_DAYS = 1.0 / 24
 NAMED = 3
 
 
@@ -74,6 +75,14 @@ def copied(case: Case) -> Verdict:
         )
     end, newest = max(good, key=lambda pair: pair[0])
     age = (case.now - end) / DAY
+    if age < -CLOCK_TOLERANCE_DAYS:
+        return unknown(
+            f"The last push of datastore '{configured.name}' that succeeded ended {-age:.1f} days in the future (sync job "
+            f"'{newest.id}'), so when it ran is not known.",
+            Remedy("Correct the clock of the host.", ("timedatectl status",)),
+            severity="medium",
+            **evidence,
+        )
     if age > limit:
         return failed(
             "The last push of datastore '%s' that succeeded ended %.1f days ago (sync job '%s' to remote '%s'); the policy "

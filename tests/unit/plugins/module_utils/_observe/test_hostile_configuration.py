@@ -75,3 +75,13 @@ def test_the_number_of_datastores_is_bounded_with_one_reason(tmp_path):
         False,
         "it has 15000 sections; those after the first 256 are not checked",
     )
+
+
+@pytest.mark.parametrize(
+    "pattern", ["x{99999999999999999999}", "(?:" * 150 + ")" * 150, "[[a]]"], ids=["repetition", "nested", "set"]
+)
+def test_no_pattern_of_a_matcher_stops_the_look(tmp_path, pattern, recwarn):
+    (tmp_path / "notifications.cfg").write_text(f"matcher: all\n\tmatch-field regex:type={pattern}\n")
+    files, _stores, _text = look(tmp_path)
+    assert files["notifications.cfg"].exists
+    assert not list(recwarn)

@@ -85,3 +85,9 @@ def test_whatever_pbs_accepts_has_times_or_none(text):
 def test_real_events_are_understood(text):
     assert is_calendar_event(text)
     assert parse_event(text) is not None
+
+
+@pytest.mark.parametrize("after", [253402300000, 2**53, 2**63, -62135596800, -(2**63)])
+def test_no_time_comes_beyond_the_calendar(after):
+    found = next_times("daily", after, -86400, 2)
+    assert all(-62135596800 <= moment <= 253402387200 for moment in found)
