@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+_LONGEST = 2000
+"""Characters of a reason. What a host says before it accepts a connection is in it, as long as the host likes."""
+
 
 def reason_of(said: t.Any) -> str:
     """A text as it is; of the registered result of the module `preflight` why it has no document (empty: it has one)."""
@@ -19,7 +22,7 @@ def reason_of(said: t.Any) -> str:
         return ""
     if said.get("skipped"):
         return "the preflight was skipped for it"
-    reason = " ".join(str(said.get("msg") or "").split())
+    reason = " ".join(str(said.get("msg") or "")[:_LONGEST].split())
     if said.get("unreachable"):
         return "unreachable: " + (reason or "no reason given")
     # The role preflight lets such a host fail, so that it stays in the play.

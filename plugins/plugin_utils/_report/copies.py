@@ -15,11 +15,14 @@ import typing as t
 
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.catalog import BY_ID
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import display
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Finding
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.model import Finding, spread
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.told import Json, inner, number_at, text_at
 
 DAY = 86400.0
 DEFAULT_LIMIT = 7.0
+_LONGEST_LIMIT = 10**6
+_CLOCK_TOLERANCE_DAYS = 1.0
+"""How far in the future a time may be. A later one is not known: it would make a copy, or its source, the newest for ever."""
 MOST_JOBS = 256
 """Sync jobs of one host; PBS's own file is read up to this many, too."""
 MOST_FINDINGS = 100
@@ -89,7 +92,6 @@ def side_of(document: Json) -> t.Optional[Side]:
         return None
     remotes = {text_at(one, "name"): one for one in _objects(directory.get("remotes"))}
     policy = inner(document, "asked", "policy") or {}
-    limit = policy.get("sync_max_age_days")
     newest = {}
     for store in document["datastores"]:
         references = inner(store, "observed", "references") or {}
@@ -98,10 +100,22 @@ def side_of(document: Json) -> t.Optional[Side]:
             newest[display(store["name"])] = max(times)
     return Side(
         fingerprint=text_at(inner(directory, "certificate") or {}, "fingerprint"),
-        jobs=tuple(_job(job, remotes) for job in _objects(jobs)[:MOST_JOBS] if text_at(job, "remote")),
+        # By id, so that no two copies have the same labels: no reader takes metrics with a series that is there twice.
+        jobs=tuple(
+            {
+                one.id: one
+                for one in (_job(job, remotes) for job in _objects(jobs)[:MOST_JOBS] if text_at(job, "remote"))
+            }.values()
+        ),
         newest=newest,
-        limit_days=float(limit) if isinstance(limit, (int, float)) and not isinstance(limit, bool) else DEFAULT_LIMIT,
+        limit_days=_limit(policy.get("sync_max_age_days")),
     )
+
+
+def _limit(value: t.Any) -> float:
+    """Not every whole number of JSON is a float."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value < _LONGEST_LIMIT else DEFAULT_LIMIT
 
 
 def _job(job: Json, remotes: t.Mapping[str, Json]) -> Job:
@@ -128,8 +142,12 @@ def _job(job: Json, remotes: t.Mapping[str, Json]) -> Job:
 def match(sides: t.Mapping[str, t.Optional[Side]], generated: str) -> list[Copy]:
     """All copies between hosts, the worst first. `sides`: by host, None where nothing is known of it."""
     now = datetime.datetime.strptime(generated, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=datetime.timezone.utc)
-    by_fingerprint = {side.fingerprint: name for name, side in sides.items() if side is not None and side.fingerprint}
-    # A full name and its first part; what stands for two hosts stands for none.
+    # What stands for two hosts stands for none: a host may claim the certificate of another one.
+    claims: dict[str, list[str]] = {}
+    for name, side in sides.items():
+        if side is not None and side.fingerprint:
+            claims.setdefault(side.fingerprint, []).append(name)
+    # The same of a full name and its first part.
     short: dict[str, list[str]] = {}
     for name in sides:
         for key in {name.lower(), name.lower().split(".")[0]}:
@@ -137,7 +155,8 @@ def match(sides: t.Mapping[str, t.Optional[Side]], generated: str) -> list[Copy]
     copies = []
     for name, side in sides.items():
         for job in side.jobs if side is not None else ():
-            other = by_fingerprint.get(job.remote_fingerprint, "") or _by_name(job.remote_host, short)
+            claimed = claims.get(job.remote_fingerprint, [])
+            other = claimed[0] if len(claimed) == 1 else _by_name(job.remote_host, short)
             copies.append(_copy(name, job, other, sides, now.timestamp()))
     return sorted(copies, key=lambda copy: (STATES.index(copy.state), copy.runs_on, copy.job.id))
 
@@ -166,7 +185,7 @@ def _copy(name: str, job: Job, other: str, sides: t.Mapping[str, t.Optional[Side
             "is there, and whether the copy has all that the source has, is not known."
         )
     else:
-        late, sentence = _of_both(source, target, sides, limit)
+        late, sentence = _of_both(source, target, sides, limit, now)
         told.append(sentence)
         if late:
             state = "fail"
@@ -182,13 +201,15 @@ def _of_the_job(name: str, job: Job, age: t.Optional[float], limit: float) -> tu
         return "fail" if age is None or age > limit or job.failures > 1 else "warn", [text]
     if age is None:
         return "unknown", [f"{what} has no run that is known to have succeeded."]
+    if age < -_CLOCK_TOLERANCE_DAYS:
+        return "unknown", [f"{what} succeeded last in the future, so when it ran is not known."]
     if age > limit:
         return "fail", [f"{what} succeeded last {age:.1f} days ago; the policy allows {limit:g}."]
     return "pass", [f"{what} succeeded {max(age, 0.0):.1f} days ago."]
 
 
 def _of_both(
-    source: tuple[str, str], target: tuple[str, str], sides: t.Mapping[str, t.Optional[Side]], limit: float
+    source: tuple[str, str], target: tuple[str, str], sides: t.Mapping[str, t.Optional[Side]], limit: float, now: float
 ) -> tuple[bool, str]:
     """Whether the copy is behind its source, and what the two documents say of that."""
     have = []
@@ -199,6 +220,9 @@ def _of_both(
     if not all(have):
         missing = names[have.index(0)]
         return False, f"No backup of {missing} is in its document, so the two cannot be compared."
+    for name, newest in zip(names, have):
+        if (newest - now) / DAY > _CLOCK_TOLERANCE_DAYS:
+            return False, f"The newest backup of {name} is of the future, so the two cannot be compared."
     days = (have[0] - have[1]) / DAY
     if days <= 0:
         return False, f"The newest backup of {names[0]} is in {names[1]}."
@@ -228,7 +252,8 @@ def findings_of(copies: t.Sequence[Copy]) -> list[Finding]:
             },
             None,
         )
-        for copy in bad[:MOST_FINDINGS]
+        # A host chooses how many jobs it has, and must leave room for the others.
+        for copy in spread(bad, MOST_FINDINGS, lambda copy: copy.runs_on)
     ]
 
 

@@ -352,7 +352,8 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z", re.ASCII)
 
 
 def _is_timestamp(value: t.Any) -> bool:
-    if not isinstance(value, str) or not _TIMESTAMP.match(value):
+    # Clocks begin with 1970; Python's calendar ends in the year 1, of which no local time can be had everywhere.
+    if not isinstance(value, str) or not _TIMESTAMP.match(value) or value < "1970":
         return False
     try:
         datetime.datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ")

@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import documents as reader
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report import fleet as fleet_module
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.absence import reason_of
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.documents import NotADocument, checked
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.formats import sarif
 from ansible_collections.fleetops.pbs.tests.support import documents, reports
@@ -49,6 +50,7 @@ def finding(number: int = 0, **other: Any) -> dict[str, Any]:
         (whole(1, [finding(control="x" * (reader.MAX_NAME + 1))]), r"findings\[0\]: a name has more than 1024"),
         (whole(1, [finding(remedy="x" * (reader.MAX_TEXT + 1))]), r"findings\[0\]: a text has more than 262144"),
         (whole(1, [finding(datastore="x" * (reader.MAX_NAME + 1))]), r"findings\[0\]: a name has more than 1024"),
+        (whole(finished="0001-01-01T00:00:00.000Z"), "'finished' is no time such as"),
         (whole(datastores=[{"name": "a\n"}, {"name": "a\\x0a"}]), "two datastores have the same name"),
         (whole(1, [finding(control="PBS 1")]), r"findings\[0\]: 'control' is not an id such as PBS-ATIME-01"),
         (whole(1, [finding(control="x" * 65)]), r"findings\[0\]: 'control' is not an id such as PBS-ATIME-01"),
@@ -60,6 +62,11 @@ def finding(number: int = 0, **other: Any) -> dict[str, Any]:
 def test_what_a_writer_multiplies_is_bounded(document: dict[str, Any], reason: str) -> None:
     with pytest.raises(NotADocument, match=reason):
         checked(document)
+
+
+def test_the_reason_of_a_host_that_is_not_reached_is_bounded() -> None:
+    """What its SSH server says is part of it."""
+    assert len(reason_of({"unreachable": True, "msg": "x" * 5_000_000})) < 2100
 
 
 def test_as_much_as_a_host_can_have_passes() -> None:

@@ -22,14 +22,21 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.config import 
     SyncJobFacts,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._facts.host import CertificateFacts
-from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import Asked, build
+from ansible_collections.fleetops.pbs.plugins.module_utils._judge.document import Asked, build, timestamp
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.judge import Question, judge
 from ansible_collections.fleetops.pbs.plugins.module_utils._judge.policy import Policy
-from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.copies import match, side_of
+from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.copies import (
+    DEFAULT_LIMIT,
+    MOST_FINDINGS,
+    findings_of,
+    match,
+    side_of,
+)
 from ansible_collections.fleetops.pbs.plugins.plugin_utils._report.timeline import WIDTH, lanes_of
 from ansible_collections.fleetops.pbs.tests.support import documents, facts, reports
 
 DAY = facts.DAY
+GENERATED = timestamp(facts.NOW)
 FINGERPRINTS = {"pbs1": ":".join(["a1"] * 32), "pbs2": ":".join(["b2"] * 32)}
 FAILED = JobRunFacts(
     "error",
@@ -186,3 +193,50 @@ def test_a_copy_that_never_succeeded_is_not_fresh(state: str) -> None:
     run = facts.job_run(state) if state == "ok" else JobRunFacts(state)
     (copy,) = match({"pbs1": side_of(made("pbs1", "pbs2", run))}, made("pbs1", "pbs2", run)["finished"])
     assert copy.state == ("pass" if state == "ok" else "unknown")
+
+
+def test_a_time_in_the_future_is_not_known(tmp_path: Path) -> None:
+    """The last run, and a directory with the name of a snapshot that is still to come."""
+    two = {"pbs1": side_of(made("pbs1", "pbs2", facts.job_run("ok", -7300))), "pbs2": None}
+    assert match(two, GENERATED)[0].state == "unknown"
+    fresh = made("pbs1", "pbs2", facts.job_run("ok", 0.5), newest_days=-7300)
+    late = made("pbs2", "pbs1", facts.job_run("ok", 0.5), newest_days=-7300)
+    told = [copy.told[-1] for copy in match({"pbs1": side_of(fresh), "pbs2": side_of(late)}, GENERATED)]
+    assert told == [
+        "The newest backup of pbs1/copies is of the future, so the two cannot be compared.",
+        "The newest backup of pbs2/copies is of the future, so the two cannot be compared.",
+    ]
+
+
+def test_no_host_takes_the_place_of_another_by_its_certificate() -> None:
+    sides = {
+        "pbs1": side_of(made("pbs1", "pbs2", facts.job_run("ok", 0.5), newest_days=9.0, address="pbs2")),
+        "pbs2": side_of(made("pbs2", "pbs1", facts.job_run("ok", 0.5))),
+        "evil": side_of(made("pbs2", "pbs1", facts.job_run("ok", 0.5), newest_days=0.0)),
+    }
+    (copy,) = [copy for copy in match(sides, GENERATED) if copy.runs_on == "pbs1"]
+    assert (copy.source_host, copy.state) == ("pbs2", "fail")
+
+
+def test_one_host_leaves_room_for_the_failing_copies_of_the_others() -> None:
+    one = side_of(made("pbs1", "pbs2", FAILED))
+    assert one is not None
+    many = one._replace(jobs=tuple(one.jobs[0]._replace(id=f"j{number:03}") for number in range(256)))
+    found = findings_of(match({"a": many, "z": one}, GENERATED))
+    assert len(found) == MOST_FINDINGS
+    assert "z" in {finding.evidence["runs_on"] for finding in found}
+
+
+@pytest.mark.parametrize("value", [10**400, -1, 1e300, True, "7"], ids=["large", "negative", "float", "flag", "text"])
+def test_a_limit_that_cannot_be_one_is_the_default(value: Any) -> None:
+    document = made("pbs1", "pbs2", facts.job_run("ok", 0.5))
+    document["asked"] = {"policy": {"sync_max_age_days": value}}
+    side = side_of(document)
+    assert side is not None
+    assert side.limit_days == DEFAULT_LIMIT
+
+
+def test_jobs_of_the_same_id_are_one(tmp_path: Path) -> None:
+    document = made("pbs1", "pbs2", facts.job_run("ok", 0.5))
+    document["observed"]["config_dir"]["sync_jobs"] *= 2
+    assert len(reports.samples(report(tmp_path, document) / "metrics.prom")["fleetops_pbs_copy_state"]) == 1
