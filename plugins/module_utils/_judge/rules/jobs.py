@@ -107,6 +107,14 @@ def _ran(job: Job, case: Case) -> Verdict:
     """How the last run of one job ended."""
     run, name = job.run, job.name[:1].upper() + job.name[1:]
     if run is None or run.state == "created":
+        ahead = -(_age_days(run.since, case) or 0.0) if run is not None else 0.0
+        if ahead > CLOCK_TOLERANCE_DAYS:
+            return unknown(
+                f"{name} waits for its first run since a time {ahead:.1f} days in the future, so when it must run is not known.",
+                Remedy("Correct the clock of the host.", ("timedatectl status",)),
+                severity="medium",
+                **_evidence(job, case),
+            )
         return _late(job, case) or (
             passed(f"{name} waits for its first run.")
             if (run is not None and run.since is not None) or not job.schedule
@@ -173,7 +181,9 @@ def _late(job: Job, case: Case) -> t.Optional[Verdict]:
         return None
     if case.store.configured is not None and case.store.configured.maintenance_type:
         return None
-    known = [moment for moment in (run.end, run.start, run.since) if moment is not None]
+    latest = case.now + CLOCK_TOLERANCE_DAYS * DAY
+    # A time in the future is wrong, and after it no run would ever be late.
+    known = [moment for moment in (run.end, run.start, run.since) if moment is not None and moment <= latest]
     if not known:
         return None
     times = job.times(max(known), _offset(case), 2)

@@ -454,6 +454,20 @@ EXAMPLES = [
     Example(
         "PBS-CONF-07", "unknown", {PRUNE + "last_run": job_run("ok", -40)}, "40.0 days in the future", "timedatectl"
     ),
+    Example(
+        "PBS-CONF-07",
+        "unknown",
+        {PRUNE + "last_run": JobRunFacts("created", since=int(NOW) + 40 * DAY)},
+        "waits for its first run since a time 40.0 days in the future",
+        "timedatectl",
+    ),
+    Example(
+        "PBS-CONF-07",
+        "fail",
+        {PRUNE + "last_run": JobRunFacts("ok", end=int(NOW) - 9 * DAY, since=int(NOW) + 40 * DAY)},
+        "last ran 9.0 days ago",
+        severity="medium",
+    ),
     Example("PBS-CONF-07", "unknown", {"host.config_dir.sync_jobs": None}, "sync.cfg could not be read"),
     # What is known to be wrong counts more than what is not known.
     Example(
