@@ -227,6 +227,7 @@ EXAMPLES = r"""
         until: "2027-03-31"
     dest: results/preflight
   become: true
+  register: preflight_result
 """
 
 RETURN = r"""

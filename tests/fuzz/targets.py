@@ -448,7 +448,7 @@ def job_state(data: bytes) -> None:
 @target(b") S 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 50132 ")
 def process_stat(data: bytes) -> None:
     with fixed_proc(data) as proc:
-        job_state_observer._process_start(1, str(proc))
+        job_state_observer.process_start(1, str(proc))
         daemons._processes("/", (str(proc),))
 
 
@@ -647,9 +647,9 @@ def report_on(directory: Path) -> None:
             json.loads(written, parse_constant=_refuse)
         elif name.endswith(".xml"):
             ElementTree.fromstring(written)
-    assert [host.name for host in fleet.gather(fleet.Inputs(merge=[result.paths["report.json"]]), 0.0).hosts] == [
-        host.name for host in result.fleet.hosts
-    ]
+    assert [
+        host.name for host in fleet.gather(fleet.Inputs(merge=[result.paths["report.json"]]), made.START).hosts
+    ] == [host.name for host in result.fleet.hosts]
 
 
 def _refuse(constant: str) -> None:

@@ -139,7 +139,7 @@ PROTECTIONS = (
     Protection(
         "counted-by-the-controller",
         "a host says itself how many of its controls failed",
-        (Change("action/preflight.py", '            document["summary"] = counted(document)\n', ""),),
+        (Change("action/preflight.py", '        document["summary"] = counted(document)\n', ""),),
         (ACTION + "::test_summary_and_headline_are_those_of_the_findings[claimed0]",),
     ),
     Protection(
@@ -502,7 +502,7 @@ PROTECTIONS = (
     Protection(
         "whose-document",
         "a host may say whose document it sends",
-        (Change("action/preflight.py", 'checked(dict(document, host=args["host"]))', "checked(document)"),),
+        (Change("action/preflight.py", 'checked(dict(answer["document"], host=host))', 'checked(answer["document"])'),),
         ("tests/unit/plugins/action/test_preflight.py::test_a_host_cannot_write_in_the_name_of_another",),
     ),
     Protection(

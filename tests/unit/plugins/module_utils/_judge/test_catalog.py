@@ -98,7 +98,8 @@ def test_an_entry_is_complete(control):
 def test_an_unknown_control_is_named_with_its_option():
     require_known(["PBS-HOST-01", "PBS-WAIVER-01"], "controls")
     with pytest.raises(
-        UnknownControl, match=r"^controls: control 'PBS-ATIME-99' does not exist; the ids are PBS-HOST-01"
+        UnknownControl,
+        match=r"^controls: control 'PBS-ATIME-99' does not exist \(perhaps 'PBS-ATIME-\d\d'\); the ids are PBS-HOST-01",
     ):
         require_known(["PBS-HOST-01", "PBS-ATIME-99"], "controls")
 

@@ -146,7 +146,8 @@ def test_no_ages(value, says):
 
 def test_an_unknown_key_is_answered_with_the_known_ones():
     with pytest.raises(
-        PolicyError, match=r"^policy: there is no 'gc_max_age'; known are clock_offset_max, .*gc_max_age_d"
+        PolicyError,
+        match=r"^policy: there is no 'gc_max_age' \(perhaps 'gc_max_age_days'\); known are clock_offset_max, .*gc_max_age_d",
     ):
         Policy.from_mapping({"gc_max_age": 3})
 

@@ -123,10 +123,11 @@ def test_a_store_that_does_not_answer(
 def test_a_store_that_always_answers_and_never_ends(
     chunk_store: Callable[..., ChunkStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def answer(*_args: object) -> int:
+    def answer(*args: object) -> int:
+        channel = next(arg for arg in args if isinstance(arg, completion.Channel))
         while True:
             time.sleep(0.02)
-            _args[-1].begin("the prefix directory 0000")  # type: ignore[attr-defined]
+            channel.begin("the prefix directory 0000")
 
     monkeypatch.setattr(completion, "_complete", answer)
     with pytest.raises(StoreError, match=r"not done within 0\.5 s \(option timeout; the prefix directory 0000\)"):

@@ -211,7 +211,11 @@ def test_percent_signs(message: str, shown: str) -> None:
 def test_typed(text: str, schema: Schema, values: dict[str, Any]) -> None:
     parsed = parse_typed(text, schema)
     assert {key: parsed[key] for key in values} == values
-    assert all(type(parsed[key]) is type(value) for key, value in values.items())
+    # A size is a number of a type of its own, which keeps its spelling; a bool is none.
+    assert all(isinstance(parsed[key], type(value)) for key, value in values.items())
+    assert [key for key in values if parsed[key] is True or parsed[key] is False] == [
+        key for key, value in values.items() if isinstance(value, bool)
+    ]
 
 
 @pytest.mark.parametrize(
