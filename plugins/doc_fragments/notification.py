@@ -143,6 +143,16 @@ target:
   elements: str
 """
 
+_UPDATE_SECRET = r"""
+update_secret:
+  description:
+    - V(on_create) sets a secret only if PBS has none.
+    - V(always) sets it in every run, which is then reported as a change, because PBS does not say what the secret was.
+  type: str
+  choices: [on_create, always]
+  default: on_create
+"""
+
 _NAME = r"""
 name:
   description: Name, unique on the host.
@@ -178,5 +188,5 @@ class ModuleDocFragment:
 
     # All entries: the variables pbs_traffic_controls, pbs_notification_targets and pbs_notification_matchers.
     TRAFFIC_CONTROLS: str = _list(_TRAFFIC_CONTROL, "traffic_controls", "traffic control rules")
-    TARGETS: str = _list(_TARGET, "notification_targets", "targets of notifications")
+    TARGETS: str = _list(f"{_TARGET}{_UPDATE_SECRET}", "notification_targets", "targets of notifications")
     MATCHERS: str = _list(_MATCHER, "notification_matchers", "matchers of notifications")

@@ -203,6 +203,8 @@ def test_whatever_is_in_a_store(campaign: Campaigns, store: ChunkStore, victims:
                 for mode in ("private", "marker"):
                     facts = probe(store, mode)
                     assert not facts.stuck, facts.stuck
+                if name != ".lock":  # with the repair's other group, it would be the reason
+                    os.chown(store.path / ".lock", *backup_ids())
                 stopped = completed(store)
         if not (bait.make is attackers.directory and name.startswith("vm")):
             for facts in (seen, done):

@@ -106,7 +106,6 @@ def _observe_base(path: str, base: int) -> SkeletonFacts:
     facts.foreign.sort()
     facts.lock = observe_file(path, LOCK, base)
     facts.gc_status = observe_file(path, GC_STATUS, base)
-    facts.gc_task = _gc_task(base)
     facts.chunks = observe_file(path, CHUNKS, base)
     if facts.chunks is None or facts.chunks.type != "directory":
         if facts.chunks is not None or facts.groups or facts.foreign_count:
@@ -132,9 +131,23 @@ def _observe_base(path: str, base: int) -> SkeletonFacts:
     return facts
 
 
-def _gc_task(base: int) -> str:
-    """The task that `.gc-status` names; PBS writes the file only when GC has succeeded."""
-    data = read_small(GC_STATUS, base, _STATUS_LIMIT).data
+def observe_gc_task(path: str, uid: int) -> str:
+    """The task that `.gc-status` names; empty if it names none or cannot be read. PBS writes the file only when GC has succeeded.
+
+    It is read only where it belongs to `uid`, has no other name, and can be read without moving its access time.
+    """
+
+    def refuse(status: os.stat_result) -> str:
+        return "" if (status.st_uid, status.st_nlink) == (uid, 1) else "it belongs to another user, or has another name"
+
+    try:
+        base = open_directory(path, follow=True)
+    except OSError:
+        return ""
+    try:
+        data = read_small(GC_STATUS, base, _STATUS_LIMIT, refuse, os.O_NOATIME).data
+    finally:
+        os.close(base)
     try:
         upid = json.loads(data.decode("utf-8"))["upid"] if data is not None else ""
     except (ValueError, KeyError, TypeError, RecursionError):

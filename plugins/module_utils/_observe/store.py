@@ -22,6 +22,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._facts.store import (
     StoreFacts,
 )
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.chunk_store import (
+    observe_gc_task,
     observe_location,
     observe_reach,
     observe_skeleton,
@@ -31,7 +32,7 @@ from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.ext i
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.space import observe_space
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.mounts.table import MountTable
 from ansible_collections.fleetops.pbs.plugins.module_utils._observe.probe.atime import AtimeProbe
-from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS
+from ansible_collections.fleetops.pbs.plugins.module_utils._pbs.layout import CHUNKS, GC_STATUS
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.child import Channel, Outcome, run
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.identity import Identity, become, current
 from ansible_collections.fleetops.pbs.plugins.module_utils._system.text import describe_error
@@ -137,11 +138,10 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
         if mount is not None:
             channel.begin(f"the superblock of {mount.source}")
             channel.put("dir_nlink", observe_dir_nlink(mount))
-        channel.begin(f"the place of .chunks in {path}")
+        channel.begin(f"the chunk store in {path}")
         place = _chunks_place(location.realpath, table)
         if place is not None:
             channel.put("chunks_place", place)
-        channel.begin(f"the chunk store in {path}")
         try:
             channel.put("skeleton", observe_skeleton(path))
         except OSError as exc:
@@ -167,6 +167,9 @@ def _task(store: StoreFacts, plan: ProbePlan, table: MountTable) -> t.Callable[[
             with contextlib.suppress(OSError):  # the daemon's user has no access either: keep root's error
                 channel.put("skeleton", observe_skeleton(path))
                 channel.put("root_refused", refused)
+        # Only as the daemon's user: the name may be a second name of a file that only root may read.
+        channel.begin("%s of %s, as uid %d" % (GC_STATUS, path, plan.identity.uid))
+        channel.put("gc_task", observe_gc_task(path, plan.identity.uid))
         channel.begin("the directories above %s, as uid %d" % (path, plan.identity.uid))
         with contextlib.suppress(OSError):  # the probe reports the same error with more detail
             channel.put("reach", observe_reach(location.realpath))
@@ -236,6 +239,7 @@ def _apply(store: StoreFacts, outcome: Outcome, plan: ProbePlan) -> None:
         store.chunks_place = load(ChunksPlace, parts["chunks_place"])
     if "skeleton" in parts:
         store.skeleton = load(SkeletonFacts, parts["skeleton"])
+        store.skeleton.gc_task = parts.get("gc_task", "")
     if "atime" in parts:
         store.atime = load(AtimeFacts, parts["atime"])
         store.lock = load(LockFacts, parts["lock"])

@@ -43,11 +43,16 @@ def only_roots(status: os.stat_result) -> str:
 
 
 def read_small(
-    name: str, dir_fd: int, limit: int, refuse: t.Optional[t.Callable[[os.stat_result], str]] = None
+    name: str,
+    dir_fd: int,
+    limit: int,
+    refuse: t.Optional[t.Callable[[os.stat_result], str]] = None,
+    flags: int = 0,
 ) -> SmallFile:
     """Read a regular file of at most `limit` bytes by its name in an open directory. Never raises `OSError`.
 
     `refuse` tells from the status of the file why it must not be read; an empty text if it may.
+    `flags`: more flags to open it with, such as `os.O_NOATIME`.
     """
     found = SmallFile(exists=False)
     try:
@@ -62,7 +67,7 @@ def read_small(
             found.error = refuse(found.status) if refuse is not None else ""
             if found.error:
                 return found
-            data = _read(handle, limit)
+            data = _read(handle, limit, flags=flags)
         finally:
             os.close(handle)
     except FileNotFoundError:
@@ -96,9 +101,9 @@ def read_end(name: str, dir_fd: int, size: int, refuse: t.Optional[t.Callable[[o
         os.close(handle)
 
 
-def _read(handle: int, limit: int, offset: int = 0) -> bytes:
+def _read(handle: int, limit: int, offset: int = 0, flags: int = 0) -> bytes:
     """At most one byte more than the limit, of exactly the file of this handle, even if its name now means another one."""
-    fd = os.open("/proc/self/fd/%d" % handle, _FLAGS)
+    fd = os.open("/proc/self/fd/%d" % handle, _FLAGS | flags)
     try:
         os.lseek(fd, offset, os.SEEK_SET)
         parts: list[bytes] = []

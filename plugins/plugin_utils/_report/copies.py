@@ -150,7 +150,7 @@ def match(sides: t.Mapping[str, t.Optional[Side]], generated: str) -> list[Copy]
     # The same of a full name and its first part.
     short: dict[str, list[str]] = {}
     for name in sides:
-        for key in {name.lower(), name.lower().split(".")[0]}:
+        for key in sorted({name.lower(), name.lower().split(".")[0]}):
             short.setdefault(key, []).append(name)
     copies = []
     for name, side in sides.items():

@@ -26,6 +26,17 @@ def _is_local(entry: t.Optional[MountEntry]) -> bool:
     return entry is not None and entry.fstype in _LOCAL and "idmapped" not in entry.options
 
 
+def _can_carry_chunks(base: t.Optional[MountEntry], chunks: t.Optional[MountEntry]) -> bool:
+    """Whether what is mounted on `.chunks` belongs to the datastore.
+
+    Only root mounts a filesystem, except FUSE, which the owner of the directory can mount. Another directory of the same
+    filesystem can be anything.
+    """
+    if base is None or chunks is None or base.device == chunks.device:
+        return False
+    return chunks.fstype != "fuse" and not chunks.fstype.startswith("fuse.")
+
+
 def open_together(path: str, heartbeat: Heartbeat, change: bool = False) -> OpenStore:
     """An `OpenStore` for one of several workers, which all must open the same directory. Raises `OSError`."""
     store = OpenStore(path, change)
@@ -50,10 +61,12 @@ class OpenStore:
         real = os.readlink("/proc/self/fd/%d" % self.base).rstrip("/") + "/"
         table = MountTable.read()
         self.mounts = {entry.mount_point[len(real) :] for entry in table.entries if entry.mount_point.startswith(real)}
-        """Mount points below the base directory, relative to it. Walks never access them, except `.chunks`: their server may
-        be dead, and they may be another part of the same filesystem."""
-        self.separate = CHUNKS in self.mounts
-        """Whether `.chunks` is a mount of its own. Only root can have made it, so it belongs to the datastore."""
+        """Mount points below the base directory, relative to it. Walks never access them, except `.chunks` if it is
+        `separate`: their server may be dead, and they may be another part of the same filesystem."""
+        self.separate = CHUNKS in self.mounts and _can_carry_chunks(
+            table.find_entry(real.rstrip("/") or "/"), table.find_entry(real + CHUNKS)
+        )
+        """Whether `.chunks` is a mount of its own that belongs to the datastore."""
         self.chunks_device = self._device_of_chunks()
         """Device of the prefix directories and chunks; -1 if it cannot be found out."""
         places = [real.rstrip("/") or "/", *([real + CHUNKS] if self.separate else [])]
@@ -88,9 +101,11 @@ class OpenStore:
             os.close(chunks)
 
     def open_chunks(self) -> int:
-        """Open `.chunks`, also if it is a mount of its own. Raises `OSError`."""
+        """Open `.chunks`, also if it is `separate`. Raises `OSError`, also if another filesystem is mounted there."""
         if self.separate:
             return open_directory(CHUNKS, self.base)
+        if CHUNKS in self.mounts:
+            raise OSError("another filesystem is mounted there")
         fd = open_inside(CHUNKS, self.base)
         if os.fstat(fd).st_dev != self.device:
             os.close(fd)

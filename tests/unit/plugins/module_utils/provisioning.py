@@ -54,13 +54,13 @@ def datastore(host: FakeHost, **options: Any) -> Action:
     return act
 
 
-def section(host: FakeHost, resource: Resource, /, **options: Any) -> Action:
+def section(machine: FakeHost, resource: Resource, /, **options: Any) -> Action:
     """The modules that manage one section of a configuration file: jobs, remotes, S3 endpoints."""
     spec = section_spec(resource.settings, resource.key)
     params = {
         **{name: option.get("default") for name, option in spec.items()},
         "lock_timeout": 10.0,
-        **host.options(**options),
+        **machine.options(**options),
     }
     assert set(params) == set(spec)
 

@@ -202,7 +202,7 @@ def test_check_mode_decides_as_a_run_does(host: FakeHost, disk: Disk, damage: Ca
 def test_check_mode_needs_the_daemons_as_a_run_does(host: FakeHost, disk: Disk, path: str) -> None:
     top = disk() / "tank"
     (top / path.strip("/")).mkdir(parents=True)
-    for directory in {top, top / path.strip("/")}:
+    for directory in sorted({top, top / path.strip("/")}):
         os.chown(directory, *backup_ids())
     host.daemons("none")
     action = datastore(host, name="tank", path=str(top))

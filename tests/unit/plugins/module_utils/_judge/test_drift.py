@@ -289,7 +289,7 @@ def test_a_property_differs_exactly_if_provisioning_changes_it(host, declared):
             )
         ),
     ],
-    ids=str,
+    ids=lambda value: value.settings.name if hasattr(value, "settings") else str(value),
 )
 def test_a_job_differs_exactly_if_provisioning_changes_it(host, kind, declared):
     option, identifier = ("prune_jobs", "tank-daily") if kind is PRUNE else ("verify_jobs", "tank-verify")

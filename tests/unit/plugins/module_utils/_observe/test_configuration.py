@@ -383,41 +383,41 @@ def test_no_descriptor_is_left_open(host: Host) -> None:
 
 SYNC = """\
 sync: offsite
-	encrypted-only true
-	group-filter type:vm
-	group-filter exclude:group:vm/9
-	max-depth 3
-	ns a/b
-	owner sync@pbs
-	rate-in 10 MB
-	remote pbs2
-	remote-ns c
-	remote-store tank2
-	run-on-mount true
-	schedule daily
-	store tank
-	sync-direction push
+\tencrypted-only true
+\tgroup-filter type:vm
+\tgroup-filter exclude:group:vm/9
+\tmax-depth 3
+\tns a/b
+\towner sync@pbs
+\trate-in 10 MB
+\tremote pbs2
+\tremote-ns c
+\tremote-store tank2
+\trun-on-mount true
+\tschedule daily
+\tstore tank
+\tsync-direction push
 
 sync: local
-	remote-store tank
-	store copy
+\tremote-store tank
+\tstore copy
 """
 REMOTE = """\
 remote: pbs2
-	auth-id sync@pbs!token
-	fingerprint 38:25:b0
-	host 192.0.2.7
-	password bmV1dHJhbA==
-	port 8008
+\tauth-id sync@pbs!token
+\tfingerprint 38:25:b0
+\thost 192.0.2.7
+\tpassword bmV1dHJhbA==
+\tport 8008
 """
 S3 = """\
 s3-endpoint: aws
-	access-key AKNEUTRAL
-	endpoint {{bucket}}.s3.{{region}}.example.org
-	port 5443
-	provider-quirks skip-if-none-match-header
-	region us-east-1
-	secret-key neutral
+\taccess-key AKNEUTRAL
+\tendpoint {{bucket}}.s3.{{region}}.example.org
+\tport 5443
+\tprovider-quirks skip-if-none-match-header
+\tregion us-east-1
+\tsecret-key neutral
 """
 
 

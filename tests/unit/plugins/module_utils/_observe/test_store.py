@@ -99,7 +99,7 @@ def test_what_was_seen_before_it_hung_is_kept(faultfs):
     observe(seen, deadline=5.0)
     assert seen.location.exists
     assert seen.space is not None
-    assert seen.stuck.startswith("the place of .chunks in")
+    assert seen.stuck.startswith("the chunk store in")
     assert seen.skeleton is None
 
 
